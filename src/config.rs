@@ -1,0 +1,74 @@
+//! Settings: command line, then `FOOTFALL_*` environment, then defaults. The one place that reads the environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// A job that one process may do. The roles share nothing but the engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Takes events into the stream.
+    Capture,
+    /// Carries events from the stream into ClickHouse and keeps the rollups.
+    Worker,
+    /// Answers questions, serves the dashboard.
+    Api,
+}
+
+/// Everything that an installation can set. Secrets come from the environment or the data directory.
+#[derive(Clone, Debug, Args)]
+pub struct Config {
+    /// Where the embedded engines and the installation's secrets live.
+    #[arg(long, env = "FOOTFALL_DATA_DIR", default_value = "footfall-data")]
+    pub data_dir: PathBuf,
+
+    /// Address to listen on. When the port is taken, the next free one of the following 20 is used.
+    #[arg(long, env = "FOOTFALL_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Jobs of this process.
+    #[arg(
+        long,
+        env = "FOOTFALL_ROLES",
+        value_delimiter = ',',
+        default_value = "capture,worker,api"
+    )]
+    pub roles: Vec<Role>,
+
+    /// ClickHouse over HTTP (`http://user:password@host:8123/database`); unset: an embedded one is started.
+    #[arg(long, env = "FOOTFALL_CLICKHOUSE_URL", hide_env_values = true)]
+    pub clickhouse_url: Option<String>,
+
+    /// Redis (`redis://host:6379/0`); unset: an embedded one is started.
+    #[arg(long, env = "FOOTFALL_REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+
+    /// Prefix of every Redis key, `[a-z0-9:_-]*`, so that installations can share a Redis.
+    #[arg(long, env = "FOOTFALL_REDIS_PREFIX", default_value = "ff:")]
+    pub redis_prefix: String,
+
+    /// PostgreSQL (`postgres://…`) or SQLite (`sqlite:path`); unset: `meta.sqlite` in the data directory.
+    #[arg(long, env = "FOOTFALL_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// `libchdb.so` of the npm package `@chdb/lib-linux-x64-gnu` 26.7 or newer, for the embedded ClickHouse.
+    #[arg(long, env = "FOOTFALL_CHDB_LIBRARY")]
+    pub chdb_library: Option<PathBuf>,
+
+    /// The redis-server program of the embedded Redis; unset: the one on the PATH.
+    #[arg(long, env = "FOOTFALL_REDIS_SERVER")]
+    pub redis_server: Option<PathBuf>,
+
+    /// Shards of the stream: fixed for the life of an installation. Unset: 4 with the embedded Redis, else 16.
+    #[arg(long, env = "FOOTFALL_SHARDS", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub shards: Option<u16>,
+
+    /// Log filter in tracing's syntax (`info`, `footfall=debug`).
+    #[arg(long, env = "FOOTFALL_LOG", default_value = "info")]
+    pub log: String,
+
+    /// Let anybody register an account. Without it only the first one may (set-up), the rest are invited.
+    #[arg(long, env = "FOOTFALL_OPEN_SIGNUP", default_value_t = false)]
+    pub open_signup: bool,
+}
