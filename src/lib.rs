@@ -23,6 +23,7 @@ pub mod app;
 pub mod capture;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod engines;
 pub mod event;
 pub mod meta;
