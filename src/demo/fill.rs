@@ -1,6 +1,6 @@
 //! Sends the demo's past through the capture endpoint, exactly once however often it is interrupted.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -75,7 +75,7 @@ pub struct Target {
 }
 
 /// Sends what is missing and shows a progress bar. Returns the number of events acknowledged in all.
-pub async fn fill(target: &Target, state: &PathBuf, fresh: Progress) -> anyhow::Result<usize> {
+pub async fn fill(target: &Target, state: &Path, fresh: Progress) -> anyhow::Result<usize> {
     let mut progress = Progress::load_or(state, fresh)?;
     if progress.finished {
         return Ok(progress.events);
