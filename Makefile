@@ -1,0 +1,99 @@
+# Footfall. Two commands matter: `make run` (see it) and `make test` (trust it).
+# Each target installs what it needs; a missing thing is named with the command that gets it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+LIBRARY := $(CURDIR)/deploy/engines/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so
+export FOOTFALL_CHDB_LIBRARY ?= $(LIBRARY)
+NPM_CI := npm ci --no-audit --no-fund --loglevel=error
+# Lets CARGO_TERM_PROGRESS and colours through; never asks a question.
+CARGO := cargo
+
+say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
+
+.PHONY: help run build test check bench clean engines test-engines sdk web format lint doc rust-test sdk-test web-test browser-test openapi
+
+help:            ## what there is
+	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+run: build       ## build everything, start it, fill a demo shop, print the address and a login
+	$(call say,starting Footfall: Ctrl-C ends it)
+	@exec ./target/release/footfall demo $(ARGS)
+
+build: engines sdk web   ## the release binary with dashboard and SDK inside: target/release/footfall
+	$(call say,building the binary (a first build takes some minutes))
+	@$(CARGO) build --release --locked --bin footfall
+
+test: test-engines sdk web lint doc rust-test sdk-test web-test browser-test   ## everything, on the real engines, from a fresh clone
+	$(call say,all green)
+
+check:           ## the quick inner loop: format, clippy, unit tests
+	@$(CARGO) fmt --check
+	@$(CARGO) clippy --locked --all-targets -- -D warnings
+	@$(CARGO) test --locked --lib --test tidy
+
+lint:            ## format and clippy, warnings denied
+	$(call say,format and clippy)
+	@$(CARGO) fmt --check
+	@$(CARGO) clippy --locked --all-targets -- -D warnings
+
+doc:             ## rustdoc, warnings denied
+	$(call say,rustdoc)
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
+
+rust-test:       ## unit and integration tests on the real engines
+	$(call say,Rust tests)
+	@$(CARGO) test --locked
+
+sdk-test: sdk    ## the SDK: types, lint, unit tests, size, a real browser
+	$(call say,SDK tests)
+	@cd sdk-js && npm run --silent typecheck && npm run --silent lint && npm run --silent test && npm run --silent size && npm run --silent test:browser
+
+web-test: web    ## the dashboard: types, lint, unit tests, size
+	$(call say,dashboard tests)
+	@cd web && npm run --silent typecheck && npm run --silent lint && npm run --silent test && npm run --silent size
+
+browser-test: web test-engines   ## a click in a real browser becomes DAU and a funnel
+	$(call say,browser test of the whole product)
+	@$(CARGO) build --locked --bin footfall
+	@cd web && npm run --silent test:e2e
+
+openapi:         ## write openapi/footfall.json and the dashboard's typed client from the code
+	@$(CARGO) run --quiet --locked --bin footfall -- openapi > openapi/footfall.json.new
+	@mv openapi/footfall.json.new openapi/footfall.json
+	@cd web && npm run --silent api:generate
+
+engines:         ## redis-server and the ClickHouse library
+	@deploy/engines/install.sh
+
+test-engines: engines    ## what only the tests need besides: PostgreSQL, Chromium
+	@deploy/engines/install.sh --tests
+
+sdk: sdk-js/dist/f.js        ## the JavaScript SDK
+
+sdk-js/node_modules/.package-lock.json: sdk-js/package.json sdk-js/package-lock.json
+	$(call say,npm packages of the SDK)
+	@cd sdk-js && $(NPM_CI)
+	@touch $@
+
+sdk-js/dist/f.js: sdk-js/node_modules/.package-lock.json $(wildcard sdk-js/src/*.ts) $(wildcard sdk-js/demo/*)
+	$(call say,building the SDK)
+	@cd sdk-js && npm run --silent build
+	@touch $@
+
+web: web/dist/index.html     ## the dashboard
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	$(call say,npm packages of the dashboard)
+	@cd web && $(NPM_CI)
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json sdk-js/dist/f.js $(shell find web/src web/index.html -type f 2>/dev/null)
+	$(call say,building the dashboard)
+	@cd web && npm run --silent build
+	@touch $@
+
+clean:           ## remove what was built; data directories stay
+	@rm -rf target sdk-js/dist web/dist
