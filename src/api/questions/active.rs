@@ -1,0 +1,101 @@
+//! Active users: from the sketches of the days, or exactly from raw events.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::{Asked, Loaded, Questions, refused, refused_query};
+use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
+use crate::api::{Accounts, Answered, Caller};
+use crate::metrics::active::{ActiveSpec, ActiveUsersQuery, ActiveUsersReport, ExactActives, from_sketches};
+use crate::metrics::envelope::Answer;
+use crate::metrics::sketch::{STANDARD_ERROR, UserSketch};
+use crate::metrics::time::WeekStart;
+use crate::problem::Problem;
+
+/// The query string of a question about active users.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ActiveUsersParams {
+    /// Count only persons who did this event.
+    #[serde(default)]
+    event: Option<String>,
+    /// First local day, `YYYY-MM-DD`. Default: 30 days before `to`.
+    #[serde(default)]
+    from: Option<String>,
+    /// The local day after the last. Default: tomorrow.
+    #[serde(default)]
+    to: Option<String>,
+    /// First day of a calendar week.
+    #[serde(default)]
+    #[param(inline)]
+    week_start: WeekStart,
+    /// Count persons one by one instead of asking the sketches.
+    #[serde(default)]
+    exact: bool,
+}
+
+/// Daily, weekly and monthly active users of a range of days.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{id}/active-users",
+    operation_id = "active_users",
+    tag = "questions",
+    params(("id" = Uuid, Path, description = "The project"), ActiveUsersParams),
+    responses((status = 200, body = Answer<ActiveUsersReport>), SignedIn, Named, Validated, Loaded),
+    security(("access_token" = []), ("secret_key" = []))
+)]
+pub async fn get_active_users(
+    caller: Caller,
+    State(accounts): State<Accounts>,
+    State(questions): State<Questions>,
+    ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(params): ApiQuery<ActiveUsersParams>,
+) -> Answered<Json<Answer<ActiveUsersReport>>> {
+    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let ActiveUsersParams { event, from, to, week_start, exact } = params;
+    let query = ActiveUsersQuery { event, from, to, week_start, exact };
+    let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
+    report(&asked, &spec).await.map(Json)
+}
+
+/// Validates and answers.
+pub async fn answer(asked: &Asked, query: &ActiveUsersQuery) -> Result<Answer<ActiveUsersReport>, Problem> {
+    let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused)?;
+    report(asked, &spec).await
+}
+
+async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersReport>, Problem> {
+    let facts = spec.facts_range(&asked.zone);
+    let until = spec.range.instants(&asked.zone).to_ms;
+    if spec.exact {
+        let event = spec.event.as_deref();
+        let mut rows = asked.store.actor_day_rows(asked.number, facts.from, facts.to, event, &asked.zone).await?;
+        let mut counted = ExactActives::new(spec, &asked.zone);
+        let mut person = None;
+        let mut days = Vec::new();
+        while let Some((actor, day)) = rows.next().await? {
+            if person != Some(actor) {
+                counted.add_person(&days);
+                days.clear();
+                person = Some(actor);
+            }
+            days.push(day);
+        }
+        counted.add_person(&days);
+        return Ok(asked.answer(counted.finish(asked.now_ms), until, rows.rows_read(), None));
+    }
+    let facts = asked.store.day_sketches(asked.number, spec.sketch_event(), facts.from, facts.to).await?;
+    let mut sketches: BTreeMap<_, UserSketch> = BTreeMap::new();
+    for (day, bytes) in &facts.rows {
+        let sketch = UserSketch::decode(bytes).map_err(Problem::internal)?;
+        sketches.entry(*day).and_modify(|united| united.merge(&sketch)).or_insert(sketch);
+    }
+    let report = from_sketches(spec, &asked.zone, asked.now_ms, &sketches);
+    Ok(asked.answer(report, until, facts.rows_read, Some(STANDARD_ERROR)))
+}

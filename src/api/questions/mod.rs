@@ -1,0 +1,228 @@
+//! Questions about events: one typed query language (`POST …/query`, tagged by `kind`) and plain GETs for the
+//! common ones. Each kind's file fetches facts from the store, hands them to `metrics`, and wraps the report.
+
+pub mod active;
+pub mod conversion;
+pub mod funnels;
+pub mod trends;
+
+mod admission;
+
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::error::{ApiJson, ApiPath, Named, SignedIn, WithBody};
+use super::{Accounts, Answered, Caller, Need};
+use crate::event::{ProjectNumber, Zone};
+use crate::meta::Project;
+use crate::metrics::SpecError;
+use crate::metrics::active::{ActiveUsersQuery, ActiveUsersReport};
+use crate::metrics::conversion::{ConversionQuery, ConversionReport};
+use crate::metrics::envelope::{Answer, Envelope, Warning};
+use crate::metrics::funnel::{FunnelQuery, FunnelReport};
+use crate::metrics::time::Moment;
+use crate::metrics::trend::{TrendReport, TrendsQuery};
+use crate::problem::{FieldError, Problem};
+use crate::store::{Store, StoreError};
+use crate::stream::{AsOf, EventStream};
+
+pub use admission::Admission;
+
+/// What questions need besides accounts.
+#[derive(Clone)]
+pub struct Questions {
+    /// Facts.
+    pub store: Store,
+    /// Freshness: how far the worker has come, and the project's revision.
+    pub stream: EventStream,
+    /// How many questions a project may have under way.
+    pub admission: Admission,
+}
+
+impl Questions {
+    /// Questions with the default limit of questions under way.
+    pub fn new(store: Store, stream: EventStream) -> Questions {
+        Questions { store, stream, admission: Admission::default() }
+    }
+}
+
+/// A question, tagged by `kind`. Unknown members are refused.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Question {
+    /// DAU, WAU, MAU, weeks, months, stickiness.
+    ActiveUsers(ActiveUsersQuery),
+    /// Events over time.
+    Trends(TrendsQuery),
+    /// An ordered funnel.
+    Funnel(FunnelQuery),
+    /// Conversion of a goal after an event, by day of entry.
+    Conversion(ConversionQuery),
+}
+
+/// The answer to a [`Question`], tagged by the same `kind`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum QuestionAnswer {
+    /// To `active_users`.
+    ActiveUsers(Answer<ActiveUsersReport>),
+    /// To `trends`.
+    Trends(Answer<TrendReport>),
+    /// To `funnel`.
+    Funnel(Answer<FunnelReport>),
+    /// To `conversion`.
+    Conversion(Answer<ConversionReport>),
+}
+
+/// Ask anything: the question's `kind` says what its other members mean.
+#[utoipa::path(
+    post,
+    path = "/v1/projects/{id}/query",
+    operation_id = "ask",
+    tag = "questions",
+    params(("id" = Uuid, Path, description = "The project")),
+    request_body(content = Question, example = json!({
+        "kind": "funnel", "steps": [{"event": "view_item"}, {"event": "purchase"}], "window": "7d"
+    })),
+    responses((status = 200, body = QuestionAnswer), SignedIn, Named, WithBody, Loaded),
+    security(("access_token" = []), ("secret_key" = []))
+)]
+pub async fn ask(
+    caller: Caller,
+    State(accounts): State<Accounts>,
+    State(questions): State<Questions>,
+    ApiPath(id): ApiPath<Uuid>,
+    ApiJson(question): ApiJson<Question>,
+) -> Answered<Json<QuestionAnswer>> {
+    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    Ok(Json(match question {
+        Question::ActiveUsers(query) => QuestionAnswer::ActiveUsers(active::answer(&asked, &query).await?),
+        Question::Trends(query) => QuestionAnswer::Trends(trends::answer(&asked, &query).await?),
+        Question::Funnel(query) => QuestionAnswer::Funnel(funnels::answer(&asked, &query).await?),
+        Question::Conversion(query) => QuestionAnswer::Conversion(conversion::answer(&asked, &query).await?),
+    }))
+}
+
+/// Refusals of questions because of what they cost.
+#[derive(utoipa::IntoResponses)]
+pub enum Loaded {
+    /// Too many questions of this project under way: `too_many_questions`, with `Retry-After`.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(#[to_schema] Problem),
+    /// An engine does not answer: `unavailable`, with `Retry-After`.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(#[to_schema] Problem),
+    /// The question took longer than it may: `query_timeout`.
+    #[response(status = 504, content_type = "application/problem+json")]
+    Timeout(#[to_schema] Problem),
+}
+
+/// A question that may be asked: who asks has been checked, the freshness was read *before* any fact is, and
+/// a place among the project's questions is held until this value goes.
+pub struct Asked {
+    /// The project, from the caller's rights.
+    pub project: Project,
+    /// Its number in ClickHouse and Redis.
+    pub number: ProjectNumber,
+    /// Its zone.
+    pub zone: Zone,
+    /// When the question came.
+    pub now_ms: i64,
+    /// Facts.
+    pub store: Store,
+    as_of: AsOf,
+    started: Instant,
+    _place: admission::Place,
+}
+
+impl Asked {
+    /// Checks the caller's right to read the project and takes a place among its questions.
+    pub async fn by(
+        caller: &Caller,
+        accounts: &Accounts,
+        questions: &Questions,
+        id: Uuid,
+    ) -> Result<Asked, Problem> {
+        let started = Instant::now();
+        let project = caller.project(&accounts.meta, id, Need::Read).await?;
+        let number = project.number;
+        let place = questions.admission.enter(number).await?;
+        let now_ms = accounts.clock.now_ms();
+        let as_of = questions.stream.as_of(now_ms).await.map_err(|error| {
+            tracing::warn!(%error, "the stream does not say how fresh the tables are");
+            Problem::unavailable("the event stream does not answer, so nothing can be said about freshness", 1)
+        })?;
+        let zone = project.zone.clone();
+        Ok(Asked { number, zone, now_ms, store: questions.store.clone(), as_of, started, project, _place: place })
+    }
+
+    /// Wraps a report. `to_ms` is the end of its range: while that lies behind what has been received so far the
+    /// answer is complete.
+    pub fn answer<T>(&self, data: T, to_ms: i64, rows_read: u64, error: Option<f64>) -> Answer<T> {
+        let mut warnings = Vec::new();
+        if self.as_of.pending_rows > 0 {
+            let detail = format!("{} received events are on their way into the tables", self.as_of.pending_rows);
+            warnings.push(Warning::new("events_pending", detail));
+        }
+        Answer {
+            data,
+            meta: Envelope {
+                as_of: Moment(self.as_of.as_of),
+                complete: to_ms <= self.as_of.as_of,
+                approximate: error.is_some(),
+                error,
+                rows_read,
+                elapsed_ms: (self.started.elapsed().as_secs_f64() * 1e4).round() / 10.0,
+                cached: false,
+                timezone: self.zone.name().to_owned(),
+                warnings,
+            },
+        }
+    }
+}
+
+/// What is wrong with a question, field by field.
+pub fn refused(errors: Vec<SpecError>) -> Problem {
+    Problem::invalid(errors.into_iter().map(|e| FieldError::new(e.pointer, e.code, e.detail)).collect())
+}
+
+/// The same for a question in a query string: `/steps/0/event` is `?step` there.
+pub fn refused_query(errors: Vec<SpecError>) -> Problem {
+    let renamed = |pointer: &str| {
+        let name = pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
+        match name {
+            "steps" => "?step".to_owned(),
+            "events" => "?event".to_owned(),
+            other => format!("?{other}"),
+        }
+    };
+    Problem::invalid(errors.into_iter().map(|e| FieldError::new(renamed(&e.pointer), e.code, e.detail)).collect())
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        match error {
+            StoreError::Timeout => Problem::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "query_timeout",
+                "the question took longer than 30 seconds: shorten its range",
+            ),
+            StoreError::TooLarge(detail) => Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "query_too_large",
+                format!("the question needs more than one question may: shorten its range ({detail})"),
+            ),
+            StoreError::Unavailable(cause) => {
+                tracing::warn!(%cause, "ClickHouse does not answer");
+                Problem::unavailable("the analytics engine does not answer", 2)
+            }
+            other => Problem::internal(other),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Events over time, from the count rollups.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::{Asked, Loaded, Questions, refused, refused_query};
+use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
+use crate::api::{Accounts, Answered, Caller};
+use crate::metrics::envelope::Answer;
+use crate::metrics::time::{Interval, WeekStart};
+use crate::metrics::trend::{TrendReport, TrendSpec, TrendsQuery};
+use crate::problem::Problem;
+
+/// The query string of a trend.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TrendParams {
+    /// An event; repeat it for up to 20 series.
+    #[serde(default)]
+    event: Vec<String>,
+    /// Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`.
+    #[serde(default)]
+    from: Option<String>,
+    /// End of the range, not included. Default: tomorrow.
+    #[serde(default)]
+    to: Option<String>,
+    /// Width of a point.
+    #[serde(default)]
+    #[param(inline)]
+    interval: Interval,
+    /// First day of a week, for the interval `week`.
+    #[serde(default)]
+    #[param(inline)]
+    week_start: WeekStart,
+}
+
+/// Counts of events over time.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{id}/trends",
+    operation_id = "trends",
+    tag = "questions",
+    params(("id" = Uuid, Path, description = "The project"), TrendParams),
+    responses((status = 200, body = Answer<TrendReport>), SignedIn, Named, Validated, Loaded),
+    security(("access_token" = []), ("secret_key" = []))
+)]
+pub async fn get_trends(
+    caller: Caller,
+    State(accounts): State<Accounts>,
+    State(questions): State<Questions>,
+    ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(params): ApiQuery<TrendParams>,
+) -> Answered<Json<Answer<TrendReport>>> {
+    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let TrendParams { event: events, from, to, interval, week_start } = params;
+    let query = TrendsQuery { events, from, to, interval, week_start };
+    let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
+    report(&asked, &spec).await.map(Json)
+}
+
+/// Validates and answers.
+pub async fn answer(asked: &Asked, query: &TrendsQuery) -> Result<Answer<TrendReport>, Problem> {
+    let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused)?;
+    report(asked, &spec).await
+}
+
+async fn report(asked: &Asked, spec: &TrendSpec) -> Result<Answer<TrendReport>, Problem> {
+    let (from_s, to_s) = (spec.range.from_ms / 1000, spec.range.to_ms / 1000);
+    let facts = asked.store.counts(asked.number, Some(&spec.events), from_s, to_s).await?;
+    let counts = facts.rows.iter().map(|row| (row.event.as_str(), row.bucket, row.count));
+    let report = TrendReport::from_counts(spec, &asked.zone, asked.now_ms, counts);
+    Ok(asked.answer(report, spec.range.to_ms, facts.rows_read, None))
+}
