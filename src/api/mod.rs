@@ -1,1 +1,139 @@
-//! (room laid out; see the crate's documentation)
+//! The role that answers questions: accounts and projects here, questions about events beside them.
+//!
+//! [`routes`] is the table of contents: every route of the API stands there once, together with its
+//! description, so that the served routes and the OpenAPI document cannot drift apart.
+
+pub mod accounts;
+pub mod auth;
+pub mod caller;
+pub mod error;
+mod fields;
+pub mod keys;
+pub mod members;
+pub mod openapi;
+pub mod projects;
+mod throttle;
+pub mod token;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::routing::any;
+use futures_util::future::BoxFuture;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::clock::Clock;
+use crate::meta::{Meta, ZoneChange};
+use crate::problem::Problem;
+
+pub use caller::{Caller, Need};
+pub use openapi::document;
+pub use token::AccessTokens;
+
+/// Called after a project's zone changed: queues the rebuild of its days. An error leaves the change pending
+/// in [`Meta::pending_zone_changes`], where the next start finds it.
+pub type ZoneHook = Arc<dyn Fn(ZoneChange) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// What the routes of accounts, projects and keys need, and what a [`Caller`] is recognized with.
+#[derive(Clone)]
+pub struct Accounts {
+    /// The control database.
+    pub meta: Meta,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Issues and reads access tokens.
+    pub tokens: AccessTokens,
+    /// Counts failed logins; one per process.
+    pub throttle: throttle::LoginThrottle,
+    /// Whether anybody may register, not only the first.
+    pub open_signup: bool,
+    /// Told about zone changes.
+    pub on_zone_change: ZoneHook,
+}
+
+impl Accounts {
+    /// Accounts of an installation whose access tokens are signed with `secret` (32 random bytes or more).
+    pub fn new(
+        meta: Meta,
+        clock: Clock,
+        secret: &[u8],
+        open_signup: bool,
+        on_zone_change: ZoneHook,
+    ) -> Accounts {
+        Accounts {
+            meta,
+            clock,
+            tokens: AccessTokens::new(secret),
+            throttle: throttle::LoginThrottle::default(),
+            open_signup,
+            on_zone_change,
+        }
+    }
+}
+
+/// Everything that the routes need. Handlers take the part they use (`State<Accounts>`).
+#[derive(Clone, FromRef)]
+pub struct ApiState {
+    /// Accounts, projects, keys.
+    pub accounts: Accounts,
+    // The questions' engines (store, stream) join here.
+}
+
+/// The route table.
+pub fn routes() -> OpenApiRouter<ApiState> {
+    account_routes()
+    // The questions' routes join here: `.merge(question_routes())`.
+}
+
+/// Sign-in, organizations, members, projects, keys. Generic, so that they can be served (and tested) with
+/// nothing but the control database.
+pub fn account_routes<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Accounts: FromRef<S>,
+{
+    OpenApiRouter::with_openapi(openapi::preamble())
+        // sign-in
+        .routes(routes!(auth::status))
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::logout))
+        // accounts
+        .routes(routes!(accounts::me))
+        .routes(routes!(
+            accounts::list_organizations,
+            accounts::create_organization
+        ))
+        .routes(routes!(members::list_members, members::add_member))
+        .routes(routes!(members::change_member, members::remove_member))
+        // projects
+        .routes(routes!(projects::list_projects, projects::create_project))
+        .routes(routes!(
+            projects::get_project,
+            projects::update_project,
+            projects::delete_project
+        ))
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::revoke_key))
+}
+
+/// The API as a router. What it does not know below `/v1` is a problem document; everything else falls
+/// through to whatever the caller merges it with (capture, the dashboard).
+pub fn router(state: ApiState) -> Router {
+    finish(routes(), state)
+}
+
+/// Turns a route table into a router whose unknown routes and methods answer as problems.
+pub fn finish<S: Clone + Send + Sync + 'static>(routes: OpenApiRouter<S>, state: S) -> Router {
+    let (router, _) = routes.split_for_parts();
+    router
+        .method_not_allowed_fallback(error::wrong_method)
+        .route("/v1/{*rest}", any(error::no_such_route))
+        .with_state(state)
+}
+
+/// What a handler answers with.
+pub type Answered<T> = Result<T, Problem>;

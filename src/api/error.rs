@@ -1,0 +1,246 @@
+//! Every refusal is a problem document: extractors that turn axum's rejections into problems, the control
+//! database's errors as answers, and the fallbacks for routes and methods that do not exist.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use serde::de::DeserializeOwned;
+use utoipa::IntoResponses;
+
+use crate::meta::MetaError;
+use crate::problem::{FieldError, Problem};
+
+/// A JSON body. Refusals: 400 `malformed_json` with line and column, 413, 415, and 422 `invalid_field` with a
+/// pointer to the member.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiJson<T>(pub T);
+
+/// The query string. A repeated name fills a `Vec` (mark it `#[serde(default)]`); do not use
+/// `#[serde(flatten)]`, it loses the types. Refusals: 422 `invalid_field` with `?name`.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiQuery<T>(pub T);
+
+/// Parameters of the path. What is not even a well-formed id names nothing: 404.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiPath<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "send the body as Content-Type: application/json",
+            ));
+        }
+        let body =
+            Bytes::from_request(request, state)
+                .await
+                .map_err(|rejection| match rejection.status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+                        StatusCode::PAYLOAD_TOO_LARGE,
+                        "body_too_large",
+                        "the body is larger than this route takes (2 MB)",
+                    ),
+                    status => Problem::new(status, "unreadable_body", rejection.body_text()),
+                })?;
+        read_json(&body).map(ApiJson)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ApiQuery<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let reader = serde_html_form::Deserializer::from_bytes(query.as_bytes());
+        serde_path_to_error::deserialize(reader)
+            .map(ApiQuery)
+            .map_err(|error| {
+                let text = error.inner().to_string();
+                let (code, named) = reason(&text);
+                let name = named.map_or_else(|| error.path().to_string(), str::to_owned);
+                Problem::invalid_field(&format!("?{name}"), code, text)
+            })
+    }
+}
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiPath<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Path::<T>::from_request_parts(parts, state)
+            .await
+            .map(|Path(value)| ApiPath(value))
+            .map_err(|_| Problem::not_found("thing: the address holds something that is no id"))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .map(|value| value.split(';').next().unwrap_or_default().trim())
+        .is_some_and(|kind| {
+            kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
+        })
+}
+
+fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let pointer = pointer_of(error.path());
+        let cause = error.into_inner();
+        if cause.is_data() {
+            let text = without_place(&cause);
+            let (code, named) = reason(&text);
+            let pointer = match (code, named) {
+                ("missing_field", Some(name)) => format!("{pointer}/{name}"),
+                _ => pointer,
+            };
+            return Problem::invalid_field(&pointer, code, text);
+        }
+        malformed(&cause)
+    })?;
+    reader.end().map_err(|cause| malformed(&cause))?;
+    Ok(value)
+}
+
+fn malformed(cause: &serde_json::Error) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "malformed_json",
+        format!("the body is not valid JSON: {cause}"),
+    )
+}
+
+/// The message without serde_json's " at line 1 column 2": the pointer says it better.
+fn without_place(cause: &serde_json::Error) -> String {
+    let place = format!(" at line {} column {}", cause.line(), cause.column());
+    let text = cause.to_string();
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+}
+
+/// RFC 6901.
+fn pointer_of(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { .. } | Segment::Unknown => String::new(),
+        })
+        .collect()
+}
+
+/// The code of a serde message, and the field that it names.
+fn reason(text: &str) -> (&'static str, Option<&str>) {
+    let named = || text.split('`').nth(1);
+    if text.starts_with("missing field") {
+        ("missing_field", named())
+    } else if text.starts_with("unknown field") {
+        ("unknown_field", named())
+    } else if text.starts_with("unknown variant") {
+        ("unknown_value", None)
+    } else {
+        ("wrong_type", None)
+    }
+}
+
+impl From<MetaError> for Problem {
+    fn from(error: MetaError) -> Problem {
+        let conflict = |code| Problem::new(StatusCode::CONFLICT, code, error.to_string());
+        match &error {
+            MetaError::EmailTaken => conflict("email_taken"),
+            MetaError::AlreadyMember => conflict("already_member"),
+            MetaError::LastOwner => conflict("last_owner"),
+            MetaError::PasswordNeeded => {
+                Problem::invalid_field("/password", "missing_field", error.to_string())
+            }
+            MetaError::RegistrationClosed => {
+                Problem::new(StatusCode::FORBIDDEN, "registration_closed", error.to_string())
+            }
+            MetaError::NotFound(what) => Problem::not_found(what),
+            MetaError::Database(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) => {
+                tracing::error!(%error, "the control database does not answer");
+                Problem::unavailable("the control database does not answer", 5)
+            }
+            MetaError::UnknownEngine
+            | MetaError::Migration(_)
+            | MetaError::Password(_)
+            | MetaError::Random(_)
+            | MetaError::Stored(_)
+            | MetaError::Database(_) => Problem::internal(error),
+        }
+    }
+}
+
+/// For routes that do not exist.
+pub async fn no_such_route(method: Method, uri: Uri) -> Problem {
+    Problem::not_found(&format!("route: {method} {}", uri.path()))
+}
+
+/// For methods that a route does not have (`Allow` lists those it has).
+pub async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        format!(
+            "{} does not take {method}; the header Allow says what it takes",
+            uri.path()
+        ),
+    )
+}
+
+/// A value from the query that is out of bounds.
+pub fn invalid_query(name: &str, code: &str, detail: impl Into<String>) -> Problem {
+    Problem::invalid(vec![FieldError::new(format!("?{name}"), code, detail)])
+}
+
+/// Refusals of every route that asks who is calling.
+#[derive(IntoResponses)]
+pub enum SignedIn {
+    /// No credentials, or none that are valid: `unauthenticated`, `token_expired`.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(#[to_schema] Problem),
+    /// The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(#[to_schema] Problem),
+}
+
+/// Refusals of routes below an id.
+#[derive(IntoResponses)]
+pub enum Named {
+    /// No such thing, or not for this caller: `not_found`.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(#[to_schema] Problem),
+}
+
+/// Refusals of routes with a query string or a body.
+#[derive(IntoResponses)]
+pub enum Validated {
+    /// A field or parameter cannot be accepted: `invalid_field`, with a pointer to each.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(#[to_schema] Problem),
+}
+
+/// Refusals of routes that take a JSON body.
+#[derive(IntoResponses)]
+pub enum WithBody {
+    /// The body is not JSON: `malformed_json`, with line and column.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Malformed(#[to_schema] Problem),
+    /// The body is larger than 2 MB: `body_too_large`.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(#[to_schema] Problem),
+    /// The body is not declared as JSON: `unsupported_media_type`.
+    #[response(status = 415, content_type = "application/problem+json")]
+    WrongType(#[to_schema] Problem),
+    /// A member of the body cannot be accepted: `invalid_field`, with a pointer to each.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Invalid(#[to_schema] Problem),
+}
