@@ -1,0 +1,64 @@
+//! The trust envelope: what every analytics answer says about itself.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::time::Moment;
+
+/// What an answer says about itself, the same beside every report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "as_of": "2026-11-23T10:15:00.250Z", "complete": false, "approximate": true, "error": 0.0081,
+    "rows_read": 120, "elapsed_ms": 1.8, "cached": false, "timezone": "Europe/Berlin", "warnings": []
+}))]
+pub struct Envelope {
+    /// Receipt instant: every event received before it is counted.
+    #[schema(value_type = String, format = DateTime)]
+    pub as_of: Moment,
+    /// False while the range is still open, or while something that the answer depends on lags behind.
+    pub complete: bool,
+    /// Whether a sketch answered, so that unique counts carry the relative standard error `error`.
+    pub approximate: bool,
+    /// Relative standard error of unique counts; null in an exact answer.
+    pub error: Option<f64>,
+    /// Rows that the analytics engine read for it; 0 from memory.
+    pub rows_read: u64,
+    /// Milliseconds between question and answer, at the server.
+    pub elapsed_ms: f64,
+    /// Whether the answer was remembered from an earlier, identical question.
+    pub cached: bool,
+    /// The IANA zone in which days and hours were counted.
+    pub timezone: String,
+    /// What a careful reader has to know before using the numbers.
+    pub warnings: Vec<Warning>,
+}
+
+/// A limit of one answer, in words and as a code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Warning {
+    /// Stable snake_case name.
+    #[schema(example = "range_open")]
+    pub code: String,
+    /// The same in words.
+    #[schema(example = "the range ends in the future: the last points will still grow")]
+    pub detail: String,
+}
+
+impl Warning {
+    /// A warning.
+    pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            detail: detail.into(),
+        }
+    }
+}
+
+/// A report in its trust envelope.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Answer<T> {
+    /// The report.
+    pub data: T,
+    /// What the answer says about itself.
+    pub meta: Envelope,
+}

@@ -1,0 +1,203 @@
+//! Events over time, from the counts per UTC quarter hour that the rollups keep.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::time::{self, Bucket, Interval, MAX_POINTS, Moment, TimeRange, WeekStart};
+use super::{SpecError, accepted, check_event_name};
+use crate::event::{Day, QUARTER_HOUR_S, Zone};
+
+/// The most series in one answer.
+pub const MAX_SERIES: usize = 20;
+
+/// A question about events over time, as a person writes it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"events": ["page_view", "purchase"], "interval": "day", "from": "2026-11-01", "to": "2026-12-01"}))]
+pub struct TrendsQuery {
+    /// One series for each event name, 1 to 20.
+    #[schema(min_items = 1, max_items = 20, example = json!(["page_view", "purchase"]))]
+    pub events: Vec<String>,
+    /// Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`.
+    #[serde(default)]
+    #[schema(example = "2026-11-01")]
+    pub from: Option<String>,
+    /// End of the range, not included. Default: tomorrow.
+    #[serde(default)]
+    #[schema(example = "2026-12-01")]
+    pub to: Option<String>,
+    /// Width of a point.
+    #[serde(default)]
+    pub interval: Interval,
+    /// First day of a week, for the interval `week`.
+    #[serde(default)]
+    pub week_start: WeekStart,
+}
+
+/// A validated [`TrendsQuery`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TrendSpec {
+    /// Event names, one series each, all different.
+    pub events: Vec<String>,
+    /// Width of a point.
+    pub interval: Interval,
+    /// First day of a week.
+    pub week_start: WeekStart,
+    /// Both ends lie on UTC quarter hours.
+    pub range: TimeRange,
+}
+
+impl TrendsQuery {
+    /// The spec, or everything that is wrong with the query.
+    pub fn validate(&self, zone: &Zone, now_ms: i64) -> Result<TrendSpec, Vec<SpecError>> {
+        let mut errors = Vec::new();
+        match self.events.len() {
+            0 => errors.push(SpecError::new("/events", "required", "name at least one event")),
+            n if n > MAX_SERIES => errors.push(SpecError::new(
+                "/events",
+                "too_many",
+                format!("a trend has at most {MAX_SERIES} series, this one has {n}"),
+            )),
+            _ => {}
+        }
+        for (i, name) in self.events.iter().enumerate() {
+            let pointer = format!("/events/{i}");
+            check_event_name(&pointer, name, &mut errors);
+            if self.events[..i].contains(name) {
+                errors.push(SpecError::new(
+                    pointer,
+                    "duplicate",
+                    format!("{name:?} is listed twice"),
+                ));
+            }
+        }
+        let range = time::time_range(
+            self.from.as_deref(),
+            self.to.as_deref(),
+            zone,
+            now_ms,
+            &mut errors,
+        );
+        for (pointer, ts) in [("/from", range.from_ms), ("/to", range.to_ms)] {
+            if ts % (i64::from(QUARTER_HOUR_S) * 1000) != 0 {
+                errors.push(SpecError::new(
+                    pointer,
+                    "not_a_quarter_hour",
+                    "trends are counted per UTC quarter hour: the range has to start and end on one",
+                ));
+            }
+        }
+        if errors.is_empty() {
+            let points = time::buckets(zone, range, self.interval, self.week_start).len() * self.events.len();
+            if points > MAX_POINTS {
+                errors.push(SpecError::new(
+                    "/interval",
+                    "too_many_points",
+                    format!("an answer has at most {MAX_POINTS} points, this one would have {points}"),
+                ));
+            }
+        }
+        let spec = TrendSpec {
+            events: self.events.clone(),
+            interval: self.interval,
+            week_start: self.week_start,
+            range,
+        };
+        accepted(spec, errors)
+    }
+}
+
+/// Events over time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TrendReport {
+    /// Width of a point.
+    pub interval: Interval,
+    /// One for each event asked for, in that order.
+    pub series: Vec<TrendSeries>,
+}
+
+/// One event's counts over time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TrendSeries {
+    /// Event name.
+    #[schema(example = "page_view")]
+    pub event: String,
+    /// Events in the whole range.
+    pub total: u64,
+    /// One for each bucket that the range touches, zeros included.
+    pub points: Vec<TrendPoint>,
+}
+
+/// The count of one bucket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"start": "2026-11-22T23:00:00Z", "date": "2026-11-23", "count": 812, "partial": false, "final": true}))]
+pub struct TrendPoint {
+    /// The bucket's first instant.
+    #[schema(value_type = String, format = DateTime)]
+    pub start: Moment,
+    /// The bucket's first local date; absent for hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Date)]
+    pub date: Option<Day>,
+    /// Events of the bucket that lie in the range.
+    pub count: u64,
+    /// Whether the range covers only a part of the bucket.
+    pub partial: bool,
+    /// Whether the bucket, or the range's part of it, is over.
+    #[serde(rename = "final")]
+    pub is_final: bool,
+}
+
+impl TrendReport {
+    /// The report over rows `(event, start of a UTC quarter hour in seconds, count)` in any order; rows of other
+    /// events or outside the range are ignored, several of the same quarter hour add up.
+    pub fn from_counts<'a>(
+        spec: &TrendSpec,
+        zone: &Zone,
+        now_ms: i64,
+        rows: impl IntoIterator<Item = (&'a str, u32, u64)>,
+    ) -> TrendReport {
+        let buckets = time::buckets(zone, spec.range, spec.interval, spec.week_start);
+        let by_name: HashMap<&str, usize> = spec
+            .events
+            .iter()
+            .enumerate()
+            .map(|(i, name)| (name.as_str(), i))
+            .collect();
+        let mut counts = vec![vec![0_u64; buckets.len()]; spec.events.len()];
+        for (event, quarter_hour_s, count) in rows {
+            let ts = i64::from(quarter_hour_s) * 1000;
+            if let Some(series) = by_name.get(event)
+                && spec.range.contains(ts)
+                && let Some(bucket) = time::bucket_of(&buckets, ts)
+            {
+                counts[*series][bucket] += count;
+            }
+        }
+        let series = spec.events.iter().zip(counts).map(|(event, counts)| TrendSeries {
+            event: event.clone(),
+            total: counts.iter().sum(),
+            points: buckets
+                .iter()
+                .zip(counts)
+                .map(|(bucket, count)| point(spec, now_ms, bucket, count))
+                .collect(),
+        });
+        TrendReport {
+            interval: spec.interval,
+            series: series.collect(),
+        }
+    }
+}
+
+fn point(spec: &TrendSpec, now_ms: i64, bucket: &Bucket, count: u64) -> TrendPoint {
+    TrendPoint {
+        start: Moment(bucket.start),
+        date: bucket.date,
+        count,
+        partial: bucket.start < spec.range.from_ms || spec.range.to_ms < bucket.end,
+        is_final: bucket.end.min(spec.range.to_ms) <= now_ms,
+    }
+}
