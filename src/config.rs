@@ -68,7 +68,62 @@ pub struct Config {
     #[arg(long, env = "FOOTFALL_LOG", default_value = "info")]
     pub log: String,
 
+    /// Write the log as JSON, one object a line.
+    #[arg(long, env = "FOOTFALL_LOG_JSON", default_value_t = false)]
+    pub log_json: bool,
+
     /// Let anybody register an account. Without it only the first one may (set-up), the rest are invited.
     #[arg(long, env = "FOOTFALL_OPEN_SIGNUP", default_value_t = false)]
     pub open_signup: bool,
+}
+
+impl Config {
+    /// The settings in force, a line each, with passwords hidden.
+    pub fn describe(&self) -> String {
+        let path = |path: &Option<PathBuf>| path.as_ref().map_or("(searched)".into(), |p| p.display().to_string());
+        let url = |url: &Option<String>| url.as_deref().map_or("(embedded)".into(), without_password);
+        let roles: Vec<String> = self.roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
+        let shards = self.shards.map_or("(4 embedded, else 16)".into(), |n| n.to_string());
+        [
+            ("data-dir", self.data_dir.display().to_string()),
+            ("listen", self.listen.to_string()),
+            ("roles", roles.join(",")),
+            ("clickhouse-url", url(&self.clickhouse_url)),
+            ("redis-url", url(&self.redis_url)),
+            ("redis-prefix", self.redis_prefix.clone()),
+            ("database-url", url(&self.database_url)),
+            ("chdb-library", path(&self.chdb_library)),
+            ("redis-server", path(&self.redis_server)),
+            ("shards", shards),
+            ("log", self.log.clone()),
+            ("log-json", self.log_json.to_string()),
+            ("open-signup", self.open_signup.to_string()),
+        ]
+        .map(|(name, value)| format!("{name:<16}{value}\n"))
+        .concat()
+    }
+}
+
+/// `scheme://user:password@host` without the password.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    match rest.rsplit_once('@') {
+        Some((who, host)) => {
+            let user = who.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}:***@{host}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_printed_url_never_shows_its_password() {
+        assert_eq!(without_password("http://me:p@ss:word@host:8123/db"), "http://me:***@host:8123/db");
+        assert_eq!(without_password("redis://:secret@host"), "redis://:***@host");
+        assert_eq!(without_password("redis+unix:///run/redis.sock"), "redis+unix:///run/redis.sock");
+    }
 }

@@ -1,1 +1,83 @@
-fn main() {}
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use footfall::app::{self, App};
+use footfall::config::Config;
+use footfall::engines::{self, EngineCommand};
+use footfall::telemetry;
+
+/// Product analytics that a team runs itself.
+#[derive(Debug, Parser)]
+#[command(name = "footfall", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run an installation: the engines it needs, and the roles that were asked for.
+    Serve(Config),
+    /// Run an installation and fill a made-up shop through the real endpoint.
+    Demo(app::demo::DemoArgs),
+    /// Bring the tables up to date and end.
+    Migrate(Config),
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Print the settings in force, secrets hidden.
+    Config(Config),
+    /// Say what is wrong, in words. Ends with 1 if anything is.
+    Doctor(Config),
+    /// An engine as a process of ours. Started by `serve`, not by hand.
+    #[command(subcommand, hide = true)]
+    Engine(EngineCommand),
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    // An engine takes the main thread for itself, so it comes before any runtime.
+    if let Command::Engine(command) = &command {
+        return engines::run(command);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("footfall: starting the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(command)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("footfall: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(config) => {
+            telemetry::start_logs(&config.log, config.log_json)?;
+            let (engines, rooms) = app::open(&config).await?;
+            let app = App::start(&config, engines, rooms).await?;
+            println!("Footfall listens on {}", app.url);
+            app.run().await?;
+        }
+        Command::Demo(args) => {
+            telemetry::start_logs(&args.config.log, args.config.log_json)?;
+            app::demo::run(args).await?;
+        }
+        Command::Migrate(config) => {
+            telemetry::start_logs(&config.log, config.log_json)?;
+            app::migrate(&config).await?;
+        }
+        Command::Openapi => println!("{}", footfall::api::document().to_pretty_json()?),
+        Command::Config(config) => print!("{}", config.describe()),
+        Command::Doctor(config) => return app::doctor::run(&config).await,
+        Command::Engine(_) => unreachable!("an engine was started before the runtime"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

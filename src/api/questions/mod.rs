@@ -158,7 +158,7 @@ impl Asked {
             tracing::warn!(%error, "the stream does not say how fresh the tables are");
             Problem::unavailable("the event stream does not answer, so nothing can be said about freshness", 1)
         })?;
-        let zone = project.zone.clone();
+        let zone = project.zone();
         Ok(Asked { number, zone, now_ms, store: questions.store.clone(), as_of, started, project, _place: place })
     }
 
@@ -208,18 +208,18 @@ pub fn refused_query(errors: Vec<SpecError>) -> Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         match error {
-            StoreError::Timeout => Problem::new(
+            StoreError::TooSlow(_) => Problem::new(
                 StatusCode::GATEWAY_TIMEOUT,
                 "query_timeout",
                 "the question took longer than 30 seconds: shorten its range",
             ),
-            StoreError::TooLarge(detail) => Problem::new(
+            StoreError::TooMuchMemory(_) | StoreError::TooManyRows(_) => Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "query_too_large",
-                format!("the question needs more than one question may: shorten its range ({detail})"),
+                "the question needs more memory or rows than one question may use: shorten its range",
             ),
-            StoreError::Unavailable(cause) => {
-                tracing::warn!(%cause, "ClickHouse does not answer");
+            StoreError::Unreachable(_) | StoreError::Busy(_) => {
+                tracing::warn!(%error, "ClickHouse does not answer");
                 Problem::unavailable("the analytics engine does not answer", 2)
             }
             other => Problem::internal(other),

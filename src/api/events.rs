@@ -1,0 +1,306 @@
+//! Raw events: names and their totals, a list page by page, an export.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::error::{ApiPath, ApiQuery, Named, SignedIn, Validated, invalid_query};
+use super::questions::{Asked, Loaded, Questions, refused_query};
+use super::{Accounts, Answered, Caller};
+use crate::metrics::envelope::Answer;
+use crate::metrics::time::{Moment, time_range};
+use crate::store::events::{EventQuery, Place, StoredEvent};
+use crate::store::rollups::quarter_hours;
+
+/// Items of a page when the caller does not say.
+const PAGE: u32 = 100;
+/// Items of a page at most.
+const MAX_PAGE: u32 = 1_000;
+
+/// A stored event.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = StoredEvent)]
+pub struct EventView {
+    /// The event's id: the sender's, or one given at capture.
+    id: Uuid,
+    /// Its name.
+    #[schema(example = "purchase")]
+    event: String,
+    /// When it happened, corrected for the sender's clock.
+    #[schema(value_type = String, format = DateTime)]
+    timestamp: Moment,
+    /// When the endpoint received it.
+    #[schema(value_type = String, format = DateTime)]
+    received_at: Moment,
+    /// Who did it: the user id if present, else the device id.
+    distinct_id: String,
+    /// The device's own id; empty when absent. So for every text below.
+    device_id: String,
+    /// The application's id of the person.
+    user_id: String,
+    /// Number of the session, as text (64 bits); absent when the sender named none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<String>,
+    path: String,
+    host: String,
+    referrer_host: String,
+    utm_source: String,
+    utm_medium: String,
+    utm_campaign: String,
+    country: String,
+    region: String,
+    city: String,
+    browser: String,
+    os: String,
+    /// `desktop`, `mobile`, `tablet`, `bot` or empty.
+    device: String,
+    /// Sending library, `name/version`.
+    lib: String,
+    /// Monetary value in `currency`; 0 when absent.
+    amount: f64,
+    currency: String,
+    /// All properties as sent.
+    #[schema(value_type = Object)]
+    properties: Value,
+    /// Bits: 1 time moved into range, 2 clock corrected, 4 robot, 8 no activity.
+    flags: u16,
+}
+
+impl EventView {
+    /// The event's id.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+impl From<StoredEvent> for EventView {
+    fn from(stored: StoredEvent) -> EventView {
+        EventView {
+            id: stored.id,
+            event: stored.event,
+            timestamp: Moment(stored.ts),
+            received_at: Moment(stored.received_at),
+            distinct_id: stored.distinct_id,
+            device_id: stored.device_id,
+            user_id: stored.user_id,
+            session_id: (stored.session != 0).then(|| stored.session.to_string()),
+            path: stored.path,
+            host: stored.host,
+            referrer_host: stored.referrer_host,
+            utm_source: stored.utm_source,
+            utm_medium: stored.utm_medium,
+            utm_campaign: stored.utm_campaign,
+            country: stored.country,
+            region: stored.region,
+            city: stored.city,
+            browser: stored.browser,
+            os: stored.os,
+            device: stored.device,
+            lib: stored.lib,
+            amount: stored.amount,
+            currency: stored.currency,
+            // Only JSON objects are ever stored; what is unreadable is shown as it is rather than hidden.
+            properties: serde_json::from_str(&stored.props).unwrap_or(Value::String(stored.props)),
+            flags: stored.flags,
+        }
+    }
+}
+
+/// Names of events and how often each happened.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct EventNames {
+    /// The most frequent first.
+    events: Vec<EventTotal>,
+}
+
+/// One event's total.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct EventTotal {
+    /// Its name.
+    #[schema(example = "page_view")]
+    event: String,
+    /// Events in the range.
+    count: u64,
+}
+
+/// Which names to list.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct NamesParams {
+    /// Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`.
+    #[serde(default)]
+    from: Option<String>,
+    /// End of the range, not included. Default: tomorrow.
+    #[serde(default)]
+    to: Option<String>,
+    /// Names at most, 1 to 1,000. Default: 100.
+    #[serde(default)]
+    limit: Option<u32>,
+}
+
+/// Event names of a range by frequency: the top events, and what a picker offers.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{id}/events/names",
+    operation_id = "event_names",
+    tag = "events",
+    params(("id" = Uuid, Path, description = "The project"), NamesParams),
+    responses((status = 200, body = Answer<EventNames>), SignedIn, Named, Validated, Loaded),
+    security(("access_token" = []), ("secret_key" = []))
+)]
+pub async fn event_names(
+    caller: Caller,
+    State(accounts): State<Accounts>,
+    State(questions): State<Questions>,
+    ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(params): ApiQuery<NamesParams>,
+) -> Answered<Json<Answer<EventNames>>> {
+    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let limit = page_size(params.limit)?;
+    let mut errors = Vec::new();
+    let range = time_range(params.from.as_deref(), params.to.as_deref(), &asked.zone, asked.now_ms, &mut errors);
+    if !errors.is_empty() {
+        return Err(refused_query(errors));
+    }
+    let (from_s, to_s) = quarter_hours(range.from_ms, range.to_ms);
+    let facts = asked.store.event_totals(asked.number, from_s, to_s, limit).await?;
+    let events = facts.rows.into_iter().map(|(event, count)| EventTotal { event, count }).collect();
+    Ok(Json(asked.answer(EventNames { events }, range.to_ms, facts.rows_read, None)))
+}
+
+/// Which events to list.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct EventsParams {
+    /// Only this event.
+    #[serde(default)]
+    event: Option<String>,
+    /// Only of this distinct id.
+    #[serde(default)]
+    distinct_id: Option<String>,
+    /// Events a page, 1 to 1,000. Default: 100.
+    #[serde(default)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+/// A page of events.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct EventPage {
+    /// The latest received first.
+    data: Vec<EventView>,
+    /// Where the next page starts; null on the last one.
+    next_cursor: Option<String>,
+    /// Whether there is a next page.
+    has_more: bool,
+}
+
+/// Events as they were stored, the latest received first.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{id}/events",
+    operation_id = "list_events",
+    tag = "events",
+    params(("id" = Uuid, Path, description = "The project"), EventsParams),
+    responses((status = 200, body = EventPage), SignedIn, Named, Validated, Loaded),
+    security(("access_token" = []), ("secret_key" = []))
+)]
+pub async fn list_events(
+    caller: Caller,
+    State(accounts): State<Accounts>,
+    State(questions): State<Questions>,
+    ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(params): ApiQuery<EventsParams>,
+) -> Answered<Json<EventPage>> {
+    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let limit = page_size(params.limit)?;
+    let before = params.cursor.as_deref().map(read_cursor).transpose()?;
+    let query =
+        EventQuery { event: params.event, distinct_id: params.distinct_id, from: None, to: None, before, limit: limit + 1 };
+    let mut rows = asked.store.recent(asked.number, &query, asked.now_ms).await?.rows;
+    let has_more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next_cursor = rows.last().filter(|_| has_more).map(|last| write_cursor(last.place()));
+    Ok(Json(EventPage { data: rows.into_iter().map(EventView::from).collect(), next_cursor, has_more }))
+}
+
+/// Which events to export.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExportParams {
+    /// Start of the range: a local date or an instant. Default: 30 days before `to`.
+    #[serde(default)]
+    from: Option<String>,
+    /// End of the range, not included; at most 366 days after `from`. Default: tomorrow.
+    #[serde(default)]
+    to: Option<String>,
+}
+
+/// Raw events of a range as newline-delimited JSON, streamed, in no particular order. A connection that
+/// breaks off before the end of the last line was an incomplete export.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{id}/export",
+    operation_id = "export_events",
+    tag = "events",
+    params(("id" = Uuid, Path, description = "The project"), ExportParams),
+    responses(
+        (status = 200, content_type = "application/x-ndjson", body = String),
+        SignedIn, Named, Validated, Loaded
+    ),
+    security(("access_token" = []), ("secret_key" = []))
+)]
+pub async fn export_events(
+    caller: Caller,
+    State(accounts): State<Accounts>,
+    State(questions): State<Questions>,
+    ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(params): ApiQuery<ExportParams>,
+) -> Answered<Response> {
+    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let mut errors = Vec::new();
+    let range = time_range(params.from.as_deref(), params.to.as_deref(), &asked.zone, asked.now_ms, &mut errors);
+    if !errors.is_empty() {
+        return Err(refused_query(errors));
+    }
+    let export = asked.store.export(asked.number, range.from_ms, range.to_ms).await?;
+    // The place among the project's questions is held until the last byte is sent.
+    let chunks = stream::try_unfold((export, asked), |(mut export, asked)| async move {
+        let chunk = export.next().await?;
+        Ok::<_, crate::store::StoreError>(chunk.map(|bytes| (bytes, (export, asked))))
+    });
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(chunks)).into_response())
+}
+
+fn page_size(asked: Option<u32>) -> Answered<u32> {
+    match asked.unwrap_or(PAGE) {
+        limit @ 1..=MAX_PAGE => Ok(limit),
+        other => {
+            Err(invalid_query("limit", "out_of_range", format!("a page has 1 to {MAX_PAGE} items, not {other}")))
+        }
+    }
+}
+
+fn write_cursor(place: Place) -> String {
+    format!("{:x}-{}", place.received_at, place.id.simple())
+}
+
+fn read_cursor(text: &str) -> Answered<Place> {
+    text.split_once('-')
+        .and_then(|(at, id)| {
+            Some(Place { received_at: i64::from_str_radix(at, 16).ok()?, id: id.parse().ok()? })
+        })
+        .ok_or_else(|| invalid_query("cursor", "unreadable", "take the cursor from next_cursor of the page before"))
+}

@@ -1,0 +1,148 @@
+//! The whole HTTP surface: tracking, API, dashboard, operations, under one set of layers.
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::trace::TraceLayer;
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::{Rooms, zone_change};
+use crate::api::questions::Questions;
+use crate::api::{self, Accounts, ApiState, assets};
+use crate::capture::{self, CaptureState};
+use crate::config::Role;
+use crate::problem::Problem;
+
+/// The dashboard runs only what we ship: no inline script, nothing from elsewhere.
+const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; \
+     form-action 'self'";
+
+/// Every route of the given roles. `stop` ends the live streams, which would otherwise never end.
+pub fn router(
+    rooms: &Rooms,
+    roles: &[Role],
+    metrics: Option<PrometheusHandle>,
+    stop: CancellationToken,
+) -> Router {
+    let mut routes = operations(rooms, metrics);
+    if roles.contains(&Role::Capture) {
+        routes = routes.merge(capture::router(CaptureState::new(
+            rooms.stream.clone(),
+            rooms.keys.clone(),
+            rooms.clock.clone(),
+        )));
+    }
+    if roles.contains(&Role::Api) {
+        let accounts = Accounts::new(
+            rooms.meta.clone(),
+            rooms.clock.clone(),
+            &rooms.secret,
+            rooms.open_signup,
+            zone_change::hook(rooms),
+        );
+        let questions = Questions::new(rooms.store.clone(), rooms.stream.clone());
+        let state = ApiState { accounts, questions, stop };
+        let documents: Router = SwaggerUi::new("/docs").url("/openapi.json", api::document()).into();
+        let files = assets::router(rooms.demo_key.clone())
+            .layer(header_layer(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY));
+        routes = routes.merge(api::router(state)).merge(documents).merge(files);
+    }
+    let request_id = HeaderName::from_static("x-request-id");
+    let compressed = DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream"));
+    routes
+        .layer(CatchPanicLayer::custom(broke))
+        .layer(CompressionLayer::new().compress_when(compressed))
+        .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header_layer(header::REFERRER_POLICY, "strict-origin-when-cross-origin"))
+        .layer(middleware::from_fn(count_requests))
+        .layer(PropagateRequestIdLayer::new(request_id.clone()))
+        .layer(TraceLayer::new_for_http())
+        .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
+}
+
+fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+/// Whether we live, whether we can work, and what we have counted.
+fn operations(rooms: &Rooms, metrics: Option<PrometheusHandle>) -> Router {
+    let mut routes = Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/healthz", get(ready))
+        .route("/readyz", get(ready))
+        .with_state(rooms.clone());
+    if let Some(metrics) = metrics {
+        let render = move || {
+            let metrics = metrics.clone();
+            async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) }
+        };
+        routes = routes.route("/metrics", get(render));
+    }
+    routes
+}
+
+/// 200 when every engine answers within two seconds, else 503 naming those that do not.
+async fn ready(State(rooms): State<Rooms>) -> Response {
+    let within = Duration::from_secs(2);
+    let now = rooms.clock.now_ms();
+    let (store, stream, meta) = tokio::join!(
+        tokio::time::timeout(within, rooms.store.ping()),
+        tokio::time::timeout(within, rooms.stream.as_of(now)),
+        tokio::time::timeout(within, rooms.meta.ping()),
+    );
+    let silent: Vec<&str> = [
+        ("ClickHouse", matches!(store, Ok(Ok(_)))),
+        ("Redis", matches!(stream, Ok(Ok(_)))),
+        ("the control database", matches!(meta, Ok(Ok(_)))),
+    ]
+    .into_iter()
+    .filter_map(|(name, answers)| (!answers).then_some(name))
+    .collect();
+    if silent.is_empty() {
+        return "ready\n".into_response();
+    }
+    Problem::unavailable(format!("no answer from {}", silent.join(", ")), 2).into_response()
+}
+
+/// Counts requests by route template, method and status: never by raw path, which callers could multiply.
+async fn count_requests(request: Request, next: Next) -> Response {
+    let route = request
+        .extensions()
+        .get::<axum::extract::MatchedPath>()
+        .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
+    let method = request.method().to_string();
+    let started = std::time::Instant::now();
+    let response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    metrics::counter!("footfall_http_requests_total", "route" => route.clone(), "method" => method, "status" => status)
+        .increment(1);
+    metrics::histogram!("footfall_http_request_duration_seconds", "route" => route)
+        .record(started.elapsed().as_secs_f64());
+    response
+}
+
+/// A handler that panicked answers like any other fault of ours.
+fn broke(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let words = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no words");
+    let mut response = Problem::internal(format!("a handler panicked: {words}")).into_response();
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}
