@@ -1,6 +1,6 @@
 //! The role that answers questions: accounts and projects here, questions about events beside them.
 //!
-//! [`routes`] is the table of contents: every route of the API stands there once, together with its
+//! [`routes()`] is the table of contents: every route of the API stands there once, together with its
 //! description, so that the served routes and the OpenAPI document cannot drift apart.
 
 pub mod accounts;

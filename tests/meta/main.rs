@@ -1,0 +1,9 @@
+//! The control database on both engines, and the routes of accounts, projects and keys on top of it.
+
+mod app;
+mod databases;
+mod key_rules;
+mod refusals;
+mod repository;
+mod sign_in;
+mod tenants;
