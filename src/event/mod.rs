@@ -36,6 +36,9 @@ pub mod flag {
     pub const BOT: u16 = 4;
     /// Carries identity or properties only; it is not activity and counts in no active-user metric.
     pub const NOT_ACTIVITY: u16 = 8;
+    /// The client sent no event id; capture gave it one. Such an id is another at each sending, so neither
+    /// the request key nor the event-id window may use it.
+    pub const ID_GIVEN: u16 = 16;
 }
 
 /// One accepted event: validated, enriched, final. Everything that could change later happened before;
