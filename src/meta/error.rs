@@ -1,0 +1,52 @@
+//! What can go wrong in the control database, in a user's words where a user caused it.
+
+/// Why a call of [`super::Meta`] failed.
+#[derive(Debug, thiserror::Error)]
+pub enum MetaError {
+    /// Another account has the address.
+    #[error("an account with this email address exists already")]
+    EmailTaken,
+    /// The user is a member of the organization already.
+    #[error("this user is a member of the organization already")]
+    AlreadyMember,
+    /// No account has the address, so a password for a new one is needed.
+    #[error("no account has this email address: give a password (and a name) to create one")]
+    PasswordNeeded,
+    /// The change would leave the organization without an owner.
+    #[error("an organization needs an owner: make somebody else owner first")]
+    LastOwner,
+    /// Registration is over: the first account exists and sign-up is not open.
+    #[error("registration is closed: ask an administrator of your organization to add you")]
+    RegistrationClosed,
+    /// The named thing does not exist (or not for this caller).
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// `FOOTFALL_DATABASE_URL` is of no known kind.
+    #[error("the database URL must start with sqlite: or postgres:")]
+    UnknownEngine,
+    /// A released migration was edited, or the database belongs to a newer version.
+    #[error("{0}")]
+    Migration(String),
+    /// A password could not be hashed, or a stored hash not be read.
+    #[error("password hash: {0}")]
+    Password(String),
+    /// The operating system gave no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(String),
+    /// A stored value has no meaning here.
+    #[error("a stored value is not readable: {0}")]
+    Stored(String),
+    /// The database did not answer, or refused.
+    #[error("control database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl MetaError {
+    /// Turns a violated unique constraint into `taken`; everything else stays what it is.
+    pub(super) fn or_taken(error: sqlx::Error, taken: MetaError) -> MetaError {
+        match &error {
+            sqlx::Error::Database(cause) if cause.is_unique_violation() => taken,
+            _ => MetaError::Database(error),
+        }
+    }
+}

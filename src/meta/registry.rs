@@ -1,0 +1,101 @@
+//! Every valid key in memory: a lookup takes no lock for longer than the clone of an `Arc`, and no I/O.
+
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::{KeyInfo, KeySnapshot, Meta, Result, parse_key};
+
+/// How often the version is looked at, and how soon after one refresh a miss may cause the next.
+const REFRESH_EVERY: Duration = Duration::from_secs(1);
+
+/// The keys of the installation as of at most a second ago. Cheap to clone; all clones share one snapshot.
+#[derive(Clone, Debug)]
+pub struct KeyRegistry {
+    meta: Meta,
+    snapshot: Arc<RwLock<Arc<KeySnapshot>>>,
+    /// When the last full read began. Held while reading, so that a burst of misses reads once.
+    refreshed: Arc<Mutex<Option<Instant>>>,
+}
+
+impl KeyRegistry {
+    /// A registry that knows no key until [`KeyRegistry::refresh`].
+    pub fn new(meta: Meta) -> KeyRegistry {
+        KeyRegistry {
+            meta,
+            snapshot: Arc::default(),
+            refreshed: Arc::default(),
+        }
+    }
+
+    /// The snapshot in use.
+    pub fn snapshot(&self) -> Arc<KeySnapshot> {
+        match self.snapshot.read() {
+            Ok(snapshot) => snapshot.clone(),
+            Err(poisoned) => poisoned.into_inner().clone(),
+        }
+    }
+
+    /// What a presented key stands for, from memory.
+    pub fn lookup(&self, presented: &str) -> Option<KeyInfo> {
+        self.snapshot().find(presented).cloned()
+    }
+
+    /// Like [`KeyRegistry::lookup`]; a well-formed key that is not in memory is looked for once more after a
+    /// refresh, of which there is at most one a second.
+    pub async fn find(&self, presented: &str) -> Result<Option<KeyInfo>> {
+        if let Some(info) = self.lookup(presented) {
+            return Ok(Some(info));
+        }
+        if parse_key(presented).is_none() {
+            return Ok(None);
+        }
+        let mut refreshed = self.refreshed.lock().await;
+        if refreshed.is_none_or(|then| then.elapsed() >= REFRESH_EVERY) {
+            *refreshed = Some(Instant::now());
+            self.read().await?;
+        }
+        drop(refreshed);
+        Ok(self.lookup(presented))
+    }
+
+    /// Reads everything now.
+    pub async fn refresh(&self) -> Result<()> {
+        let mut refreshed = self.refreshed.lock().await;
+        *refreshed = Some(Instant::now());
+        self.read().await
+    }
+
+    /// Follows [`Meta::version`] until `shutdown` is done. An unreachable database leaves the last snapshot in
+    /// use: tracking goes on.
+    pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+        tokio::pin!(shutdown);
+        let mut tick = tokio::time::interval(REFRESH_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => return,
+                _ = tick.tick() => {}
+            }
+            let behind = match self.meta.version().await {
+                Ok(version) if version == self.snapshot().version => Ok(()),
+                Ok(_) => self.refresh().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = behind {
+                tracing::warn!(%error, "keys could not be refreshed; the ones in memory stay in use");
+            }
+        }
+    }
+
+    async fn read(&self) -> Result<()> {
+        let fresh = Arc::new(self.meta.key_snapshot().await?);
+        match self.snapshot.write() {
+            Ok(mut snapshot) => *snapshot = fresh,
+            Err(poisoned) => *poisoned.into_inner() = fresh,
+        }
+        Ok(())
+    }
+}
