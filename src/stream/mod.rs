@@ -1,1 +1,180 @@
-//! (room laid out; see the crate's documentation)
+//! Transport: Redis streams. An event that [`EventStream::append`] took is durable; workers read it shard by
+//! shard through [`shard`].
+//!
+//! Rules kept here: a request that is sent again is stored once ([`append`]); an event repacked into another
+//! request within the dedup window is dropped once and for all, the decision lying in the entry; a batch's
+//! boundary is written down before its rows are sent anywhere; a commit is one atomic step; whoever lost a
+//! shard's lease can neither plan nor commit. Deliberately absent: consumer groups (their pending lists
+//! re-deliver other batches after a crash than before it) and `MAXLEN` trimming (it drops unread rows).
+
+pub mod append;
+pub mod codec;
+pub mod rebuild;
+pub mod rev;
+pub mod shard;
+pub mod workers;
+
+mod keys;
+mod scripts;
+mod wait;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{AsyncConnectionConfig, Client, RedisError};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::event::ProjectNumber;
+use keys::Keys;
+
+pub use append::{AppendError, Appended};
+pub use rev::{AsOf, ShardCounters};
+
+/// How long an append may take before the request is refused with 503. Also how far behind "now" an answer's
+/// `as_of` stays, because a request that was received then may still become an entry.
+pub const APPEND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Redis answers workers later than this only when it is gone.
+const WORKER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Where the stream is, and the limits that an installation sets.
+#[derive(Clone, Debug)]
+pub struct StreamOptions {
+    /// `redis://host:6379/0`, or `redis+unix:///path?db=0` for a Unix socket.
+    pub url: String,
+    /// Prefix of every key, `[a-z0-9:_-]*`.
+    pub prefix: String,
+    /// Number of shards; the first connect fixes it for the life of the installation.
+    pub shards: u16,
+    /// Entries a shard may hold before appends are refused as full.
+    pub max_entries: u64,
+    /// Seconds during which a request that is sent again is recognised.
+    pub request_key_ttl_s: u64,
+    /// Seconds during which an event id that comes again in another request is dropped; 0 turns it off.
+    pub dedup_window_s: u64,
+}
+
+/// Why the stream cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// Redis is away, refuses, or answers something unexpected.
+    #[error("redis: {0}")]
+    Redis(#[from] RedisError),
+    /// The prefix would break key names.
+    #[error("key prefix {0:?}: only a-z, 0-9, ':', '_' and '-' may occur")]
+    Prefix(String),
+    /// The installation was made with another number of shards.
+    #[error("this installation has {stored} stream shards, not {asked}: the number cannot change")]
+    ShardsDiffer { stored: u16, asked: u16 },
+    /// Somebody else owns the shard by now.
+    #[error("shard {0} belongs to another worker by now")]
+    Fenced(u16),
+    /// The batch is not the planned one any more: it is committed already.
+    #[error("batch {seq} of shard {shard} is not the planned one")]
+    Stale { shard: u16, seq: u64 },
+    /// What lies in Redis is not what this version writes.
+    #[error("unexpected content in {key}: {detail}")]
+    Content { key: String, detail: String },
+}
+
+/// The installation's stream. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct EventStream {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: Client,
+    /// Endpoint and questions: many small calls, pipelined over one connection, short time-out.
+    front: ConnectionManager,
+    /// Workers: large reads that must not stand before an append.
+    back: ConnectionManager,
+    keys: Keys,
+    options: StreamOptions,
+}
+
+impl EventStream {
+    /// Connects, and fixes the number of shards if this is the first time.
+    pub async fn connect(options: &StreamOptions) -> Result<EventStream, StreamError> {
+        let keys = Keys::new(&options.prefix).ok_or_else(|| StreamError::Prefix(options.prefix.clone()))?;
+        let client = Client::open(options.url.as_str())?;
+        // The crate's default response time-out of 500 ms would fail calls that Redis carried out.
+        let manager = |timeout| {
+            ConnectionManagerConfig::new()
+                .set_connection_timeout(Some(Duration::from_secs(2)))
+                .set_response_timeout(Some(timeout))
+                .set_max_delay(Duration::from_millis(500))
+        };
+        let mut front = ConnectionManager::new_with_config(client.clone(), manager(APPEND_TIMEOUT)).await?;
+        let back = ConnectionManager::new_with_config(client.clone(), manager(WORKER_TIMEOUT)).await?;
+        let stored: u16 = redis::pipe()
+            .cmd("SET")
+            .arg(keys.shards())
+            .arg(options.shards)
+            .arg("NX")
+            .ignore()
+            .cmd("GET")
+            .arg(keys.shards())
+            .query_async::<(u16,)>(&mut front)
+            .await?
+            .0;
+        if stored != options.shards {
+            return Err(StreamError::ShardsDiffer {
+                stored,
+                asked: options.shards,
+            });
+        }
+        let options = options.clone();
+        Ok(EventStream {
+            inner: Arc::new(Inner {
+                client,
+                front,
+                back,
+                keys,
+                options,
+            }),
+        })
+    }
+
+    /// Number of shards.
+    pub fn shards(&self) -> u16 {
+        self.inner.options.shards
+    }
+
+    /// The shard that holds everything a distinct id does in a project.
+    pub fn shard_of(&self, project: ProjectNumber, distinct_id: &str) -> u16 {
+        (person_hash(project, distinct_id) % u64::from(self.shards())) as u16
+    }
+
+    fn front(&self) -> ConnectionManager {
+        self.inner.front.clone()
+    }
+
+    fn back(&self) -> ConnectionManager {
+        self.inner.back.clone()
+    }
+
+    /// A connection of one's own, for reads that block: behind a blocked read on a shared one all calls wait.
+    async fn dedicated(&self) -> Result<redis::aio::MultiplexedConnection, RedisError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(Duration::from_secs(2)))
+            .set_response_timeout(None);
+        self.inner
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+    }
+
+    fn keys(&self) -> &Keys {
+        &self.inner.keys
+    }
+}
+
+/// One number for a person of a project, by which shard and window sets are chosen.
+fn person_hash(project: ProjectNumber, distinct_id: &str) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(&project.0.to_be_bytes());
+    hash.update(distinct_id.as_bytes());
+    hash.digest()
+}

@@ -1,0 +1,83 @@
+//! Every Redis key, by name. All keys of a shard carry the hash tag `{sN}`: one Redis Cluster slot.
+
+use crate::event::ProjectNumber;
+
+/// Key names under an installation's prefix.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    /// `None` when the prefix has other characters than `[a-z0-9:_-]`.
+    pub(super) fn new(prefix: &str) -> Option<Keys> {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, ':' | '_' | '-');
+        prefix.chars().all(allowed).then(|| Keys {
+            prefix: prefix.to_owned(),
+        })
+    }
+
+    fn of_shard(&self, kind: &str, shard: u16) -> String {
+        format!("{}{kind}:{{s{shard}}}", self.prefix)
+    }
+
+    /// Stream: an entry is one request's events of this shard.
+    pub(super) fn ev(&self, shard: u16) -> String {
+        self.of_shard("ev", shard)
+    }
+
+    /// String: the entry that a request's rows of this shard became.
+    pub(super) fn idem(&self, shard: u16, request: u128) -> String {
+        format!("{}:{request:032x}", self.of_shard("idem", shard))
+    }
+
+    /// Start of the names of the event-id window's sets; `<generation>:<bucket>` follows.
+    pub(super) fn seen(&self, shard: u16) -> String {
+        format!("{}:", self.of_shard("seen", shard))
+    }
+
+    /// String: `owner:epoch` of the shard's owner.
+    pub(super) fn lease(&self, shard: u16) -> String {
+        self.of_shard("lease", shard)
+    }
+
+    /// Hash: epoch, incarnation, last commit, plan, counters.
+    pub(super) fn st(&self, shard: u16) -> String {
+        self.of_shard("st", shard)
+    }
+
+    /// Stream: rows that ClickHouse refuses.
+    pub(super) fn dlq(&self, shard: u16) -> String {
+        self.of_shard("dlq", shard)
+    }
+
+    /// String: the worker that compacts and rebuilds the project at the moment.
+    pub(super) fn roll(&self, project: ProjectNumber) -> String {
+        format!("{}roll:{{p{project}}}", self.prefix)
+    }
+
+    /// Counter: raised after anything that changes the project's answers.
+    pub(super) fn rev(&self, project: ProjectNumber) -> String {
+        format!("{}rev:{{p{project}}}", self.prefix)
+    }
+
+    /// Sorted set: `project:kind:day` by the time it is due.
+    pub(super) fn rebuild(&self) -> String {
+        format!("{}rebuild", self.prefix)
+    }
+
+    /// Counter: generations of rollups.
+    pub(super) fn generations(&self) -> String {
+        format!("{}gen", self.prefix)
+    }
+
+    /// Sorted set: living workers by the time their heartbeat runs out.
+    pub(super) fn workers(&self) -> String {
+        format!("{}workers", self.prefix)
+    }
+
+    /// String: the number of shards, for the life of the installation.
+    pub(super) fn shards(&self) -> String {
+        format!("{}shards", self.prefix)
+    }
+}

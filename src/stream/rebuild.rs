@@ -1,0 +1,169 @@
+//! The queue of rollup days that must be computed again from raw events, and the numbers of generations.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{EventStream, StreamError, scripts};
+use crate::event::{Day, ProjectNumber};
+
+/// A claimed rebuild that its roller did not finish is due again after this long.
+const CLAIM_MS: i64 = 300_000;
+
+/// Which rollup a day belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RollupKind {
+    /// Counts per quarter hour; the day is a UTC day.
+    Counts,
+    /// Sketches per day; the day is a day of the project's zone.
+    Sketches,
+}
+
+impl RollupKind {
+    /// The name in Redis and in ClickHouse's `compactions`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RollupKind::Counts => "counts",
+            RollupKind::Sketches => "sketches",
+        }
+    }
+}
+
+/// A rollup day that must be computed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rebuild {
+    pub project: ProjectNumber,
+    pub kind: RollupKind,
+    pub day: Day,
+}
+
+/// A [`Rebuild`] that this roller works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    pub rebuild: Rebuild,
+    score: i64,
+}
+
+impl std::fmt::Display for Rebuild {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.project, self.kind.as_str(), self.day)
+    }
+}
+
+impl FromStr for Rebuild {
+    type Err = ();
+
+    fn from_str(member: &str) -> Result<Rebuild, ()> {
+        let (project, rest) = member.split_once(':').ok_or(())?;
+        let (kind, day) = rest.split_once(':').ok_or(())?;
+        let kind = match kind {
+            "counts" => RollupKind::Counts,
+            "sketches" => RollupKind::Sketches,
+            _ => return Err(()),
+        };
+        let project = ProjectNumber(project.parse().map_err(drop)?);
+        Ok(Rebuild {
+            project,
+            kind,
+            day: day.parse().map_err(drop)?,
+        })
+    }
+}
+
+impl EventStream {
+    /// Asks for rebuilds, due at `due_ms`. One that is asked for again keeps its earlier time; one that is
+    /// being worked on will run once more.
+    pub async fn queue_rebuilds(&self, rebuilds: &[Rebuild], due_ms: i64) -> Result<(), StreamError> {
+        if rebuilds.is_empty() {
+            return Ok(());
+        }
+        let mut command = redis::cmd("ZADD");
+        command.arg(self.keys().rebuild()).arg("LT");
+        for rebuild in rebuilds {
+            command.arg(due_ms).arg(rebuild.to_string());
+        }
+        Ok(command.exec_async(&mut self.back()).await?)
+    }
+
+    /// The rebuilds that are due at `now_ms`, oldest first, at most `limit`.
+    pub async fn due_rebuilds(&self, now_ms: i64, limit: usize) -> Result<Vec<Rebuild>, StreamError> {
+        let mut command = redis::cmd("ZRANGE");
+        command
+            .arg(self.keys().rebuild())
+            .arg("-inf")
+            .arg(now_ms)
+            .arg("BYSCORE")
+            .arg("LIMIT")
+            .arg(0)
+            .arg(limit);
+        let members: Vec<String> = command.query_async(&mut self.back()).await?;
+        // A member that this version cannot read stays where a newer one finds it.
+        Ok(members.iter().filter_map(|member| member.parse().ok()).collect())
+    }
+
+    /// Puts a due rebuild out of others' reach while it runs. Finish it with [`Self::finish_rebuild`].
+    pub async fn claim_rebuild(&self, rebuild: Rebuild, now_ms: i64) -> Result<Claimed, StreamError> {
+        let score = now_ms + CLAIM_MS;
+        let mut command = redis::cmd("ZADD");
+        command
+            .arg(self.keys().rebuild())
+            .arg("XX")
+            .arg(score)
+            .arg(rebuild.to_string());
+        command.exec_async(&mut self.back()).await?;
+        Ok(Claimed { rebuild, score })
+    }
+
+    /// Takes a finished rebuild off the queue, unless it was asked for again meanwhile.
+    pub async fn finish_rebuild(&self, claimed: Claimed) -> Result<(), StreamError> {
+        let mut call = scripts::FINISH_REBUILD.prepare_invoke();
+        call.key(self.keys().rebuild())
+            .arg(claimed.rebuild.to_string())
+            .arg(claimed.score);
+        let _: u64 = call.invoke_async(&mut self.back()).await?;
+        Ok(())
+    }
+
+    /// Rebuilds that wait or run.
+    pub async fn rebuilds_waiting(&self) -> Result<u64, StreamError> {
+        Ok(redis::cmd("ZCARD")
+            .arg(self.keys().rebuild())
+            .query_async(&mut self.back())
+            .await?)
+    }
+
+    /// Draws the number of a new generation of rollups. Draw it *before* reading what the generation is made
+    /// of: then the order of numbers is the order of reads, and the largest is never the staler one.
+    pub async fn next_generation(&self) -> Result<u64, StreamError> {
+        self.raise(self.keys().generations()).await
+    }
+
+    /// Takes the project for rolling, for `ttl`; false when another worker has it. Only saves double work:
+    /// two rollers of one project are harmless.
+    pub async fn take_roll(
+        &self,
+        project: ProjectNumber,
+        owner: &str,
+        ttl: Duration,
+    ) -> Result<bool, StreamError> {
+        let mut command = redis::cmd("SET");
+        command
+            .arg(self.keys().roll(project))
+            .arg(owner)
+            .arg("NX")
+            .arg("PX")
+            .arg(ttl.as_millis() as u64);
+        let taken: Option<String> = command.query_async(&mut self.back()).await?;
+        Ok(taken.is_some())
+    }
+
+    /// Gives the project back. One that ran out and was taken by another is left to them within the call's
+    /// length, which costs double work at worst.
+    pub async fn leave_roll(&self, project: ProjectNumber, owner: &str) -> Result<(), StreamError> {
+        let key = self.keys().roll(project);
+        let holder: Option<String> = redis::cmd("GET").arg(&key).query_async(&mut self.back()).await?;
+        if holder.as_deref() == Some(owner) {
+            redis::cmd("DEL").arg(&key).exec_async(&mut self.back()).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,31 @@
+//! The Lua scripts. Each touches the keys of one shard (or one unsharded key), so Redis Cluster can run it.
+//!
+//! Scripts of the workers are flagged `allow-oom`: without it nobody could drain a Redis at maxmemory.
+
+use std::sync::LazyLock;
+
+use redis::Script;
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
+        $($(#[$doc])* pub(super) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file, ".lua"))));)*
+    };
+}
+
+scripts! {
+    /// Takes one entry, or says that it was taken before, or that the stream is full.
+    INGEST = "ingest";
+    ACQUIRE = "acquire";
+    RENEW = "renew";
+    RELEASE = "release";
+    PLAN = "plan";
+    TRY = "try";
+    SPLIT = "split";
+    COMMIT = "commit";
+    ANNOUNCED = "announced";
+    RAISE = "raise";
+    WAITING = "waiting";
+    HEARTBEAT = "heartbeat";
+    FINISH_REBUILD = "finish_rebuild";
+}

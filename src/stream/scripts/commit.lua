@@ -1,0 +1,25 @@
+#!lua flags=allow-oom
+-- Ends a batch in one step: done, plan away, entries trimmed, dead rows kept, counted, to be announced.
+-- KEYS 1 st  2 ev  3 dlq
+-- ARGV 1 epoch  2 seq  3 rows stored  4 projects to announce (comma-separated)
+--      5.. for each dead row: batch, code, message, packed row
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
+if redis.call('HGET', KEYS[1], 'p_seq') ~= ARGV[2] then return 'STALE' end
+local to = redis.call('HGET', KEYS[1], 'p_to')
+redis.call('HSET', KEYS[1], 'seq', ARGV[2], 'done', to)
+redis.call('HDEL', KEYS[1], 'p_seq', 'p_to', 'p_n', 'p_v', 'p_k', 'p_try', 'split')
+local ms, n = string.match(to, '^(%d+)-(%d+)$')
+redis.call('XTRIM', KEYS[2], 'MINID', '=', ms .. '-' .. string.format('%d', tonumber(n) + 1))
+local dead = 0
+for i = 5, #ARGV, 4 do
+  redis.call('XADD', KEYS[3], '*', 'batch', ARGV[i], 'code', ARGV[i + 1], 'message', ARGV[i + 2], 'p', ARGV[i + 3])
+  dead = dead + 1
+end
+redis.call('HINCRBY', KEYS[1], 'rows_out', ARGV[3])
+if dead > 0 then redis.call('HINCRBY', KEYS[1], 'rows_dead', dead) end
+if ARGV[4] ~= '' then
+  local list = redis.call('HGET', KEYS[1], 'announce')
+  if list then list = list .. ',' .. ARGV[4] else list = ARGV[4] end
+  redis.call('HSET', KEYS[1], 'announce', list)
+end
+return 'OK'

@@ -1,0 +1,6 @@
+//! What the stream promises, on a real redis-server: stored once however often it is sent, planned before it
+//! is sent on, fenced when the lease is lost.
+
+mod harness;
+mod owning;
+mod taking;
