@@ -59,7 +59,7 @@ pub struct Receipt {
 /// or a [`Rejection`] with the field to blame.
 pub fn accept(wire: WireEvent, seq: u32, receipt: &Receipt) -> Result<Event, Rejection> {
     let event = event_name(wire.event)?;
-    let id = event_id(wire.id, receipt.received_at)?;
+    let own_id = event_id(wire.id)?;
     let who = who::Who::settle(wire.distinct_id, wire.user_id, wire.device_id)?;
     let session = who::read("/session_id", wire.session_id)?.map_or(0, |id| xxh3_64(id.as_bytes()));
     let time = time::settle(wire.timestamp, receipt.received_at, receipt.sent_at)?;
@@ -89,6 +89,9 @@ pub fn accept(wire: WireEvent, seq: u32, receipt: &Receipt) -> Result<Event, Rej
         .map(Agent::parse);
     let agent = passed_on.as_ref().unwrap_or(&receipt.agent);
     let mut flags = time.flags;
+    if own_id.is_none() {
+        flags |= flag::ID_GIVEN;
+    }
     if agent.is_bot() {
         flags |= flag::BOT;
     }
@@ -100,7 +103,7 @@ pub fn accept(wire: WireEvent, seq: u32, receipt: &Receipt) -> Result<Event, Rej
         project: receipt.project,
         ts: time.ts,
         seq,
-        id,
+        id: own_id.unwrap_or_else(|| given_id(receipt.received_at)),
         received_at: receipt.received_at,
         distinct_id: who.distinct_id().to_owned(),
         device_id: who.device_id,
@@ -158,26 +161,29 @@ fn event_name(value: Option<Value>) -> Result<String, Rejection> {
     Ok(name)
 }
 
-/// The client's id, or a new UUIDv7 of the receipt's time.
-fn event_id(value: Option<Value>, received_at: i64) -> Result<Uuid, Rejection> {
+/// The client's id of the event.
+fn event_id(value: Option<Value>) -> Result<Option<Uuid>, Rejection> {
     let text = match value {
-        None | Some(Value::Null) => String::new(),
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) if text.is_empty() => return Ok(None),
         Some(Value::String(text)) => text,
         Some(other) => return Err(Rejection::wrong_type("/id", "a UUID as text", &other)),
     };
-    if text.is_empty() {
-        let ms = received_at.max(0) as u64;
-        let nanos = (ms % 1000) as u32 * 1_000_000;
-        return Ok(Uuid::new_v7(Timestamp::from_unix(NoContext, ms / 1000, nanos)));
-    }
     match Uuid::parse_str(&text) {
-        Ok(id) if !id.is_nil() => Ok(id),
+        Ok(id) if !id.is_nil() => Ok(Some(id)),
         _ => Err(Rejection::new(
             RejectionCode::IdInvalid,
             "/id",
             "must be a UUID (and not the nil one), or absent",
         )),
     }
+}
+
+/// An id for an event that came without: a UUIDv7 of the receipt's time.
+fn given_id(received_at: i64) -> Uuid {
+    let ms = received_at.max(0) as u64;
+    let nanos = (ms % 1000) as u32 * 1_000_000;
+    Uuid::new_v7(Timestamp::from_unix(NoContext, ms / 1000, nanos))
 }
 
 /// The first finite number among `amount`, `revenue` and `value`.

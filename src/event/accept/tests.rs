@@ -7,6 +7,7 @@ use super::*;
 use crate::event::Day;
 
 const NOW: i64 = 1_795_428_000_000; // 2026-11-23T10:00:00Z
+const ID: &str = "0193c2a4-7c1e-7b5e-9f43-2f1f6a0c9d11";
 
 fn receipt() -> Receipt {
     Receipt {
@@ -38,7 +39,7 @@ fn the_smallest_event_is_complete() {
     assert_eq!((event.ts, event.received_at), (NOW, NOW));
     assert_eq!(event.distinct_id, "d");
     assert_eq!(event.props, "{}");
-    assert_eq!(event.flags, 0);
+    assert_eq!(event.flags, flag::ID_GIVEN);
     assert_eq!(event.id.get_version_num(), 7);
     let (seconds, nanos) = event.id.get_timestamp().unwrap().to_unix();
     assert_eq!(seconds as i64 * 1000 + i64::from(nanos / 1_000_000), NOW);
@@ -46,7 +47,7 @@ fn the_smallest_event_is_complete() {
 
 #[test]
 fn ids_given_here_never_repeat() {
-    let mut ids: Vec<Uuid> = (0..2000).map(|_| event_id(None, NOW).unwrap()).collect();
+    let mut ids: Vec<Uuid> = (0..2000).map(|_| given_id(NOW)).collect();
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 2000);
@@ -207,7 +208,7 @@ fn a_moved_time_is_flagged_and_the_original_kept() {
         sent_at: Some(NOW + 3_600_000),
         ..receipt()
     };
-    let wire = json!({"event": "e", "user_id": "u", "timestamp": NOW + 3_599_000});
+    let wire = json!({"event": "e", "id": ID, "user_id": "u", "timestamp": NOW + 3_599_000});
     let event = take_under(wire, &receipt).unwrap();
     assert_eq!((event.ts, event.flags), (NOW - 1000, flag::TIME_CORRECTED));
     assert_eq!(props(&event), json!({"$original_timestamp": NOW + 3_599_000}));
@@ -249,7 +250,7 @@ fn the_browser_is_the_requests_unless_a_server_passes_it_on() {
         ("Firefox", "Linux", "desktop")
     );
     let bot = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
-    let passed_on = json!({"event": "e", "user_id": "u", "properties": {"$user_agent": bot}});
+    let passed_on = json!({"event": "e", "id": ID, "user_id": "u", "properties": {"$user_agent": bot}});
     let event = take_under(passed_on, &receipt).unwrap();
     assert_eq!((event.device.as_str(), event.flags), ("bot", flag::BOT));
 }
