@@ -1,1 +1,67 @@
-//! (room laid out; see the crate's documentation)
+//! The role that takes events in: HTTP to stream. Nothing is answered 200 before it is durable.
+//!
+//! A body is read under limits ([`Limits`]), decompressed, taken apart, and each event is judged by
+//! [`crate::event::accept`]; what is accepted goes to the stream in one call. Peer addresses are not kept.
+
+mod answer;
+mod body;
+mod cors;
+mod envelope;
+mod keys;
+mod limit;
+mod native;
+mod prepare;
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::post;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::clock::Clock;
+use crate::meta::{KeyRegistry, Meta};
+use crate::stream::EventStream;
+
+pub use answer::{CaptureAnswer, EventResult, EventStatus};
+pub use limit::Limits;
+
+/// What the tracking routes need. Cheap to clone.
+#[derive(Clone)]
+pub struct CaptureState {
+    stream: EventStream,
+    keys: KeyRegistry,
+    meta: Meta,
+    clock: Clock,
+    limits: Limits,
+    in_flight: limit::InFlight,
+}
+
+impl CaptureState {
+    /// Takes events for the projects in `keys` into `stream`. Somebody must keep the registry fresh
+    /// ([`KeyRegistry::run`]); the use of keys is written down in `meta`.
+    pub fn new(stream: EventStream, keys: KeyRegistry, meta: Meta, clock: Clock, limits: Limits) -> Self {
+        Self {
+            stream,
+            keys,
+            meta,
+            clock,
+            limits,
+            in_flight: limit::InFlight::new(&limits),
+        }
+    }
+}
+
+/// The tracking routes with their description: `POST /v1/events`, also with a slash at its end, because SDKs
+/// take a redirect for delivery. They read their bodies themselves: no body limit and no decompression layer
+/// may stand before them.
+pub fn routes() -> OpenApiRouter<CaptureState> {
+    OpenApiRouter::default()
+        .routes(routes!(native::capture_events))
+        .route("/v1/events/", post(native::capture_events))
+        .layer(from_fn(cors::open_to_pages))
+}
+
+/// The tracking routes, ready to be merged into a server's.
+pub fn router(state: CaptureState) -> Router {
+    routes().with_state(state).split_for_parts().0
+}

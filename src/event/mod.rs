@@ -1,5 +1,8 @@
 //! The vocabulary: what an event is. Pure: no HTTP, no Redis, no SQL, no clock.
 
+pub mod accept;
+pub mod enrich;
+pub mod wire;
 pub mod zone;
 
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,385 @@
+//! What a body says around its events: one event, an array, lines, or a batch with members of its own.
+
+use axum::http::StatusCode;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::body::malformed_json;
+use crate::event::accept::{Context, Rejection, RejectionCode, read_time};
+use crate::problem::{FieldError, Problem};
+
+/// Most events of one request.
+pub const MAX_EVENTS: usize = 1000;
+
+/// Longest request id, in characters.
+const MAX_REQUEST_ID_CHARS: usize = 200;
+
+/// The four shapes of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    One,
+    Array,
+    Lines,
+    Batch,
+}
+
+impl Form {
+    /// JSON pointer from the body to an event.
+    pub fn pointer(self, index: usize) -> String {
+        match self {
+            Form::One => String::new(),
+            Form::Array | Form::Lines => format!("/{index}"),
+            Form::Batch => format!("/batch/{index}"),
+        }
+    }
+}
+
+/// A body, taken apart but for its events, which are judged one by one.
+#[derive(Debug)]
+pub(super) struct Envelope<'a> {
+    pub form: Form,
+    /// The events as they stand in the body; a line that is no JSON is refused already.
+    pub events: Vec<Result<&'a RawValue, Rejection>>,
+    pub write_key: Option<String>,
+    /// When the client sent it, by its own clock, UTC milliseconds.
+    pub sent_at: Option<i64>,
+    pub request_id: Option<String>,
+    /// The batch's context, default of each event's.
+    pub context: Context,
+}
+
+impl<'a> Envelope<'a> {
+    /// Takes a body apart. `declared_lines` says that its content type is NDJSON; several lines that each are
+    /// an object are taken as such under any type.
+    pub fn read(text: &'a str, declared_lines: bool) -> Result<Envelope<'a>, Problem> {
+        if text.trim().is_empty() {
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "empty_body",
+                "the body is empty: send an event, an array of events, or {\"batch\": […]}",
+            ));
+        }
+        let whole: &RawValue = match serde_json::from_str(text) {
+            Ok(whole) => whole,
+            Err(_) if is_lines(text, declared_lines) => return Envelope::of_lines(text),
+            Err(error) => return Err(malformed_json(format!("the body is not JSON: {error}"))),
+        };
+        match whole.get().as_bytes().first() {
+            Some(b'[') => Ok(Envelope::bare(Form::Array, elements(whole, "")?)),
+            Some(b'{') => Envelope::of_object(whole),
+            _ => Err(unfit(
+                "",
+                RejectionCode::WrongType.as_str(),
+                "the body must be an event object, an array of them, lines of them, or {\"batch\": […]}",
+            )),
+        }
+    }
+
+    fn bare(form: Form, events: Vec<Result<&'a RawValue, Rejection>>) -> Envelope<'a> {
+        Envelope {
+            form,
+            events,
+            write_key: None,
+            sent_at: None,
+            request_id: None,
+            context: Context::default(),
+        }
+    }
+
+    fn of_lines(text: &'a str) -> Result<Envelope<'a>, Problem> {
+        let mut events = Vec::new();
+        for (number, line) in filled_lines(text) {
+            if events.len() == MAX_EVENTS {
+                return Err(too_many(filled_lines(text).count()));
+            }
+            events.push(serde_json::from_str(line).map_err(|error| {
+                let detail = format!("line {} is not JSON: {}", number + 1, reason(&error));
+                Rejection::new(RejectionCode::MalformedJson, "", detail)
+            }));
+        }
+        Ok(Envelope::bare(Form::Lines, events))
+    }
+
+    fn of_object(whole: &'a RawValue) -> Result<Envelope<'a>, Problem> {
+        let members = Members::of(whole)?;
+        let mut envelope = match members.batch {
+            Some(batch) => {
+                let mut envelope = Envelope::bare(Form::Batch, elements(batch, "/batch")?);
+                let context = members.context.map(|raw| value(raw, "/context")).transpose()?;
+                envelope.context = Context::read(context).map_err(|rejection| {
+                    unfit(&rejection.field, rejection.code.as_str(), &rejection.detail)
+                })?;
+                envelope
+            }
+            None => Envelope::bare(Form::One, vec![Ok(whole)]),
+        };
+        envelope.write_key = text_member(members.write_key, "/write_key", usize::MAX)?;
+        envelope.request_id = text_member(members.request_id, "/request_id", MAX_REQUEST_ID_CHARS)?;
+        if let Some(raw) = members.sent_at {
+            let sent_at = value(raw, "/sent_at")?;
+            if !(sent_at.is_null() || sent_at == "") {
+                envelope.sent_at = Some(read_time(&sent_at).map_err(|_| {
+                    unfit(
+                        "/sent_at",
+                        RejectionCode::TimestampInvalid.as_str(),
+                        "must be RFC 3339, or seconds or milliseconds since 1970 as a number",
+                    )
+                })?);
+            }
+        }
+        Ok(envelope)
+    }
+}
+
+/// Whether a body that is not one JSON value is meant as lines of JSON.
+fn is_lines(text: &str, declared: bool) -> bool {
+    let mut lines = filled_lines(text).map(|(_, line)| line.trim_start());
+    let (Some(first), Some(second)) = (lines.next(), lines.next()) else {
+        return false;
+    };
+    let object = |line: &str| line.starts_with('{');
+    declared
+        || (object(first) && serde_json::from_str::<IgnoredAny>(first).is_ok())
+        || (object(first) && object(second) && lines.all(object))
+}
+
+fn filled_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+}
+
+/// What serde_json has against a text, without the place.
+pub(super) fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let reason = text.split(" at line ").next().unwrap_or(&text);
+    format!("{reason} at column {}", error.column())
+}
+
+/// The elements of the array at `pointer`, each left as it stands.
+fn elements<'a>(array: &'a RawValue, pointer: &str) -> Result<Vec<Result<&'a RawValue, Rejection>>, Problem> {
+    struct Elements;
+    impl<'de> Visitor<'de> for Elements {
+        type Value = (Vec<Result<&'de RawValue, Rejection>>, usize);
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut events = Vec::new();
+            while events.len() < MAX_EVENTS {
+                match seq.next_element::<&RawValue>()? {
+                    Some(event) => events.push(Ok(event)),
+                    None => break,
+                }
+            }
+            let mut count = events.len();
+            // The rest is only counted: a body of nothing but commas must not fill the memory.
+            while seq.next_element::<IgnoredAny>()?.is_some() {
+                count += 1;
+            }
+            Ok((events, count))
+        }
+    }
+    let mut json = serde_json::Deserializer::from_str(array.get());
+    let (events, count) = json.deserialize_seq(Elements).map_err(|_| {
+        unfit(
+            pointer,
+            RejectionCode::WrongType.as_str(),
+            "must be an array of events",
+        )
+    })?;
+    if count > MAX_EVENTS {
+        return Err(too_many(count));
+    }
+    Ok(events)
+}
+
+/// The members of a body that are not an event's. Of a member given twice the last one counts.
+#[derive(Default)]
+struct Members<'a> {
+    batch: Option<&'a RawValue>,
+    write_key: Option<&'a RawValue>,
+    sent_at: Option<&'a RawValue>,
+    request_id: Option<&'a RawValue>,
+    context: Option<&'a RawValue>,
+}
+
+impl<'a> Members<'a> {
+    fn of(object: &'a RawValue) -> Result<Members<'a>, Problem> {
+        struct Named;
+        impl<'de> Visitor<'de> for Named {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Members::default();
+                while let Some(name) = map.next_key::<String>()? {
+                    let member = match name.as_str() {
+                        "batch" => &mut members.batch,
+                        "write_key" => &mut members.write_key,
+                        "sent_at" => &mut members.sent_at,
+                        "request_id" => &mut members.request_id,
+                        "context" => &mut members.context,
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    *member = Some(map.next_value()?);
+                }
+                Ok(members)
+            }
+        }
+        serde_json::Deserializer::from_str(object.get())
+            .deserialize_map(Named)
+            .map_err(|error| malformed_json(format!("the body is not JSON: {error}")))
+    }
+}
+
+fn value(raw: &RawValue, pointer: &str) -> Result<Value, Problem> {
+    serde_json::from_str(raw.get())
+        .map_err(|error| unfit(pointer, RejectionCode::WrongType.as_str(), &reason(&error)))
+}
+
+fn text_member(raw: Option<&RawValue>, pointer: &str, most: usize) -> Result<Option<String>, Problem> {
+    match raw.map(|raw| value(raw, pointer)).transpose()? {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(Value::String(text)) if text.len() <= most || text.chars().count() <= most => Ok(Some(text)),
+        Some(Value::String(_)) => Err(unfit(
+            pointer,
+            "too_long",
+            &format!("must have at most {most} characters"),
+        )),
+        Some(_) => Err(unfit(
+            pointer,
+            RejectionCode::WrongType.as_str(),
+            "must be a text",
+        )),
+    }
+}
+
+/// 422 for a body that is JSON but cannot be taken as a whole.
+fn unfit(pointer: &str, code: &str, detail: &str) -> Problem {
+    let sentence = if pointer.is_empty() {
+        detail.to_owned()
+    } else {
+        format!("{pointer}: {detail}")
+    };
+    Problem {
+        errors: vec![FieldError::new(pointer, code, detail)],
+        ..Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_events", sentence)
+    }
+}
+
+fn too_many(count: usize) -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too_many_events",
+        format!("a request has at most {MAX_EVENTS} events, this one has {count}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(text: &str) -> (Form, usize) {
+        let envelope = Envelope::read(text, false).unwrap();
+        (envelope.form, envelope.events.len())
+    }
+
+    fn refusal(text: &str) -> (u16, String, String) {
+        let problem = Envelope::read(text, false).unwrap_err();
+        let pointer = problem.errors.first().map(|error| error.pointer.clone());
+        (problem.status, problem.code, pointer.unwrap_or_default())
+    }
+
+    #[test]
+    fn the_four_forms_are_told_apart() {
+        assert_eq!(shape(r#" {"event":"a"} "#), (Form::One, 1));
+        assert_eq!(shape(r#"[{"event":"a"},{"event":"b"}]"#), (Form::Array, 2));
+        assert_eq!(
+            shape("{\"event\":\"a\"}\n\n{\"event\":\"b\"}\r\n"),
+            (Form::Lines, 2)
+        );
+        assert_eq!(shape(r#"{"batch":[{"event":"a"}]}"#), (Form::Batch, 1));
+        assert_eq!(shape("{\n \"batch\": [\n{\"event\":\"a\"}\n]}"), (Form::Batch, 1));
+        assert_eq!(shape("[]"), (Form::Array, 0));
+    }
+
+    #[test]
+    fn a_line_that_is_no_json_is_refused_alone() {
+        for text in [
+            "{\"event\":\"a\"}\n{\"event\":\n{\"event\":\"c\"}",
+            "{\"event\":\n{\"event\":\"b\"}\n{\"event\":\"c\"}",
+        ] {
+            let envelope = Envelope::read(text, false).unwrap();
+            let bad: Vec<_> = envelope
+                .events
+                .iter()
+                .filter_map(|event| event.as_ref().err())
+                .collect();
+            assert_eq!(envelope.events.len(), 3);
+            assert_eq!(bad.len(), 1);
+            assert_eq!(bad[0].code, RejectionCode::MalformedJson);
+        }
+        let declared = Envelope::read("nonsense\n{\"event\":\"b\"}", true).unwrap();
+        assert!(declared.events[0].is_err() && declared.events[1].is_ok());
+    }
+
+    #[test]
+    fn malformed_json_tells_line_and_column() {
+        let problem = Envelope::read("{\"event\": \"a\",\n \"user_id\" 5}", false).unwrap_err();
+        assert_eq!((problem.status, problem.code.as_str()), (400, "malformed_json"));
+        assert!(problem.detail.contains("line 2 column 12"), "{}", problem.detail);
+        assert_eq!(problem.errors[0].pointer, "");
+        assert_eq!(refusal("[{\"event\":\"a\"}").1, "malformed_json");
+        assert_eq!(refusal("nonsense\nmore").1, "malformed_json");
+    }
+
+    #[test]
+    fn members_of_the_batch_are_read_and_the_last_of_two_counts() {
+        let envelope = Envelope::read(
+            r#"{"sent_at":1,"batch":[],"write_key":"k","request_id":"r","sent_at":"2026-11-23T10:00:00Z"}"#,
+            false,
+        )
+        .unwrap();
+        assert_eq!(envelope.sent_at, Some(1_795_428_000_000));
+        assert_eq!(envelope.write_key.as_deref(), Some("k"));
+        assert_eq!(envelope.request_id.as_deref(), Some("r"));
+    }
+
+    #[test]
+    fn wrong_members_are_named() {
+        let unfit = |pointer: &str| (422, "invalid_events".to_owned(), pointer.to_owned());
+        assert_eq!(refusal(r#"{"batch":{}}"#), unfit("/batch"));
+        assert_eq!(refusal(r#"{"batch":[],"sent_at":"soon"}"#), unfit("/sent_at"));
+        assert_eq!(refusal(r#"{"batch":[],"write_key":5}"#), unfit("/write_key"));
+        assert_eq!(refusal(r#"{"batch":[],"request_id":[]}"#), unfit("/request_id"));
+        assert_eq!(
+            refusal(r#"{"batch":[],"context":{"page":1}}"#),
+            unfit("/context/page")
+        );
+        assert_eq!(refusal("42"), unfit(""));
+        assert_eq!(refusal(" \n"), (400, "empty_body".to_owned(), String::new()));
+    }
+
+    #[test]
+    fn the_1001st_event_is_too_many_in_each_form() {
+        let array = format!("[{}0]", "0,".repeat(1000));
+        assert_eq!(refusal(&array).1, "too_many_events");
+        assert_eq!(refusal(&"{}\n".repeat(1001)).1, "too_many_events");
+        assert_eq!(
+            refusal(&format!("{{\"batch\":{array}}}")),
+            (413, "too_many_events".to_owned(), String::new())
+        );
+        assert_eq!(shape(&"{}\n".repeat(1000)).1, 1000);
+    }
+}

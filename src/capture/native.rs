@@ -1,0 +1,296 @@
+//! `POST /v1/events`: our own protocol.
+
+use axum::Json;
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, header};
+use axum::response::{IntoResponse, Response};
+use metrics::counter;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::CaptureState;
+use super::answer::CaptureAnswer;
+use super::body::{self, Encoding};
+use super::envelope::Envelope;
+use super::keys::Presented;
+use super::limit::Claim;
+use super::prepare::{Head, Prepared, prepare};
+use crate::event::wire::{WireContext, WireEvent};
+use crate::meta::KeyKind;
+use crate::problem::Problem;
+use crate::stream::AppendError;
+
+/// Bodies larger than this are unpacked and judged beside the threads that serve connections.
+const INLINE_BYTES: usize = 64 * 1024;
+
+/// Seconds that a client is asked to wait when the stream is full, and when it does not answer.
+const FULL_RETRY_S: u32 = 10;
+const AWAY_RETRY_S: u32 = 2;
+
+/// What may be sent: one event, several, or several with what they have in common.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(
+    dead_code,
+    reason = "describes the body for OpenAPI; the body is read in envelope.rs"
+)]
+enum CaptureBody {
+    Event(WireEvent),
+    Events(Vec<WireEvent>),
+    Batch(CaptureBatch),
+}
+
+/// Events with what they have in common.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the body for OpenAPI; the body is read in envelope.rs"
+)]
+struct CaptureBatch {
+    /// Up to 1,000 events.
+    #[schema(max_items = 1000)]
+    batch: Vec<WireEvent>,
+    /// When the client sends this, by its own clock; each sending renews it. Times are corrected by the
+    /// difference of the clocks where that exceeds 5 minutes.
+    #[schema(format = DateTime)]
+    sent_at: Option<String>,
+    /// The project's key, for senders that cannot set headers (beacons).
+    write_key: Option<String>,
+    /// Id of this request, the same each time it is sent. A request that comes again is stored once.
+    #[schema(max_length = 200)]
+    request_id: Option<String>,
+    /// Default of each event's context.
+    context: Option<WireContext>,
+}
+
+/// The query of a tracking request.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CaptureQuery {
+    key: Option<String>,
+    verbose: Option<String>,
+    dry_run: Option<String>,
+}
+
+/// Send events
+///
+/// Takes one event, an array, NDJSON, or a batch. Any content type; gzip and zstd are understood, gzip also
+/// without `Content-Encoding`. At most 1 MB (20 MB with a secret key) after decompression, 1,000 events, 32 KB
+/// an event. Events are judged one by one: the good ones are kept, the others named in `results`. The answer
+/// 200 means that the accepted events are durable. Send the same request again after a 503 or no answer at
+/// all: with a `request_id`, or ids of the events, nothing is stored twice.
+#[utoipa::path(
+    post,
+    path = "/v1/events",
+    tag = "capture",
+    operation_id = "captureEvents",
+    params(
+        ("key" = Option<String>, Query, description = "The project's key, for senders that cannot set headers"),
+        ("verbose" = Option<bool>, Query, description = "List accepted events in `results` too"),
+        ("dry_run" = Option<bool>, Query, description = "Judge the events and store nothing"),
+        ("X-Api-Key" = Option<String>, Header, description = "The project's key, if not in `Authorization`"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Stands for `request_id`"),
+    ),
+    request_body(
+        description = "One event, an array of events, a batch, or NDJSON with one event a line",
+        content(
+            (CaptureBody = "application/json", examples(
+                ("event" = (summary = "One event", value = json!({
+                    "event": "page_view", "device_id": "9b2e5a1c-0f0e-4a53-8f53-6a3f0f5e7f10",
+                    "context": {"page": {"url": "https://shop.example/?utm_source=news"}}}))),
+                ("batch" = (summary = "A batch", value = json!({
+                    "sent_at": "2026-11-23T10:15:31Z", "request_id": "b7c1",
+                    "batch": [{"event": "add_to_cart", "user_id": "u_42", "timestamp": "2026-11-23T10:15:30Z",
+                               "properties": {"sku": "A-1", "amount": 49.9, "currency": "EUR"}}]}))),
+            )),
+            (String = "application/x-ndjson"),
+        ),
+    ),
+    responses(
+        (status = 200, body = CaptureAnswer, description = "Stored: all events, or those not named in `results`"),
+        (status = 400, body = Problem, content_type = "application/problem+json",
+            description = "`malformed_json`, `malformed_gzip`, `malformed_zstd`, `empty_body`, `incomplete_body`"),
+        (status = 401, body = Problem, content_type = "application/problem+json",
+            description = "`missing_key`, `unknown_key`"),
+        (status = 403, body = Problem, content_type = "application/problem+json",
+            description = "`secret_key_in_browser`"),
+        (status = 413, body = Problem, content_type = "application/problem+json",
+            description = "`body_too_large`, `too_many_events`"),
+        (status = 415, body = Problem, content_type = "application/problem+json",
+            description = "`unsupported_encoding`"),
+        (status = 422, body = Problem, content_type = "application/problem+json",
+            description = "`invalid_events`: no event can be taken; `errors` says why"),
+        (status = 503, body = Problem, content_type = "application/problem+json",
+            description = "`unavailable`, `stream_full`: send the same again after `Retry-After` seconds"),
+    ),
+)]
+pub(super) async fn capture_events(
+    State(state): State<CaptureState>,
+    query: Result<Query<CaptureQuery>, axum::extract::rejection::QueryRejection>,
+    request: Request,
+) -> Response {
+    let answer = match query {
+        Ok(Query(query)) => capture(&state, query, request).await,
+        Err(rejection) => Err(Problem::invalid_field("?", "invalid", rejection.body_text())),
+    };
+    match answer {
+        Ok(answer) => Json(answer).into_response(),
+        Err(problem) => {
+            counter!("footfall_ingest_requests_refused_total", "protocol" => "native",
+                "reason" => problem.code.clone())
+            .increment(1);
+            problem.into_response()
+        }
+    }
+}
+
+async fn capture(
+    state: &CaptureState,
+    query: CaptureQuery,
+    request: Request,
+) -> Result<CaptureAnswer, Problem> {
+    let verbose = switch(query.verbose.as_deref(), "?verbose")?;
+    let dry_run = switch(query.dry_run.as_deref(), "?dry_run")?;
+    let mut claim = state.in_flight.admit()?;
+    let (parts, body) = request.into_parts();
+    let head = head(&parts.headers, query.key.as_deref(), state.clock.now_ms())?;
+    let encoding = Encoding::of(&parts.headers)?;
+    // A key in the head is checked before the body is read; only a known secret one opens the larger limit.
+    let mut cap = state.limits.public_body;
+    if let Some(presented) = &head.key {
+        state.keys.find(&presented.key).await.map_err(keys_away)?;
+        if presented.open(&state.keys.snapshot(), head.browser)?.kind == KeyKind::Secret {
+            cap = state.limits.secret_body;
+        }
+    }
+    let bytes = body::receive(&parts.headers, body, cap, &mut claim).await?;
+    counter!("footfall_ingest_bytes_total").increment(bytes.len() as u64);
+
+    // The claim is given back when the answer is there.
+    let (mut prepared, _claim) = judge(state, bytes, encoding, cap, head, claim).await?;
+    for code in prepared.rejections() {
+        counter!("footfall_ingest_rejected_total", "reason" => code.as_str()).increment(1);
+    }
+    if let Some(problem) = prepared.refusal() {
+        count_events("rejected", prepared.rejections().count());
+        return Err(problem);
+    }
+    let rows = std::mem::take(&mut prepared.rows);
+    if !dry_run && !rows.is_empty() {
+        let now = state.clock.now_ms();
+        let appended = state
+            .stream
+            .append(prepared.key.project, prepared.request_key.as_deref(), rows, now)
+            .await
+            .map_err(stream_problem)?;
+        prepared.note_duplicates(&appended.duplicates, appended.replayed);
+        let (meta, key) = (state.meta.clone(), prepared.key.key_id);
+        tokio::spawn(async move {
+            if let Err(error) = meta.touch_key(key, now).await {
+                tracing::debug!(%error, "the use of a key was not written down");
+            }
+        });
+    }
+    let answer = prepared.answer(verbose);
+    if !dry_run {
+        count_events("accepted", answer.accepted as usize);
+        count_events("duplicate", answer.duplicates as usize);
+        count_events("rejected", answer.rejected as usize);
+    }
+    Ok(answer)
+}
+
+/// Unpacks and judges a body with the keys in memory. A key in the body that is not among them may be younger
+/// than they are, so it is asked for once.
+async fn judge(
+    state: &CaptureState,
+    bytes: Vec<u8>,
+    encoding: Encoding,
+    cap: usize,
+    head: Head,
+    mut claim: Claim,
+) -> Result<(Prepared, Claim), Problem> {
+    let keys = state.keys.snapshot();
+    let large = bytes.len() > INLINE_BYTES || encoding != Encoding::Plain || bytes.starts_with(&[0x1f]);
+    let work = move || {
+        let text = body::decompress(bytes, encoding, cap, &mut claim).and_then(body::text)?;
+        let prepared = prepare(&text, &head, &keys);
+        Ok::<_, Problem>((prepared, text, head, claim))
+    };
+    let (prepared, text, head, claim) = if large {
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(Problem::internal)??
+    } else {
+        work()?
+    };
+    let prepared = match prepared {
+        Err(problem) if problem.code == "unknown_key" && head.key.is_none() => {
+            let key = Envelope::read(&text, head.lines)?.write_key.unwrap_or_default();
+            match state.keys.find(key.trim()).await.map_err(keys_away)? {
+                Some(_) => prepare(&text, &head, &state.keys.snapshot()),
+                None => Err(problem),
+            }
+        }
+        judged => judged,
+    };
+    Ok((prepared?, claim))
+}
+
+fn head(headers: &HeaderMap, query_key: Option<&str>, received_at: i64) -> Result<Head, Problem> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
+    Ok(Head {
+        key: Presented::of(headers, query_key)?,
+        browser: headers.contains_key(header::ORIGIN),
+        lines: ["ndjson", "jsonl", "jsonlines"]
+            .iter()
+            .any(|name| content_type.contains(name)),
+        idempotency_key: text(HeaderName::from_static("idempotency-key"))
+            .map(str::trim)
+            .filter(|key| !key.is_empty())
+            .map(str::to_owned),
+        user_agent: text(header::USER_AGENT).map(str::to_owned),
+        received_at,
+    })
+}
+
+/// A switch in the query: on by `1`, `true` or its bare name.
+fn switch(value: Option<&str>, pointer: &str) -> Result<bool, Problem> {
+    match value {
+        None | Some("0" | "false") => Ok(false),
+        Some("" | "1" | "true") => Ok(true),
+        Some(_) => Err(Problem::invalid_field(pointer, "invalid", "must be 1 or 0")),
+    }
+}
+
+fn count_events(outcome: &'static str, events: usize) {
+    if events > 0 {
+        counter!("footfall_ingest_events_total", "protocol" => "native", "outcome" => outcome)
+            .increment(events as u64);
+    }
+}
+
+fn keys_away(error: crate::meta::MetaError) -> Problem {
+    tracing::warn!(%error, "a key could not be looked up");
+    Problem::unavailable("the key cannot be checked at this moment", AWAY_RETRY_S)
+}
+
+fn stream_problem(error: AppendError) -> Problem {
+    match error {
+        AppendError::Full => Problem {
+            code: "stream_full".to_owned(),
+            ..Problem::unavailable(
+                "more events are waiting than may; send the same request again",
+                FULL_RETRY_S,
+            )
+        },
+        AppendError::Unavailable(cause) => {
+            tracing::warn!(%cause, "events were refused: the stream does not take them");
+            Problem::unavailable(
+                "events cannot be stored at this moment; send the same request again",
+                AWAY_RETRY_S,
+            )
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! One event as clients send it. Every member is held as it came, so that a wrong type costs that event a
+//! rejection that names the field, never the whole request.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// An event of our own protocol. Members that are `null` count as absent, unknown members are ignored, and
+/// of a member that is given twice the last one wins.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
+#[serde(from = "Map<String, Value>")]
+#[schema(example = json!({
+    "event": "purchase", "id": "0193c2a4-7c1e-7b5e-9f43-2f1f6a0c9d11", "user_id": "u_42",
+    "device_id": "9b2e5a1c-0f0e-4a53-8f53-6a3f0f5e7f10", "timestamp": "2026-11-23T10:15:30.250Z",
+    "properties": {"amount": 49.9, "currency": "EUR", "plan": "pro"}
+}))]
+pub struct WireEvent {
+    /// What happened: 1 to 200 characters. `$identify`, `$alias` and `$set` carry identity or person
+    /// properties and do not count as activity.
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    pub event: Option<Value>,
+    /// The event's own UUID. An event that is sent again under its id is counted once.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    pub id: Option<Value>,
+    /// Who did it, for senders with one kind of id: taken as `user_id` unless it equals `device_id`.
+    /// One of the three ids is needed. `null`, `undefined`, `nan`, `0`, `none`, `anonymous`, `guest` and
+    /// the empty text are nobody, in each of them.
+    #[schema(value_type = Option<String>, max_length = 200)]
+    pub distinct_id: Option<Value>,
+    /// The id that the application gave the person.
+    #[schema(value_type = Option<String>, max_length = 200)]
+    pub user_id: Option<Value>,
+    /// The client's own id of this browser or installation.
+    #[schema(value_type = Option<String>, max_length = 200)]
+    pub device_id: Option<Value>,
+    /// The client's id of the visit.
+    #[schema(value_type = Option<String>)]
+    pub session_id: Option<Value>,
+    /// When it happened, by the client's clock: RFC 3339, or seconds or milliseconds since 1970. Absent: now.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub timestamp: Option<Value>,
+    /// Anything about the event: up to 255 members, up to 5 levels deep.
+    #[schema(value_type = Option<Object>)]
+    pub properties: Option<Value>,
+    /// Properties of the person, kept as the event's property `$set`.
+    #[schema(value_type = Option<Object>)]
+    pub set: Option<Value>,
+    /// Where it happened.
+    #[schema(value_type = Option<WireContext>)]
+    pub context: Option<Value>,
+}
+
+impl From<Map<String, Value>> for WireEvent {
+    fn from(mut members: Map<String, Value>) -> Self {
+        let mut take = |name: &str| members.remove(name).filter(|value| !value.is_null());
+        Self {
+            event: take("event"),
+            id: take("id"),
+            distinct_id: take("distinct_id"),
+            user_id: take("user_id"),
+            device_id: take("device_id"),
+            session_id: take("session_id"),
+            timestamp: take("timestamp"),
+            properties: take("properties"),
+            set: take("set"),
+            context: take("context"),
+        }
+    }
+}
+
+/// Where an event happened. Page, locale, screen and time zone become the properties `$url`, `$referrer`,
+/// `$title`, `$locale`, `$screen_width`, `$screen_height` and `$timezone` unless the event has those itself.
+#[derive(Clone, Debug, Default, PartialEq, ToSchema)]
+pub struct WireContext {
+    /// The page.
+    pub page: Option<WirePage>,
+    /// The sending library.
+    pub library: Option<WireLibrary>,
+    /// BCP 47 tag, `en-GB`.
+    pub locale: Option<String>,
+    /// The screen, in CSS pixels.
+    pub screen: Option<WireScreen>,
+    /// IANA name, `Europe/Berlin`.
+    pub timezone: Option<String>,
+}
+
+/// A page.
+#[derive(Clone, Debug, Default, PartialEq, ToSchema)]
+pub struct WirePage {
+    /// Its whole address: path, host and campaign (`utm_source`, `utm_medium`, `utm_campaign`) are read from it.
+    pub url: Option<String>,
+    /// The address it was reached from.
+    pub referrer: Option<String>,
+    /// Its title.
+    pub title: Option<String>,
+}
+
+/// A sending library.
+#[derive(Clone, Debug, Default, PartialEq, ToSchema)]
+pub struct WireLibrary {
+    pub name: Option<String>,
+    pub version: Option<String>,
+}
+
+/// A screen, in CSS pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, ToSchema)]
+pub struct WireScreen {
+    pub width: Option<f64>,
+    pub height: Option<f64>,
+}
