@@ -1,0 +1,132 @@
+/**
+ * Looks at every page in a real browser against the mock server: screenshots, axe, console, layout overflow.
+ * `npm run build && npm run look -- [folder for the pictures]`; fails on the first kind of complaint it finds.
+ */
+import { mkdirSync } from "node:fs";
+import AxeBuilder from "@axe-core/playwright";
+import { chromium } from "playwright-core";
+import { serve } from "../test/mock-server.mjs";
+
+const pictures = process.argv[2];
+if (pictures) mkdirSync(pictures, { recursive: true });
+const complaints = [];
+
+const FUNNEL = "/p/1/funnels?step=page_view&step=view_item&step=add_to_cart&step=begin_checkout&step=purchase&window=7d";
+/** Name, address, and what to do before looking. */
+const PAGES = [
+  ["overview", "/", async (page) => page.getByTestId("card-dau").waitFor()],
+  ["overview-table", "/p/1/overview?range=90d&exact=true", async (page) => page.getByRole("button", { name: /View as table: Active/ }).click()],
+  ["overview-chart", "/p/1/overview?range=7d", async (page) => page.getByRole("slider").first().focus()],
+  ["overview-dates", "/p/1/overview", async (page) => page.getByRole("button", { name: /^Dates/ }).click()],
+  ["overview-projects", "/p/1/overview", async (page) => page.getByRole("button", { name: /^Project/ }).click()],
+  ["overview-account", "/p/1/overview", async (page) => page.getByRole("button", { name: "Account" }).click()],
+  ["overview-hours", "/p/1/overview?from=2026-11-20&to=2026-11-22", async (page) => page.getByTestId("card-dau").waitFor()],
+  ["waiting", "/p/3/overview", async (page) => page.getByTestId("snippet").waitFor()],
+  ["funnels-empty", "/p/1/funnels", async (page) => page.getByRole("button", { name: /Start with/ }).waitFor()],
+  ["funnels", FUNNEL, async (page) => page.getByTestId("funnel-overall").waitFor()],
+  ["funnels-table", FUNNEL, async (page) => page.getByRole("button", { name: "View the funnel as a table" }).click()],
+  [
+    "funnels-many",
+    `/p/1/funnels?${Array.from({ length: 9 }, (_, index) => `step=${["page_view", "search", "view_item"][index % 3]}`).join("&")}&step=${encodeURIComponent('["purchase","sign_up"]')}&window=30m`,
+    async (page) => page.getByTestId("funnel-overall").waitFor(),
+  ],
+  ["funnels-choosing", "/p/1/funnels", async (page) => page.getByTestId("funnel-step-0").fill("ch")],
+  ["events", "/p/1/events", async (page) => page.getByTestId("live-row").first().waitFor()],
+  ["events-open", "/p/1/events?event=purchase", async (page) => page.getByTestId("live-row").first().getByRole("button").first().click()],
+  ["events-none", "/p/1/events?event=unheard_of", async (page) => page.getByText("No such events").waitFor()],
+  ["settings", "/p/1/settings", async (page) => page.getByText("Warehouse export").waitFor()],
+  ["settings-key", "/p/1/settings", async (page) => page.getByRole("button", { name: "New key" }).click()],
+  ["settings-viewer", "/p/2/settings", async (page) => page.getByText("Your role here").waitFor()],
+  ["help", "/p/1/overview", async (page) => page.keyboard.press("?")],
+  ["missing", "/p/99/overview", async (page) => page.getByText("Nothing here").waitFor()],
+];
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox"],
+});
+
+for (const scheme of ["light", "dark"]) {
+  for (const width of [1280, 390, 360]) {
+    const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: width > 700 ? 860 : 800 }, timezoneId: "Europe/Berlin" });
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    const page = await context.newPage();
+    const name = `${scheme}-${width}`;
+    let where = "start";
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type()) && !where.startsWith("failing")) complaints.push(`${name} ${where}: console: ${message.text()}`);
+    });
+    page.on("pageerror", (error) => complaints.push(`${name} ${where}: ${error.message}`));
+
+    const look = async (what) => {
+      where = what;
+      await page.waitForTimeout(250);
+      if (pictures) await page.screenshot({ path: `${pictures}/${what}-${name}.png`, fullPage: width > 700 ? false : !what.includes("-open") && what !== "events" });
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      if (over > 0) complaints.push(`${name} ${what}: ${over} px wider than the window`);
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      for (const one of violations) complaints.push(`${name} ${what}: axe ${one.id}: ${one.nodes.map((node) => `${node.target} ${node.any[0]?.message ?? node.failureSummary}`).slice(0, 2).join(" | ")}`);
+    };
+
+    const first = await serve({ setup: true });
+    await page.goto(`${first.url}/`);
+    await page.getByTestId("setup-email").waitFor();
+    await look("setup");
+    first.close();
+
+    const mock = await serve();
+    await page.goto(`${mock.url}/p/1/overview`);
+    await page.getByTestId("login-email").fill("demo@example.com");
+    await page.getByTestId("login-password").fill("wrong");
+    where = "failing login";
+    await page.getByTestId("login-submit").click();
+    await page.getByRole("alert").waitFor();
+    await look("login");
+    await page.getByTestId("login-password").fill("footfall-demo");
+    await page.getByTestId("login-submit").click();
+    await page.getByTestId("card-dau").waitFor();
+    for (const [what, path, prepare] of PAGES) {
+      where = what;
+      await page.goto(mock.url + path);
+      try {
+        await prepare(page);
+      } catch (error) {
+        complaints.push(`${name} ${what}: ${error.message.split("\n")[0]}`);
+      }
+      await look(what);
+    }
+    // The first event turns the waiting page by itself.
+    where = "first event";
+    await page.goto(`${mock.url}/p/3/overview`);
+    await page.getByText("Waiting for your first event").waitFor();
+    mock.firstEvent();
+    await page.getByText("Events are arriving").waitFor();
+    await look("arrived");
+    await page.goto("about:blank");
+    mock.close();
+
+    const broken = await serve({ fail: true });
+    where = "failing";
+    await page.goto(`${broken.url}/`);
+    await page.getByTestId("login-email").fill("demo@example.com");
+    await page.getByTestId("login-password").fill("footfall-demo");
+    await page.getByTestId("login-submit").click();
+    await page.getByText("ClickHouse does not answer").first().waitFor();
+    await look("failing");
+    const slow = await serve({ slow: 60_000 });
+    await page.goto(`${slow.url}/`);
+    await page.getByTestId("login-email").fill("demo@example.com");
+    await page.getByTestId("login-password").fill("footfall-demo");
+    await page.getByTestId("login-submit").click();
+    await page.getByText("Daily active").waitFor();
+    await look("loading");
+    broken.close();
+    slow.close();
+    await context.close();
+    console.log(`${name}: looked`);
+  }
+}
+await browser.close();
+for (const complaint of complaints) console.log(complaint);
+console.log(complaints.length === 0 ? "no complaints" : `${complaints.length} complaints`);
+process.exit(complaints.length === 0 ? 0 : 1);

@@ -1,0 +1,245 @@
+/**
+ * Every call to the server, typed by the OpenAPI document. The only file that knows paths and the shapes of requests:
+ * pages know the functions and types below.
+ */
+import createClient from "openapi-fetch";
+import { authorizedFetch, setToken } from "./access";
+import type { components, paths } from "./api.gen";
+import type { DateRange } from "./range";
+
+type Schemas = components["schemas"];
+export type Me = Schemas["Me"];
+export type Project = Schemas["Project"];
+export type Key = Schemas["Key"];
+export type Member = Schemas["Member"];
+export type Envelope = Schemas["Envelope"];
+export type ActiveUsersReport = Schemas["ActiveUsersReport"];
+export type ActiveDay = Schemas["ActiveDay"];
+export type TrendReport = Schemas["TrendReport"];
+export type FunnelReport = Schemas["FunnelReport"];
+export type FunnelStepReport = Schemas["FunnelStepReport"];
+export type ConversionReport = Schemas["ConversionReport"];
+export type StoredEvent = Schemas["StoredEvent"];
+export type EventName = { event: string; count: number };
+
+/** An analytics answer: the report, and how far it can be trusted. */
+export interface Answer<T> {
+  data: T;
+  meta: Envelope;
+}
+
+/** One page of a list. */
+export interface Page<T> {
+  data: T[];
+  next_cursor?: string | null;
+  has_more: boolean;
+}
+
+/** What the live stream says about now. */
+export interface Now {
+  active_5m: number;
+  events_1m: number;
+  events_today: number;
+  as_of: string;
+}
+
+/** Member of an organization, and what they may do. */
+export const ROLES = ["owner", "admin", "member", "viewer"] as const;
+
+/** A refusal, from the server's problem document (RFC 9457). `status` 0: the server could not be reached. */
+export class ApiProblem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly title: string,
+    detail: string,
+    readonly errors: { pointer: string; code: string; detail: string }[] = [],
+  ) {
+    super(detail);
+  }
+
+  /** Reads whatever an error answer holds. */
+  static of(status: number, body: unknown): ApiProblem {
+    const problem = (typeof body === "object" && body !== null ? body : {}) as Partial<Schemas["Problem"]>;
+    return new ApiProblem(
+      status,
+      problem.code ?? "unknown",
+      problem.title ?? `The server answered ${status}`,
+      problem.detail ?? "The answer holds no explanation; the server's log may.",
+      problem.errors ?? [],
+    );
+  }
+
+  /** What any failure of a call means to a person. */
+  static from(error: unknown): ApiProblem {
+    if (error instanceof ApiProblem) return error;
+    return new ApiProblem(
+      0,
+      "unreachable",
+      "The server cannot be reached",
+      "Check that footfall is running and that this device is online, then try again.",
+    );
+  }
+}
+
+const client = createClient<paths>({
+  baseUrl: location.origin,
+  fetch: authorizedFetch,
+  querySerializer: { array: { style: "form", explode: true } },
+});
+
+/** The body of a successful answer; throws an [`ApiProblem`] otherwise. */
+async function body<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  let answer;
+  try {
+    answer = await call;
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw ApiProblem.from(error);
+  }
+  if (!answer.response.ok) throw ApiProblem.of(answer.response.status, answer.error);
+  return answer.data as T;
+}
+
+const at = (id: string) => ({ path: { id } });
+
+// Accounts
+
+export const authStatus = () => body(client.GET("/v1/auth/status"));
+
+export async function login(email: string, password: string): Promise<void> {
+  const answer = await body(client.POST("/v1/auth/login", { body: { email, password, cookie: true } }));
+  setToken(answer.access_token);
+}
+
+/** The first person of an installation; also signs them in. */
+export async function register(account: Omit<Schemas["Register"], "cookie">): Promise<void> {
+  await body(client.POST("/v1/auth/register", { body: account }));
+  await login(account.email, account.password);
+}
+
+export async function logout(): Promise<void> {
+  await body(client.POST("/v1/auth/logout", { body: {} })).finally(() => setToken(null));
+}
+
+export const me = (): Promise<Me> => body(client.GET("/v1/me"));
+
+export const members = async (organization: string): Promise<Member[]> =>
+  (await body(client.GET("/v1/organizations/{id}/members", { params: at(organization) }))).data;
+
+export const addMember = (organization: string, member: Schemas["NewMember"]): Promise<Member> =>
+  body(client.POST("/v1/organizations/{id}/members", { params: at(organization), body: member }));
+
+export const removeMember = (organization: string, user_id: string) =>
+  body(
+    client.DELETE("/v1/organizations/{id}/members/{user_id}", { params: { path: { id: organization, user_id } } }),
+  );
+
+// Projects and keys
+
+export const createProject = (organization_id: string, name: string, timezone: string): Promise<Project> =>
+  body(client.POST("/v1/projects", { body: { organization_id, name, timezone } }));
+
+export const updateProject = (id: string, change: { name?: string; timezone?: string }): Promise<Project> =>
+  body(client.PATCH("/v1/projects/{id}", { params: at(id), body: change }));
+
+export const keys = async (project: string): Promise<Key[]> =>
+  (await body(client.GET("/v1/projects/{id}/keys", { params: at(project) }))).data;
+
+export const createKey = (project: string, kind: Key["kind"], name: string): Promise<Key> =>
+  body(client.POST("/v1/projects/{id}/keys", { params: at(project), body: { kind, name } }));
+
+export const revokeKey = (project: string, key_id: string) =>
+  body(client.DELETE("/v1/projects/{id}/keys/{key_id}", { params: { path: { id: project, key_id } } }));
+
+// Questions
+
+const dates = ({ from, to }: DateRange) => ({ from, to });
+
+export const activeUsers = (
+  project: string,
+  range: DateRange,
+  exact: boolean,
+  signal: AbortSignal,
+): Promise<Answer<ActiveUsersReport>> =>
+  body(
+    client.GET("/v1/projects/{id}/active-users", {
+      params: { ...at(project), query: { ...dates(range), ...(exact ? { exact } : {}) } },
+      signal,
+    }),
+  );
+
+export const trends = (
+  project: string,
+  event: string[],
+  range: DateRange,
+  interval: TrendReport["interval"],
+  signal: AbortSignal,
+): Promise<Answer<TrendReport>> =>
+  body(
+    client.GET("/v1/projects/{id}/trends", {
+      params: { ...at(project), query: { event, ...dates(range), interval } },
+      signal,
+    }),
+  );
+
+export const eventNames = (
+  project: string,
+  range: DateRange,
+  limit: number,
+  signal: AbortSignal,
+): Promise<Answer<{ events: EventName[] }>> =>
+  body(
+    client.GET("/v1/projects/{id}/events/names", {
+      params: { ...at(project), query: { ...dates(range), limit } },
+      signal,
+    }),
+  );
+
+/** Newest first. Empty filters do not filter. */
+export const events = (
+  project: string,
+  filter: { event?: string; distinct_id?: string; cursor?: string; limit: number },
+  signal: AbortSignal,
+): Promise<Page<StoredEvent>> => {
+  const query = Object.fromEntries(Object.entries(filter).filter(([, value]) => value)) as typeof filter;
+  return body(client.GET("/v1/projects/{id}/events", { params: { ...at(project), query }, signal }));
+};
+
+export const funnel = (
+  project: string,
+  steps: string[][],
+  window: string,
+  range: DateRange,
+  signal: AbortSignal,
+): Promise<Answer<FunnelReport>> =>
+  query<FunnelReport>(project, { kind: "funnel", steps: steps.map(step), window, ...dates(range) }, signal);
+
+export const conversion = (
+  project: string,
+  after: string,
+  goal: string,
+  window: string,
+  range: DateRange,
+  signal: AbortSignal,
+): Promise<Answer<ConversionReport>> =>
+  query<ConversionReport>(project, { kind: "conversion", after, goal, window, ...dates(range) }, signal);
+
+const step = (events: string[]) => (events.length === 1 ? { event: events[0]! } : { events });
+
+// One route answers every kind of question; the report's type follows from the kind that was asked.
+async function query<T>(project: string, question: Schemas["Query"], signal: AbortSignal): Promise<Answer<T>> {
+  const answer = await body(
+    client.POST("/v1/projects/{id}/query", { params: at(project), body: question, signal }),
+  );
+  return answer as unknown as Answer<T>;
+}
+
+/** The live stream of a project (`text/event-stream`): messages `events` and `now`. */
+export const openLive = (project: string, signal: AbortSignal): Promise<Response> =>
+  authorizedFetch(
+    new Request(`${location.origin}/v1/projects/${project}/live`, {
+      headers: { Accept: "text/event-stream" },
+      signal,
+    }),
+  );

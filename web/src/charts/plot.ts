@@ -1,0 +1,95 @@
+/** A uPlot line chart in our manner: quiet grid, no own legend, open points dashed and hollow. */
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { resolveColors } from "./palette";
+import { axisTop, largest, openPoints, splitOpen, tickPoints, type Line } from "./series";
+
+export interface PlotOptions {
+  lines: Line[];
+  labels: string[];
+  final: boolean[];
+  width: number;
+  height: number;
+  /** Writes a value of the y axis. */
+  write: (value: number) => string;
+  /** The y axis never ends below this. */
+  least: number;
+  onCursor: (index: number | null, left: number) => void;
+}
+
+const TOKENS = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--grid", "--ink-faint", "--surface"] as const;
+const FONT = "12px system-ui, sans-serif";
+
+/** Draws into `holder`. The x axis counts points: the labels say which day or hour each one is. */
+export function draw(holder: HTMLElement, options: PlotOptions): uPlot {
+  const { lines, labels, final, width, height, write, least, onCursor } = options;
+  const color = resolveColors(holder, TOKENS);
+  const open = openPoints(final);
+  const top = axisTop(Math.max(largest(lines), least));
+
+  const series: uPlot.Series[] = [{}];
+  const data: (number | null)[][] = [labels.map((_, index) => index)];
+  for (const line of lines) {
+    const stroke = color[`--series-${line.color}`];
+    const { solid, dashed } = splitOpen(line.values, final);
+    series.push({ stroke, width: 2, points: { show: labels.length === 1, size: 6, fill: stroke } });
+    series.push({
+      stroke,
+      width: 2,
+      dash: [3, 4],
+      points: { show: open.length > 0, size: 7, width: 2, fill: color["--surface"], stroke, filter: () => open },
+    });
+    data.push(solid, dashed);
+  }
+
+  const axis: uPlot.Axis = {
+    stroke: color["--ink-faint"],
+    font: FONT,
+    ticks: { show: false },
+    grid: { stroke: color["--grid"], width: 1 },
+  };
+  const every = Math.max(2, Math.floor(width / 84));
+  return new uPlot(
+    {
+      width,
+      height,
+      series,
+      legend: { show: false },
+      padding: [8, 18, 0, 0],
+      cursor: {
+        y: false,
+        drag: { x: false, y: false },
+        points: { size: 8 },
+      },
+      scales: { x: { time: false, range: [0, Math.max(1, labels.length - 1)] }, y: { range: [0, top] } },
+      axes: [
+        {
+          ...axis,
+          grid: { show: false },
+          splits: () => tickPoints(labels.length, every),
+          values: (_, splits) => splits.map((index) => labels[index] ?? ""),
+          size: 28,
+          gap: 8,
+        },
+        { ...axis, size: 46, gap: 6, splits: () => [0, top / 4, top / 2, (top * 3) / 4, top], values: (_, splits) => yLabels(splits, write) },
+      ],
+      hooks: {
+        setCursor: [
+          (plot) => {
+            const index = plot.cursor.idx ?? null;
+            const inside = plot.cursor.left !== undefined && plot.cursor.left >= 0;
+            onCursor(inside ? index : null, index === null ? 0 : plot.valToPos(index, "x") + plot.over.offsetLeft);
+          },
+        ],
+      },
+    },
+    data as uPlot.AlignedData,
+    holder,
+  );
+}
+
+// Counts have no halves: with few of them a tick between two whole numbers stays unlabelled.
+function yLabels(splits: number[], write: (value: number) => string): string[] {
+  const labels = splits.map(write);
+  return labels.map((label, index) => (index > 0 && label === labels[index - 1] ? "" : label));
+}

@@ -1,0 +1,80 @@
+/** The arithmetic of the charts, apart from drawing, so that it can be tested. */
+import type { FunnelStepReport } from "../api";
+
+/** One line: its name, its colour of the palette (1..5), one value per point. */
+export interface Line {
+  name: string;
+  color: 1 | 2 | 3 | 4 | 5;
+  values: (number | null)[];
+}
+
+/**
+ * Splits a line where its values are still open: what is final is drawn solid; from the last final point on, what may
+ * still change is drawn dashed. Both parts share that point, so that the line does not break.
+ */
+export function splitOpen(
+  values: (number | null)[],
+  final: boolean[],
+): { solid: (number | null)[]; dashed: (number | null)[] } {
+  const open = (index: number) => final[index] === false;
+  return {
+    solid: values.map((value, index) => (open(index) ? null : value)),
+    dashed: values.map((value, index) => (open(index) || (index + 1 < values.length && open(index + 1)) ? value : null)),
+  };
+}
+
+/** Which points open values stand at: they get a hollow mark. */
+export function openPoints(final: boolean[]): number[] {
+  return final.flatMap((isFinal, index) => (isFinal ? [] : [index]));
+}
+
+/** Points that carry a label on the x axis: evenly spaced, ending with the newest, at most `most`. */
+export function tickPoints(points: number, most: number): number[] {
+  if (points <= 0 || most <= 0) return [];
+  const steps = [1, 2, 3, 4, 5, 7, 10, 14, 15, 21, 28, 30, 60, 90];
+  const needed = points / most;
+  const step = steps.find((size) => size >= needed) ?? Math.ceil(needed / 30) * 30;
+  const ticks: number[] = [];
+  for (let index = points - 1; index >= 0; index -= step) ticks.unshift(index);
+  return ticks;
+}
+
+/** The top of a y axis that begins at 0: 1, 2, 2.5 or 5 times a power of ten, a little above the largest value. */
+export function axisTop(largest: number): number {
+  if (!(largest > 0)) return 1;
+  const power = 10 ** Math.floor(Math.log10(largest));
+  const head = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((size) => size * power >= largest * 1.04) ?? 12;
+  return head * power;
+}
+
+/** The largest value of several lines, 0 when there is none. */
+export function largest(lines: Line[]): number {
+  return lines.reduce((most, line) => line.values.reduce<number>((top, value) => Math.max(top, value ?? 0), most), 0);
+}
+
+/** A bar of the funnel: what of the first step is left, and what the step before still had (both 0..1). */
+export interface FunnelBar {
+  left: number;
+  before: number;
+}
+
+export function funnelBars(steps: Pick<FunnelStepReport, "reached">[]): FunnelBar[] {
+  const first = steps[0]?.reached ?? 0;
+  const share = (reached: number) => (first > 0 ? Math.min(1, reached / first) : 0);
+  return steps.map((step, index) => ({
+    left: share(step.reached),
+    before: share(steps[index - 1]?.reached ?? step.reached),
+  }));
+}
+
+/** What a line chart shows, in a sentence, for those who do not see it. */
+export function summary(title: string, lines: Line[], titles: string[], write: (value: number) => string): string {
+  if (titles.length === 0) return `${title}: no points.`;
+  const parts = lines.map((line) => {
+    const known = line.values.filter((value): value is number => value !== null);
+    if (known.length === 0) return `${line.name} has no values`;
+    const last = known[known.length - 1]!;
+    return `${line.name} from ${write(Math.min(...known))} to ${write(Math.max(...known))}, last ${write(last)}`;
+  });
+  return `${title}, ${titles[0]} to ${titles[titles.length - 1]}: ${parts.join("; ")}.`;
+}
