@@ -80,10 +80,19 @@ pub struct Config {
 impl Config {
     /// The settings in force, a line each, with passwords hidden.
     pub fn describe(&self) -> String {
-        let path = |path: &Option<PathBuf>| path.as_ref().map_or("(searched)".into(), |p| p.display().to_string());
+        let path = |path: &Option<PathBuf>| {
+            path.as_ref()
+                .map_or("(searched)".into(), |p| p.display().to_string())
+        };
         let url = |url: &Option<String>| url.as_deref().map_or("(embedded)".into(), without_password);
-        let roles: Vec<String> = self.roles.iter().map(|role| format!("{role:?}").to_lowercase()).collect();
-        let shards = self.shards.map_or("(4 embedded, else 16)".into(), |n| n.to_string());
+        let roles: Vec<String> = self
+            .roles
+            .iter()
+            .map(|role| format!("{role:?}").to_lowercase())
+            .collect();
+        let shards = self
+            .shards
+            .map_or("(4 embedded, else 16)".into(), |n| n.to_string());
         [
             ("data-dir", self.data_dir.display().to_string()),
             ("listen", self.listen.to_string()),
@@ -106,7 +115,9 @@ impl Config {
 
 /// `scheme://user:password@host` without the password.
 fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
     match rest.rsplit_once('@') {
         Some((who, host)) => {
             let user = who.split(':').next().unwrap_or_default();
@@ -122,8 +133,14 @@ mod tests {
 
     #[test]
     fn a_printed_url_never_shows_its_password() {
-        assert_eq!(without_password("http://me:p@ss:word@host:8123/db"), "http://me:***@host:8123/db");
+        assert_eq!(
+            without_password("http://me:p@ss:word@host:8123/db"),
+            "http://me:***@host:8123/db"
+        );
         assert_eq!(without_password("redis://:secret@host"), "redis://:***@host");
-        assert_eq!(without_password("redis+unix:///run/redis.sock"), "redis+unix:///run/redis.sock");
+        assert_eq!(
+            without_password("redis+unix:///run/redis.sock"),
+            "redis+unix:///run/redis.sock"
+        );
     }
 }

@@ -40,14 +40,20 @@ pub fn router(demo_key: Option<String>) -> Router {
 /// The snippet that a site pastes, the same text as in the dashboard.
 pub fn snippet(host: &str, key: &str) -> String {
     let template = Sdk::get("snippet.txt").map(|file| String::from_utf8_lossy(&file.data).into_owned());
-    template.unwrap_or_default().trim().replace("{{host}}", host).replace("{{key}}", key)
+    template
+        .unwrap_or_default()
+        .trim()
+        .replace("{{host}}", host)
+        .replace("{{key}}", key)
 }
 
 async fn sdk(headers: HeaderMap) -> Response {
     match Sdk::get("f.js") {
         Some(file) => {
             let mut response = send("f.js", file, AN_HOUR, &headers);
-            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            response
+                .headers_mut()
+                .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             response
         }
         None => not_built("the SDK", "make sdk"),
@@ -66,15 +72,27 @@ async fn shop(
     headers: HeaderMap,
 ) -> Response {
     let Some(key) = params.key.or_else(|| demo_key.as_ref().clone()) else {
-        return Problem::invalid_field("?key", "missing_field", "name the project's write key: /demo?key=ffp_live_…")
-            .into_response();
+        return Problem::invalid_field(
+            "?key",
+            "missing_field",
+            "name the project's write key: /demo?key=ffp_live_…",
+        )
+        .into_response();
     };
     if !key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Problem::invalid_field("?key", "wrong_type", "this is not a write key").into_response();
     }
-    let Some(page) = Sdk::get("demo/index.html") else { return not_built("the shop page", "make sdk") };
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let scheme = match headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok()) {
+    let Some(page) = Sdk::get("demo/index.html") else {
+        return not_built("the shop page", "make sdk");
+    };
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("localhost");
+    let scheme = match headers
+        .get("x-forwarded-proto")
+        .and_then(|proto| proto.to_str().ok())
+    {
         Some("https") => "https",
         _ => "http",
     };
@@ -85,7 +103,10 @@ async fn shop(
     // A shop is somebody's site: it carries an inline snippet, which the dashboard's policy would refuse.
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'self' 'unsafe-inline' data:"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'self' 'unsafe-inline' data:",
+        ),
         (header::CACHE_CONTROL, ASK_AGAIN),
     ];
     (headers, html).into_response()
@@ -102,7 +123,11 @@ async fn shop_file(axum::extract::Path(file): axum::extract::Path<String>, heade
 async fn dashboard(uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if let Some(file) = Dashboard::get(path) {
-        let lasting = if path.starts_with("assets/") { FOREVER } else { ASK_AGAIN };
+        let lasting = if path.starts_with("assets/") {
+            FOREVER
+        } else {
+            ASK_AGAIN
+        };
         return send(path, file, lasting, &headers);
     }
     // A missing file is not a page: a browser would read HTML as script.
@@ -117,17 +142,31 @@ async fn dashboard(uri: Uri, headers: HeaderMap) -> Response {
 
 fn send(name: &str, file: EmbeddedFile, cache: &'static str, asked: &HeaderMap) -> Response {
     let digest = file.metadata.sha256_hash();
-    let tag = digest.iter().take(12).fold(String::from("\""), |tag, byte| format!("{tag}{byte:02x}")) + "\"";
-    let known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let tag = digest
+        .iter()
+        .take(12)
+        .fold(String::from("\""), |tag, byte| format!("{tag}{byte:02x}"))
+        + "\"";
+    let known = asked
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         Body::from(file.data).into_response()
     };
     let kind = mime_guess::from_path(name).first_or_octet_stream();
-    let kind = if kind.type_() == "text" { format!("{kind}; charset=utf-8") } else { kind.to_string() };
+    let kind = if kind.type_() == "text" {
+        format!("{kind}; charset=utf-8")
+    } else {
+        kind.to_string()
+    };
     let headers = response.headers_mut();
-    for (name, value) in [(header::CONTENT_TYPE, kind.as_str()), (header::ETAG, tag.as_str()), (header::CACHE_CONTROL, cache)] {
+    for (name, value) in [
+        (header::CONTENT_TYPE, kind.as_str()),
+        (header::ETAG, tag.as_str()),
+        (header::CACHE_CONTROL, cache),
+    ] {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }

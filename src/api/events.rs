@@ -166,14 +166,32 @@ pub async fn event_names(
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
     let limit = page_size(params.limit)?;
     let mut errors = Vec::new();
-    let range = time_range(params.from.as_deref(), params.to.as_deref(), &asked.zone, asked.now_ms, &mut errors);
+    let range = time_range(
+        params.from.as_deref(),
+        params.to.as_deref(),
+        &asked.zone,
+        asked.now_ms,
+        &mut errors,
+    );
     if !errors.is_empty() {
         return Err(refused_query(errors));
     }
     let (from_s, to_s) = quarter_hours(range.from_ms, range.to_ms);
-    let facts = asked.store.event_totals(asked.number, from_s, to_s, limit).await?;
-    let events = facts.rows.into_iter().map(|(event, count)| EventTotal { event, count }).collect();
-    Ok(Json(asked.answer(EventNames { events }, range.to_ms, facts.rows_read, None)))
+    let facts = asked
+        .store
+        .event_totals(asked.number, from_s, to_s, limit)
+        .await?;
+    let events = facts
+        .rows
+        .into_iter()
+        .map(|(event, count)| EventTotal { event, count })
+        .collect();
+    Ok(Json(asked.answer(
+        EventNames { events },
+        range.to_ms,
+        facts.rows_read,
+        None,
+    )))
 }
 
 /// Which events to list.
@@ -226,13 +244,26 @@ pub async fn list_events(
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
     let limit = page_size(params.limit)?;
     let before = params.cursor.as_deref().map(read_cursor).transpose()?;
-    let query =
-        EventQuery { event: params.event, distinct_id: params.distinct_id, from: None, to: None, before, limit: limit + 1 };
+    let query = EventQuery {
+        event: params.event,
+        distinct_id: params.distinct_id,
+        from: None,
+        to: None,
+        before,
+        limit: limit + 1,
+    };
     let mut rows = asked.store.recent(asked.number, &query, asked.now_ms).await?.rows;
     let has_more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| has_more).map(|last| write_cursor(last.place()));
-    Ok(Json(EventPage { data: rows.into_iter().map(EventView::from).collect(), next_cursor, has_more }))
+    let next_cursor = rows
+        .last()
+        .filter(|_| has_more)
+        .map(|last| write_cursor(last.place()));
+    Ok(Json(EventPage {
+        data: rows.into_iter().map(EventView::from).collect(),
+        next_cursor,
+        has_more,
+    }))
 }
 
 /// Which events to export.
@@ -271,25 +302,40 @@ pub async fn export_events(
 ) -> Answered<Response> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
     let mut errors = Vec::new();
-    let range = time_range(params.from.as_deref(), params.to.as_deref(), &asked.zone, asked.now_ms, &mut errors);
+    let range = time_range(
+        params.from.as_deref(),
+        params.to.as_deref(),
+        &asked.zone,
+        asked.now_ms,
+        &mut errors,
+    );
     if !errors.is_empty() {
         return Err(refused_query(errors));
     }
-    let export = asked.store.export(asked.number, range.from_ms, range.to_ms).await?;
+    let export = asked
+        .store
+        .export(asked.number, range.from_ms, range.to_ms)
+        .await?;
     // The place among the project's questions is held until the last byte is sent.
     let chunks = stream::try_unfold((export, asked), |(mut export, asked)| async move {
         let chunk = export.next().await?;
         Ok::<_, crate::store::StoreError>(chunk.map(|bytes| (bytes, (export, asked))))
     });
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(chunks)).into_response())
+    Ok((
+        [(header::CONTENT_TYPE, "application/x-ndjson")],
+        Body::from_stream(chunks),
+    )
+        .into_response())
 }
 
 fn page_size(asked: Option<u32>) -> Answered<u32> {
     match asked.unwrap_or(PAGE) {
         limit @ 1..=MAX_PAGE => Ok(limit),
-        other => {
-            Err(invalid_query("limit", "out_of_range", format!("a page has 1 to {MAX_PAGE} items, not {other}")))
-        }
+        other => Err(invalid_query(
+            "limit",
+            "out_of_range",
+            format!("a page has 1 to {MAX_PAGE} items, not {other}"),
+        )),
     }
 }
 
@@ -300,7 +346,16 @@ fn write_cursor(place: Place) -> String {
 fn read_cursor(text: &str) -> Answered<Place> {
     text.split_once('-')
         .and_then(|(at, id)| {
-            Some(Place { received_at: i64::from_str_radix(at, 16).ok()?, id: id.parse().ok()? })
+            Some(Place {
+                received_at: i64::from_str_radix(at, 16).ok()?,
+                id: id.parse().ok()?,
+            })
         })
-        .ok_or_else(|| invalid_query("cursor", "unreadable", "take the cursor from next_cursor of the page before"))
+        .ok_or_else(|| {
+            invalid_query(
+                "cursor",
+                "unreadable",
+                "take the cursor from next_cursor of the page before",
+            )
+        })
 }

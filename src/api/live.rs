@@ -154,10 +154,21 @@ impl Tail {
 
     async fn send_events(&mut self) -> Result<(), Problem> {
         let since = self.clock.now_ms() - LOOK_BACK_MS;
-        let after = Place { received_at: since.max(self.began), id: Uuid::nil() };
-        let found = self.questions.store.newer_than(self.project, after, MOST_EVENTS).await?;
-        let fresh: Vec<EventView> =
-            found.rows.into_iter().filter(|event| self.sent.insert(event.id)).map(EventView::from).collect();
+        let after = Place {
+            received_at: since.max(self.began),
+            id: Uuid::nil(),
+        };
+        let found = self
+            .questions
+            .store
+            .newer_than(self.project, after, MOST_EVENTS)
+            .await?;
+        let fresh: Vec<EventView> = found
+            .rows
+            .into_iter()
+            .filter(|event| self.sent.insert(event.id))
+            .map(EventView::from)
+            .collect();
         for event in &fresh {
             self.order.push_back(event.id());
         }
@@ -174,9 +185,19 @@ impl Tail {
 
     async fn send_now(&mut self) -> Result<(), Problem> {
         let now = self.clock.now_ms();
-        let as_of = self.questions.stream.as_of(now).await.map_err(Problem::internal)?;
+        let as_of = self
+            .questions
+            .stream
+            .as_of(now)
+            .await
+            .map_err(Problem::internal)?;
         let today = self.zone.day_start(self.zone.local_day(now));
-        let pulse = self.questions.store.count_since(self.project, now - 300_000, now - 60_000, today).await?.rows;
+        let pulse = self
+            .questions
+            .store
+            .count_since(self.project, now - 300_000, now - 60_000, today)
+            .await?
+            .rows;
         self.push(
             "now",
             &Now {

@@ -4,14 +4,18 @@
 //! description, so that the served routes and the OpenAPI document cannot drift apart.
 
 pub mod accounts;
+pub mod assets;
 pub mod auth;
 pub mod caller;
 pub mod error;
+pub mod events;
 mod fields;
 pub mod keys;
+pub mod live;
 pub mod members;
 pub mod openapi;
 pub mod projects;
+pub mod questions;
 mod throttle;
 pub mod token;
 
@@ -21,6 +25,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::any;
 use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -30,6 +35,7 @@ use crate::problem::Problem;
 
 pub use caller::{Caller, Need};
 pub use openapi::document;
+pub use questions::Questions;
 pub use token::AccessTokens;
 
 /// Called after a project's zone changed: queues the rebuild of its days. An error leaves the change pending
@@ -78,13 +84,29 @@ impl Accounts {
 pub struct ApiState {
     /// Accounts, projects, keys.
     pub accounts: Accounts,
-    // The questions' engines (store, stream) join here.
+    /// Facts and freshness.
+    pub questions: Questions,
+    /// Ends the live streams when the process stops.
+    pub stop: CancellationToken,
 }
 
 /// The route table.
 pub fn routes() -> OpenApiRouter<ApiState> {
-    account_routes()
-    // The questions' routes join here: `.merge(question_routes())`.
+    account_routes().merge(question_routes())
+}
+
+/// Questions about events.
+fn question_routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(questions::ask))
+        .routes(routes!(questions::active::get_active_users))
+        .routes(routes!(questions::trends::get_trends))
+        .routes(routes!(questions::funnels::get_funnel))
+        .routes(routes!(questions::conversion::get_conversion))
+        .routes(routes!(events::event_names))
+        .routes(routes!(events::list_events))
+        .routes(routes!(events::export_events))
+        .routes(routes!(live::live))
 }
 
 /// Sign-in, organizations, members, projects, keys. Generic, so that they can be served (and tested) with

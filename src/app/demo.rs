@@ -55,12 +55,19 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
             return Err(error);
         }
     };
-    let write_key = project.write_key.clone().context("the demo project has no write key any more")?;
+    let write_key = project
+        .write_key
+        .clone()
+        .context("the demo project has no write key any more")?;
     rooms.demo_key = Some(write_key.clone());
     rooms.keys.refresh().await?;
     let app = App::start(config, engines, rooms).await?;
 
-    let target = Target { url: app.url.clone(), write_key: write_key.clone(), zone: project.zone() };
+    let target = Target {
+        url: app.url.clone(),
+        write_key: write_key.clone(),
+        zone: project.zone(),
+    };
     let now = app.rooms.clock.now_ms();
     let fresh = Progress {
         seed: now as u64,
@@ -109,7 +116,10 @@ async fn owner(data_dir: &Path, rooms: &Rooms) -> anyhow::Result<(Login, Project
     let login: Login = match std::fs::read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))?,
         Err(_) => {
-            let login = Login { email: EMAIL.into(), password: uuid::Uuid::new_v4().simple().to_string()[..16].into() };
+            let login = Login {
+                email: EMAIL.into(),
+                password: uuid::Uuid::new_v4().simple().to_string()[..16].into(),
+            };
             write_private(&path, &serde_json::to_vec_pretty(&login)?)?;
             login
         }
@@ -130,8 +140,12 @@ async fn owner(data_dir: &Path, rooms: &Rooms) -> anyhow::Result<(Login, Project
             registered.user.id
         }
     };
-    let projects = rooms.meta.projects_of(user, Page::first()).await?;
-    let project = projects.data.into_iter().next().context("the demo's owner has no project any more")?;
+    let projects = rooms.meta.projects_of(user, Page::first(1)).await?;
+    let project = projects
+        .rows
+        .into_iter()
+        .next()
+        .context("the demo's owner has no project any more")?;
     Ok((login, project))
 }
 

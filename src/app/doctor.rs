@@ -21,26 +21,52 @@ pub async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let mut sound = true;
     for check in &checks {
         sound &= check.ok;
-        println!("{} {}: {}", if check.ok { "ok  " } else { "BAD " }, check.name, check.detail);
+        println!(
+            "{} {}: {}",
+            if check.ok { "ok  " } else { "BAD " },
+            check.name,
+            check.detail
+        );
         if let (false, Some(remedy)) = (check.ok, &check.remedy) {
             println!("     {remedy}");
         }
     }
-    println!("{}", if sound { "nothing is wrong" } else { "mend what is marked BAD, then ask again" });
-    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    println!(
+        "{}",
+        if sound {
+            "nothing is wrong"
+        } else {
+            "mend what is marked BAD, then ask again"
+        }
+    );
+    Ok(if sound {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn control_database(config: &Config) -> Check {
     let name = "control database".into();
     let Some(url) = &config.database_url else {
-        return Check { name, ok: true, detail: "SQLite in the data directory".into(), remedy: None };
+        return Check {
+            name,
+            ok: true,
+            detail: "SQLite in the data directory".into(),
+            remedy: None,
+        };
     };
     let answer = match Meta::connect(url).await {
         Ok(meta) => meta.ping().await.map(|()| meta.engine()),
         Err(error) => Err(error),
     };
     match answer {
-        Ok(engine) => Check { name, ok: true, detail: format!("{engine} answers"), remedy: None },
+        Ok(engine) => Check {
+            name,
+            ok: true,
+            detail: format!("{engine} answers"),
+            remedy: None,
+        },
         Err(error) => Check {
             name,
             ok: false,

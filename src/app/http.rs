@@ -43,7 +43,9 @@ pub fn router(
         routes = routes.merge(capture::router(CaptureState::new(
             rooms.stream.clone(),
             rooms.keys.clone(),
+            rooms.meta.clone(),
             rooms.clock.clone(),
+            capture::Limits::default(),
         )));
     }
     if roles.contains(&Role::Api) {
@@ -55,8 +57,14 @@ pub fn router(
             zone_change::hook(rooms),
         );
         let questions = Questions::new(rooms.store.clone(), rooms.stream.clone());
-        let state = ApiState { accounts, questions, stop };
-        let documents: Router = SwaggerUi::new("/docs").url("/openapi.json", api::document()).into();
+        let state = ApiState {
+            accounts,
+            questions,
+            stop,
+        };
+        let documents: Router = SwaggerUi::new("/docs")
+            .url("/openapi.json", api::document())
+            .into();
         let files = assets::router(rooms.demo_key.clone())
             .layer(header_layer(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY));
         routes = routes.merge(api::router(state)).merge(documents).merge(files);
@@ -67,7 +75,10 @@ pub fn router(
         .layer(CatchPanicLayer::custom(broke))
         .layer(CompressionLayer::new().compress_when(compressed))
         .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header_layer(header::REFERRER_POLICY, "strict-origin-when-cross-origin"))
+        .layer(header_layer(
+            header::REFERRER_POLICY,
+            "strict-origin-when-cross-origin",
+        ))
         .layer(middleware::from_fn(count_requests))
         .layer(PropagateRequestIdLayer::new(request_id.clone()))
         .layer(TraceLayer::new_for_http())
@@ -88,7 +99,12 @@ fn operations(rooms: &Rooms, metrics: Option<PrometheusHandle>) -> Router {
     if let Some(metrics) = metrics {
         let render = move || {
             let metrics = metrics.clone();
-            async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) }
+            async move {
+                (
+                    [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+                    metrics.render(),
+                )
+            }
         };
         routes = routes.route("/metrics", get(render));
     }

@@ -96,11 +96,17 @@ pub async fn open(config: &Config) -> anyhow::Result<(Engines, Rooms)> {
 }
 
 async fn connect(config: &Config, engines: &Engines) -> anyhow::Result<Rooms> {
-    let meta = Meta::connect(&database_url(config)?).await.context("opening the control database")?;
-    meta.migrate().await.context("migrating the control database")?;
+    let meta = Meta::connect(&database_url(config)?)
+        .await
+        .context("opening the control database")?;
+    meta.migrate(Clock::system().now_ms())
+        .await
+        .context("migrating the control database")?;
     let address = engines.clickhouse();
-    let credentials =
-        |who: &crate::engines::Credentials| Credentials { user: who.user.clone(), password: who.password.clone() };
+    let credentials = |who: &crate::engines::Credentials| Credentials {
+        user: who.user.clone(),
+        password: who.password.clone(),
+    };
     let store = Store::connect(StoreOptions {
         url: address.url.clone(),
         database: address.database.clone(),
@@ -110,7 +116,11 @@ async fn connect(config: &Config, engines: &Engines) -> anyhow::Result<Rooms> {
     .await
     .context("connecting to ClickHouse")?;
     store.migrate().await.context("migrating ClickHouse")?;
-    let default_shards = if engines.redis_is_embedded() { EMBEDDED_SHARDS } else { EXTERNAL_SHARDS };
+    let default_shards = if engines.redis_is_embedded() {
+        EMBEDDED_SHARDS
+    } else {
+        EXTERNAL_SHARDS
+    };
     let stream = EventStream::connect(&StreamOptions {
         url: engines.redis_url().to_owned(),
         prefix: config.redis_prefix.clone(),
@@ -174,7 +184,11 @@ impl App {
         let routes = http::router(&rooms, &config.roles, Some(metrics), stop_serving.clone());
         let serving = tokio::spawn({
             let stop = stop_serving.clone();
-            async move { axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await }
+            async move {
+                axum::serve(listener, routes)
+                    .with_graceful_shutdown(stop.cancelled_owned())
+                    .await
+            }
         });
         Ok(App {
             url: format!("http://{address}"),
@@ -231,7 +245,11 @@ async fn listen(wanted: SocketAddr) -> anyhow::Result<TcpListener> {
         match TcpListener::bind(address).await {
             Ok(listener) => {
                 if step > 0 {
-                    tracing::warn!("port {} is taken; listening on {} instead", wanted.port(), address.port());
+                    tracing::warn!(
+                        "port {} is taken; listening on {} instead",
+                        wanted.port(),
+                        address.port()
+                    );
                 }
                 return Ok(listener);
             }
@@ -239,7 +257,11 @@ async fn listen(wanted: SocketAddr) -> anyhow::Result<TcpListener> {
             Err(error) => return Err(error).with_context(|| format!("listening on {address}")),
         }
     }
-    bail!("ports {} to {} are all taken: choose another with --listen", wanted.port(), address.port())
+    bail!(
+        "ports {} to {} are all taken: choose another with --listen",
+        wanted.port(),
+        address.port()
+    )
 }
 
 /// Waits for Ctrl-C or SIGTERM and says which it was.

@@ -31,9 +31,16 @@ async fn queue(rooms: &Rooms, change: &ZoneChange) -> anyhow::Result<()> {
     if let Some((first, last)) = rooms.store.data_days(change.project).await? {
         // In another zone an event may fall on the day before or after.
         let rebuilds: Vec<Rebuild> = (first.0 - 1..=last.0 + 1)
-            .map(|day| Rebuild { project: change.project, kind: RollupKind::Sketches, day: crate::event::Day(day) })
+            .map(|day| Rebuild {
+                project: change.project,
+                kind: RollupKind::Sketches,
+                day: crate::event::Day(day),
+            })
             .collect();
-        rooms.stream.queue_rebuilds(&rebuilds, rooms.clock.now_ms() + SETTLES_AFTER_MS).await?;
+        rooms
+            .stream
+            .queue_rebuilds(&rebuilds, rooms.clock.now_ms() + SETTLES_AFTER_MS)
+            .await?;
     }
     rooms.meta.zone_rebuild_queued(change).await?;
     Ok(())

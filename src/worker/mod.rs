@@ -1,1 +1,9 @@
-//! (room laid out; see the crate's documentation)
+pub async fn run(
+    _: crate::stream::EventStream,
+    _: crate::store::Store,
+    _: crate::meta::Meta,
+    _: crate::clock::Clock,
+    _: tokio_util::sync::CancellationToken,
+) -> anyhow::Result<()> {
+    Ok(())
+}

@@ -58,8 +58,20 @@ pub async fn get_active_users(
     ApiQuery(params): ApiQuery<ActiveUsersParams>,
 ) -> Answered<Json<Answer<ActiveUsersReport>>> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
-    let ActiveUsersParams { event, from, to, week_start, exact } = params;
-    let query = ActiveUsersQuery { event, from, to, week_start, exact };
+    let ActiveUsersParams {
+        event,
+        from,
+        to,
+        week_start,
+        exact,
+    } = params;
+    let query = ActiveUsersQuery {
+        event,
+        from,
+        to,
+        week_start,
+        exact,
+    };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
     report(&asked, &spec).await.map(Json)
 }
@@ -75,7 +87,10 @@ async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersRe
     let until = spec.range.instants(&asked.zone).to_ms;
     if spec.exact {
         let event = spec.event.as_deref();
-        let mut rows = asked.store.actor_day_rows(asked.number, facts.from, facts.to, event, &asked.zone).await?;
+        let mut rows = asked
+            .store
+            .actor_day_rows(asked.number, facts.from, facts.to, event, &asked.zone)
+            .await?;
         let mut counted = ExactActives::new(spec, &asked.zone);
         let mut person = None;
         let mut days = Vec::new();
@@ -90,11 +105,17 @@ async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersRe
         counted.add_person(&days);
         return Ok(asked.answer(counted.finish(asked.now_ms), until, rows.rows_read(), None));
     }
-    let facts = asked.store.day_sketches(asked.number, spec.sketch_event(), facts.from, facts.to).await?;
+    let facts = asked
+        .store
+        .day_sketches(asked.number, spec.sketch_event(), facts.from, facts.to)
+        .await?;
     let mut sketches: BTreeMap<_, UserSketch> = BTreeMap::new();
     for (day, bytes) in &facts.rows {
         let sketch = UserSketch::decode(bytes).map_err(Problem::internal)?;
-        sketches.entry(*day).and_modify(|united| united.merge(&sketch)).or_insert(sketch);
+        sketches
+            .entry(*day)
+            .and_modify(|united| united.merge(&sketch))
+            .or_insert(sketch);
     }
     let report = from_sketches(spec, &asked.zone, asked.now_ms, &sketches);
     Ok(asked.answer(report, until, facts.rows_read, Some(STANDARD_ERROR)))

@@ -32,8 +32,13 @@ impl Admission {
     /// Takes a place, waiting up to two seconds for one.
     pub async fn enter(&self, project: ProjectNumber) -> Result<Place, Problem> {
         let places = {
-            let mut all = self.places.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            all.entry(project).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))).clone()
+            let mut all = self
+                .places
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            all.entry(project)
+                .or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)))
+                .clone()
         };
         match tokio::time::timeout(PATIENCE, places.acquire_owned()).await {
             Ok(Ok(permit)) => Ok(Place { _permit: permit }),
@@ -42,7 +47,9 @@ impl Admission {
                 ..Problem::new(
                     StatusCode::TOO_MANY_REQUESTS,
                     "too_many_questions",
-                    format!("{AT_ONCE} questions of this project are under way already: ask again in a moment"),
+                    format!(
+                        "{AT_ONCE} questions of this project are under way already: ask again in a moment"
+                    ),
                 )
             }),
         }
@@ -62,7 +69,10 @@ mod tests {
             places.push(admission.enter(busy).await.unwrap());
         }
         let refused = admission.enter(busy).await.unwrap_err();
-        assert_eq!((refused.status, refused.code.as_str()), (429, "too_many_questions"));
+        assert_eq!(
+            (refused.status, refused.code.as_str()),
+            (429, "too_many_questions")
+        );
         assert!(admission.enter(ProjectNumber(2)).await.is_ok());
         places.pop();
         assert!(admission.enter(busy).await.is_ok());

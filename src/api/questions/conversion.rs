@@ -52,8 +52,20 @@ pub async fn get_conversion(
     ApiQuery(params): ApiQuery<ConversionParams>,
 ) -> Answered<Json<Answer<ConversionReport>>> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
-    let ConversionParams { goal, after, window, from, to } = params;
-    let query = ConversionQuery { goal, after, window, from, to };
+    let ConversionParams {
+        goal,
+        after,
+        window,
+        from,
+        to,
+    } = params;
+    let query = ConversionQuery {
+        goal,
+        after,
+        window,
+        from,
+        to,
+    };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
     report(&asked, &spec).await.map(Json)
 }
@@ -68,7 +80,10 @@ async fn report(asked: &Asked, spec: &ConversionSpec) -> Result<Answer<Conversio
     let funnel = spec.funnel(&asked.zone);
     let facts = funnel.facts_range();
     let names = funnel.event_names();
-    let mut rows = asked.store.step_events(asked.number, &names, facts.from_ms, facts.to_ms).await?;
+    let mut rows = asked
+        .store
+        .step_events(asked.number, &names, facts.from_ms, facts.to_ms)
+        .await?;
     let mut tally = ConversionTally::new(spec, &asked.zone);
     while let Some((actor, event)) = rows.next().await? {
         tally.push(person_of(actor), &event);

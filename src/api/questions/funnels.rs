@@ -51,8 +51,18 @@ pub async fn get_funnel(
     ApiQuery(params): ApiQuery<FunnelParams>,
 ) -> Answered<Json<Answer<FunnelReport>>> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
-    let FunnelParams { step, window, from, to } = params;
-    let query = FunnelQuery { steps: step.into_iter().map(StepQuery::event).collect(), window, from, to };
+    let FunnelParams {
+        step,
+        window,
+        from,
+        to,
+    } = params;
+    let query = FunnelQuery {
+        steps: step.into_iter().map(StepQuery::event).collect(),
+        window,
+        from,
+        to,
+    };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
     report(&asked, &spec).await.map(Json)
 }
@@ -66,10 +76,18 @@ pub async fn answer(asked: &Asked, query: &FunnelQuery) -> Result<Answer<FunnelR
 async fn report(asked: &Asked, spec: &FunnelSpec) -> Result<Answer<FunnelReport>, Problem> {
     let facts = spec.facts_range();
     let names = spec.event_names();
-    let mut rows = asked.store.step_events(asked.number, &names, facts.from_ms, facts.to_ms).await?;
+    let mut rows = asked
+        .store
+        .step_events(asked.number, &names, facts.from_ms, facts.to_ms)
+        .await?;
     let mut tally = FunnelTally::new(spec);
     while let Some((actor, event)) = rows.next().await? {
         tally.push(person_of(actor), &event);
     }
-    Ok(asked.answer(tally.finish(asked.now_ms), facts.to_ms.min(spec.to_ms), rows.rows_read(), None))
+    Ok(asked.answer(
+        tally.finish(asked.now_ms),
+        facts.to_ms.min(spec.to_ms),
+        rows.rows_read(),
+        None,
+    ))
 }

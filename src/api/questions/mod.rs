@@ -48,7 +48,11 @@ pub struct Questions {
 impl Questions {
     /// Questions with the default limit of questions under way.
     pub fn new(store: Store, stream: EventStream) -> Questions {
-        Questions { store, stream, admission: Admission::default() }
+        Questions {
+            store,
+            stream,
+            admission: Admission::default(),
+        }
     }
 }
 
@@ -156,10 +160,22 @@ impl Asked {
         let now_ms = accounts.clock.now_ms();
         let as_of = questions.stream.as_of(now_ms).await.map_err(|error| {
             tracing::warn!(%error, "the stream does not say how fresh the tables are");
-            Problem::unavailable("the event stream does not answer, so nothing can be said about freshness", 1)
+            Problem::unavailable(
+                "the event stream does not answer, so nothing can be said about freshness",
+                1,
+            )
         })?;
         let zone = project.zone();
-        Ok(Asked { number, zone, now_ms, store: questions.store.clone(), as_of, started, project, _place: place })
+        Ok(Asked {
+            number,
+            zone,
+            now_ms,
+            store: questions.store.clone(),
+            as_of,
+            started,
+            project,
+            _place: place,
+        })
     }
 
     /// Wraps a report. `to_ms` is the end of its range: while that lies behind what has been received so far the
@@ -167,7 +183,10 @@ impl Asked {
     pub fn answer<T>(&self, data: T, to_ms: i64, rows_read: u64, error: Option<f64>) -> Answer<T> {
         let mut warnings = Vec::new();
         if self.as_of.pending_rows > 0 {
-            let detail = format!("{} received events are on their way into the tables", self.as_of.pending_rows);
+            let detail = format!(
+                "{} received events are on their way into the tables",
+                self.as_of.pending_rows
+            );
             warnings.push(Warning::new("events_pending", detail));
         }
         Answer {
@@ -189,20 +208,34 @@ impl Asked {
 
 /// What is wrong with a question, field by field.
 pub fn refused(errors: Vec<SpecError>) -> Problem {
-    Problem::invalid(errors.into_iter().map(|e| FieldError::new(e.pointer, e.code, e.detail)).collect())
+    Problem::invalid(
+        errors
+            .into_iter()
+            .map(|e| FieldError::new(e.pointer, e.code, e.detail))
+            .collect(),
+    )
 }
 
 /// The same for a question in a query string: `/steps/0/event` is `?step` there.
 pub fn refused_query(errors: Vec<SpecError>) -> Problem {
     let renamed = |pointer: &str| {
-        let name = pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
+        let name = pointer
+            .trim_start_matches('/')
+            .split('/')
+            .next()
+            .unwrap_or_default();
         match name {
             "steps" => "?step".to_owned(),
             "events" => "?event".to_owned(),
             other => format!("?{other}"),
         }
     };
-    Problem::invalid(errors.into_iter().map(|e| FieldError::new(renamed(&e.pointer), e.code, e.detail)).collect())
+    Problem::invalid(
+        errors
+            .into_iter()
+            .map(|e| FieldError::new(renamed(&e.pointer), e.code, e.detail))
+            .collect(),
+    )
 }
 
 impl From<StoreError> for Problem {

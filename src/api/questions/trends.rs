@@ -13,6 +13,7 @@ use crate::metrics::envelope::Answer;
 use crate::metrics::time::{Interval, WeekStart};
 use crate::metrics::trend::{TrendReport, TrendSpec, TrendsQuery};
 use crate::problem::Problem;
+use crate::store::rollups::quarter_hours;
 
 /// The query string of a trend.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -56,8 +57,20 @@ pub async fn get_trends(
     ApiQuery(params): ApiQuery<TrendParams>,
 ) -> Answered<Json<Answer<TrendReport>>> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
-    let TrendParams { event: events, from, to, interval, week_start } = params;
-    let query = TrendsQuery { events, from, to, interval, week_start };
+    let TrendParams {
+        event: events,
+        from,
+        to,
+        interval,
+        week_start,
+    } = params;
+    let query = TrendsQuery {
+        events,
+        from,
+        to,
+        interval,
+        week_start,
+    };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
     report(&asked, &spec).await.map(Json)
 }
@@ -69,9 +82,15 @@ pub async fn answer(asked: &Asked, query: &TrendsQuery) -> Result<Answer<TrendRe
 }
 
 async fn report(asked: &Asked, spec: &TrendSpec) -> Result<Answer<TrendReport>, Problem> {
-    let (from_s, to_s) = (spec.range.from_ms / 1000, spec.range.to_ms / 1000);
-    let facts = asked.store.counts(asked.number, Some(&spec.events), from_s, to_s).await?;
-    let counts = facts.rows.iter().map(|row| (row.event.as_str(), row.bucket, row.count));
+    let (from_s, to_s) = quarter_hours(spec.range.from_ms, spec.range.to_ms);
+    let facts = asked
+        .store
+        .counts(asked.number, Some(&spec.events), from_s, to_s)
+        .await?;
+    let counts = facts
+        .rows
+        .iter()
+        .map(|row| (row.event.as_str(), row.bucket, row.count));
     let report = TrendReport::from_counts(spec, &asked.zone, asked.now_ms, counts);
     Ok(asked.answer(report, spec.range.to_ms, facts.rows_read, None))
 }
