@@ -47,7 +47,7 @@ pub async fn run(config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 async fn control_database(config: &Config) -> Check {
-    let name = "control database".into();
+    let name = "control database";
     let Some(url) = &config.database_url else {
         return Check {
             name,
