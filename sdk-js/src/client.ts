@@ -1,11 +1,11 @@
 /** The client: what an application calls, and how an event is put together. */
 
-import { deviceId, forget, setUser, usableId, userId } from './identity';
-import { watchPages, type PageWatch } from './pageviews';
-import { openQueue, type Queue } from './queue';
-import { sessionAt, startSession } from './session';
-import { byteLength } from './transport';
-import { uuid7 } from './uuid';
+import { deviceId, forget, setUser, usableId, userId } from './identity.js';
+import { watchPages, type PageWatch } from './pageviews.js';
+import { openQueue, type Queue } from './queue.js';
+import { sessionAt, startSession } from './session.js';
+import { byteLength } from './transport.js';
+import { uuid7 } from './uuid.js';
 
 /** Written in by the build, from package.json. */
 declare const __VERSION__: string;

@@ -3,8 +3,8 @@
  * Both are read anew for every event, so that a sign-in or sign-out in one tab holds for the others at once.
  */
 
-import { read, remove, write } from './storage';
-import { uuid7 } from './uuid';
+import { read, remove, write } from './storage.js';
+import { uuid7 } from './uuid.js';
 
 const DEVICE = 'ff_device';
 const USER = 'ff_user';

@@ -11,10 +11,10 @@
  * Importing touches nothing of the browser, so it is safe where pages are rendered on a server.
  */
 
-import { createClient as create, type Footfall } from './client';
+import { createClient as create, type Footfall } from './client.js';
 
-export type { Footfall, Options, Properties } from './client';
-export { snippet } from './snippet';
+export type { Footfall, Options, Properties } from './client.js';
+export { snippet } from './snippet.js';
 
 /** A client of its own, for a page that reports to two projects. */
 export const createClient = (): Footfall => create();

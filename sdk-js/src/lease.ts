@@ -1,7 +1,7 @@
 /** One sender at a time over all tabs of the origin. */
 
-import { read, remove, words, write } from './storage';
-import { uuid7 } from './uuid';
+import { read, remove, words, write } from './storage.js';
+import { uuid7 } from './uuid.js';
 
 /** Longer than one request may take (see transport), so that a lease never ends under a living sender. */
 const LEASE_MS = 45_000;

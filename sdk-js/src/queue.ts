@@ -7,10 +7,10 @@
  * sent carries the time before its JSON until the answer is known; a page that dies in between leaves it so.
  */
 
-import { exclusively } from './lease';
-import { names, read, remove, words, write } from './storage';
-import { byteLength, post, type Reply } from './transport';
-import { uuid7 } from './uuid';
+import { exclusively } from './lease.js';
+import { names, read, remove, words, write } from './storage.js';
+import { byteLength, post, type Reply } from './transport.js';
+import { uuid7 } from './uuid.js';
 
 const BATCH_EVENTS = 20;
 const BATCH_BYTES = 48 * 1024;

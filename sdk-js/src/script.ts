@@ -3,7 +3,7 @@
  * Without a snippet, `<script async src="https://…/f.js" data-key="ffp_…"></script>` starts by itself.
  */
 
-import { createClient, type Call } from './client';
+import { createClient, type Call } from './client.js';
 
 /** The stub's queue, and after it anything that takes a call. */
 interface Stub {

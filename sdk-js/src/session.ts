@@ -1,7 +1,7 @@
 /** Sessions: visits without a long silence, shared by all tabs of the origin. */
 
-import { words, write } from './storage';
-import { uuid7 } from './uuid';
+import { words, write } from './storage.js';
+import { uuid7 } from './uuid.js';
 
 const NAME = 'ff_session';
 /** A session ends after this much silence, in milliseconds. */

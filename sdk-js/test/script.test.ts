@@ -8,7 +8,6 @@ const page = window as unknown as { footfall?: Footfall };
 /** Runs the snippet as a page would. */
 function paste(): void {
   const code = snippet(HOST, KEY).replace(/<\/?script>/g, '');
-  // eslint-disable-next-line no-new-func -- a browser evaluates it just so
   new Function(code)();
 }
 
