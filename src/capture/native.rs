@@ -82,8 +82,9 @@ pub(super) struct CaptureQuery {
 #[utoipa::path(
     post,
     path = "/v1/events",
-    tag = "capture",
+    tag = "tracking",
     operation_id = "captureEvents",
+    security(("write_key" = []), ("secret_key" = []), ()),
     params(
         ("key" = Option<String>, Query, description = "The project's key, for senders that cannot set headers"),
         ("verbose" = Option<bool>, Query, description = "List accepted events in `results` too"),
