@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use metrics::counter;
 use serde::Deserialize;
@@ -82,8 +82,9 @@ pub(super) struct CaptureQuery {
 #[utoipa::path(
     post,
     path = "/v1/events",
-    tag = "capture",
+    tag = "tracking",
     operation_id = "captureEvents",
+    security(("write_key" = []), ("secret_key" = []), ()),
     params(
         ("key" = Option<String>, Query, description = "The project's key, for senders that cannot set headers"),
         ("verbose" = Option<bool>, Query, description = "List accepted events in `results` too"),
@@ -279,10 +280,11 @@ fn keys_away(error: crate::meta::MetaError) -> Problem {
 fn stream_problem(error: AppendError) -> Problem {
     match error {
         AppendError::Full => Problem {
-            code: "stream_full".to_owned(),
-            ..Problem::unavailable(
+            retry_after: Some(FULL_RETRY_S),
+            ..Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "stream_full",
                 "more events are waiting than may; send the same request again",
-                FULL_RETRY_S,
             )
         },
         AppendError::Unavailable(cause) => {
