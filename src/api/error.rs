@@ -206,10 +206,10 @@ pub fn invalid_query(name: &str, code: &str, detail: impl Into<String>) -> Probl
 pub enum SignedIn {
     /// No credentials, or none that are valid: `unauthenticated`, `token_expired`.
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthenticated(#[to_schema] Problem),
+    Unauthenticated(Problem),
     /// The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`.
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] Problem),
+    Forbidden(Problem),
 }
 
 /// Refusals of routes below an id.
@@ -217,7 +217,7 @@ pub enum SignedIn {
 pub enum Named {
     /// No such thing, or not for this caller: `not_found`.
     #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] Problem),
+    NotFound(Problem),
 }
 
 /// Refusals of routes with a query string or a body.
@@ -225,7 +225,7 @@ pub enum Named {
 pub enum Validated {
     /// A field or parameter cannot be accepted: `invalid_field`, with a pointer to each.
     #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] Problem),
+    Invalid(Problem),
 }
 
 /// Refusals of routes that take a JSON body.
@@ -233,14 +233,14 @@ pub enum Validated {
 pub enum WithBody {
     /// The body is not JSON: `malformed_json`, with line and column.
     #[response(status = 400, content_type = "application/problem+json")]
-    Malformed(#[to_schema] Problem),
+    Malformed(Problem),
     /// The body is larger than 2 MB: `body_too_large`.
     #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] Problem),
+    TooLarge(Problem),
     /// The body is not declared as JSON: `unsupported_media_type`.
     #[response(status = 415, content_type = "application/problem+json")]
-    WrongType(#[to_schema] Problem),
+    WrongType(Problem),
     /// A member of the body cannot be accepted: `invalid_field`, with a pointer to each.
     #[response(status = 422, content_type = "application/problem+json")]
-    Invalid(#[to_schema] Problem),
+    Invalid(Problem),
 }

@@ -122,6 +122,7 @@ pub struct Listed<T> {
     /// The rows, oldest first.
     pub data: Vec<T>,
     /// Pass it as `cursor` to get the next page; null on the last one.
+    #[schema(required)]
     pub next_cursor: Option<String>,
     /// Whether there is a next page.
     pub has_more: bool,

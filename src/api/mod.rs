@@ -23,9 +23,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
 use axum::routing::any;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -154,6 +157,11 @@ pub fn finish<S: Clone + Send + Sync + 'static>(routes: OpenApiRouter<S>, state:
     router
         .method_not_allowed_fallback(error::wrong_method)
         .route("/v1/{*rest}", any(error::no_such_route))
+        // Tokens, keys and people's data: nothing is kept by caches unless a handler says so itself.
+        .layer(SetResponseHeaderLayer::if_not_present(
+            CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
         .with_state(state)
 }
 

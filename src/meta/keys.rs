@@ -35,6 +35,7 @@ pub struct ApiKey {
     /// When it was created.
     pub created_at: Moment,
     /// When it was used last, to the minute; null: never.
+    #[schema(required)]
     pub last_used_at: Option<Moment>,
     /// The key itself. Always shown for write keys, which are public; for secret keys only in the answer to
     /// their creation.

@@ -32,6 +32,7 @@ pub struct Project {
     /// What the caller may do in it. A secret key reads: `viewer`.
     pub role: Role,
     /// Its oldest valid write key, for the snippet; null when all were revoked.
+    #[schema(required)]
     pub write_key: Option<String>,
 }
 

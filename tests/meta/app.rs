@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use footfall::api::{self, Accounts};
+use footfall::api::{self, Accounts, ApiState};
 use footfall::clock::Clock;
 use footfall::meta::{Meta, ZoneChange};
 use serde_json::{Value, json};
@@ -77,7 +77,8 @@ impl App {
             }),
         );
         App {
-            router: api::finish(api::account_routes(), accounts),
+            // The whole table, so that every route that joins it is held to the rules of tenants.rs.
+            router: api::router(ApiState { accounts }),
             meta,
             clock,
             zone_changes,

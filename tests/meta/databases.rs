@@ -4,7 +4,8 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -57,8 +58,8 @@ impl Database {
 
 struct Server {
     socket_directory: PathBuf,
-    /// The server's lifeline: it ends when this pipe closes, however we die.
-    _lifeline: ChildStdin,
+    /// Holds the server's lifeline, the pipe to its input: the server ends when it closes, however we die.
+    process: Mutex<Child>,
 }
 
 impl Server {
@@ -105,7 +106,7 @@ async fn start() -> Server {
         ]);
     }
     std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o700)).unwrap();
-    let mut child = command
+    let child = command
         .args(["-c", SCRIPT])
         .env("BIN", binaries)
         .env("DIR", &directory)
@@ -116,11 +117,11 @@ async fn start() -> Server {
         .unwrap();
     let server = Server {
         socket_directory: directory,
-        _lifeline: child.stdin.take().unwrap(),
+        process: Mutex::new(child),
     };
     let deadline = Instant::now() + Duration::from_secs(60);
     while AnyConnection::connect(&server.url("postgres")).await.is_err() {
-        if Instant::now() > deadline || child.try_wait().unwrap().is_some() {
+        if Instant::now() > deadline || server.process.lock().unwrap().try_wait().unwrap().is_some() {
             let log = std::fs::read_to_string(server.socket_directory.join("log")).unwrap_or_default();
             panic!("PostgreSQL did not come up:\n{log}");
         }

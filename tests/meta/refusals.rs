@@ -100,6 +100,10 @@ async fn an_unknown_route_a_wrong_method_and_a_malformed_id_are_problems_too() {
     let allow = reply.headers["allow"].to_str().unwrap().to_owned();
     reply.problem(405, "method_not_allowed");
     assert!(allow.contains("GET"), "{allow}");
+    assert_eq!(
+        app.get("/v1/me", &owner).await.headers["cache-control"],
+        "no-store"
+    );
 }
 
 #[tokio::test]

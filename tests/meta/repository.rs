@@ -261,7 +261,10 @@ async fn a_zone_change_is_pending_until_its_own_rebuild_is_queued(database: Data
         .await
         .unwrap();
     let tokyo = tokyo.zone_change.unwrap();
-    assert_eq!(meta.pending_zone_changes().await.unwrap(), [tokyo.clone()]);
+    assert_eq!(
+        meta.pending_zone_changes().await.unwrap(),
+        std::slice::from_ref(&tokyo)
+    );
     meta.zone_rebuild_queued(&tokyo).await.unwrap();
     assert!(meta.pending_zone_changes().await.unwrap().is_empty());
     assert_eq!(

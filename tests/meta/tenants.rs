@@ -3,41 +3,66 @@
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
-use utoipa::openapi::OpenApi;
 
 use crate::app::{App, text};
 
-/// Every operation of the document below `prefix`, with the id filled in.
-fn operations(document: &OpenApi, prefix: &str, id: &str) -> Vec<(String, String)> {
-    let nobody = "019ab2c4-0000-7000-8000-000000000000";
-    let document = serde_json::to_value(document).unwrap();
+/// An operation of the document, ready to be asked: ids filled in, required parameters and body from its examples.
+struct Operation {
+    method: String,
+    path: String,
+    body: Value,
+}
+
+/// Every operation of the document below `prefix` with this id.
+fn operations(document: &Value, prefix: &str, id: &str) -> Vec<Operation> {
+    let nothing = "019ab2c4-0000-7000-8000-000000000000";
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         if !path.starts_with(prefix) {
             continue;
         }
-        let path = path
-            .replace("{id}", id)
-            .replace("{key_id}", nobody)
-            .replace("{user_id}", nobody);
-        for method in ["get", "post", "put", "patch", "delete"] {
-            if item.get(method).is_some() {
-                found.push((method.to_uppercase(), path.clone()));
+        for (method, operation) in item.as_object().unwrap() {
+            let mut filled = path.replace("{id}", id);
+            let mut separator = '?';
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap();
+                if parameter["in"] == "path" {
+                    filled = filled.replace(&format!("{{{name}}}"), nothing);
+                } else if parameter["required"] == true {
+                    let example = &parameter["example"];
+                    let example = example
+                        .as_str()
+                        .map_or_else(|| example.to_string(), str::to_owned);
+                    filled.push_str(&format!("{separator}{name}={example}"));
+                    separator = '&';
+                }
             }
+            found.push(Operation {
+                method: method.to_uppercase(),
+                path: filled,
+                body: example_body(document, operation),
+            });
         }
     }
     found
 }
 
-/// A body that every POST and PATCH of these routes accepts as far as its shape goes.
-fn body_of(method: &str, path: &str) -> Value {
-    match (method, path.rsplit('/').next().unwrap_or_default()) {
-        ("POST", "keys") => json!({"kind": "write", "name": "Blog"}),
-        ("POST", "members") => json!({"email": "bob@example.com", "role": "viewer"}),
-        ("PATCH", _) if path.contains("/members/") => json!({"role": "viewer"}),
-        ("PATCH", _) => json!({"name": "Stolen"}),
-        _ => Value::Null,
+/// The example of an operation's body: its own or its schema's. Null without a body.
+fn example_body(document: &Value, operation: &Value) -> Value {
+    let media = &operation["requestBody"]["content"]["application/json"];
+    if media.is_null() {
+        return Value::Null;
     }
+    let schema = match media["schema"]["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => &media["schema"],
+    };
+    let example = [&media["example"], &schema["example"], &schema["examples"][0]]
+        .into_iter()
+        .find(|example| !example.is_null());
+    example
+        .unwrap_or_else(|| panic!("a body without an example: {}", operation["operationId"]))
+        .clone()
 }
 
 #[tokio::test]
@@ -54,20 +79,18 @@ async fn another_tenants_project_looks_like_no_project_on_every_route() {
         )
         .await
         .expect(201);
-    let document = footfall::api::document();
+    let document = serde_json::to_value(footfall::api::document()).unwrap();
     let mut tried = 0;
-    for (method, path) in operations(&document, "/v1/projects/{id}", &project)
+    for Operation { method, path, body } in operations(&document, "/v1/projects/{id}", &project)
         .into_iter()
         .chain(operations(&document, "/v1/organizations/{id}", &organization))
     {
-        let foreign = app.ask(&method, &path, &eve, body_of(&method, &path)).await;
-        let secret = app
-            .ask(&method, &path, &text(&key["key"]), body_of(&method, &path))
-            .await;
-        for reply in [foreign, secret] {
+        for credential in [&eve, &text(&key["key"])] {
+            let reply = app.ask(&method, &path, credential, body.clone()).await;
             assert_eq!(reply.status, 404, "{method} {path}: {}", reply.body);
         }
-        app.ask(&method, &path, "", body_of(&method, &path))
+        // Also the proof that the route exists and the 404 above was about the project.
+        app.ask(&method, &path, "", body)
             .await
             .problem(401, "unauthenticated");
         tried += 1;
