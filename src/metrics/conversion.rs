@@ -20,10 +20,12 @@ use crate::event::{Day, Zone};
 #[schema(example = json!({"goal": "purchase", "after": "view_item", "window": "7d", "from": "2026-11-01", "to": "2026-12-01"}))]
 pub struct ConversionQuery {
     /// The event that counts as conversion.
-    #[schema(example = "purchase")]
+    #[serde(default)]
+    #[schema(required = true, example = "purchase")]
     pub goal: String,
     /// The event that enters.
-    #[schema(example = "view_item")]
+    #[serde(default)]
+    #[schema(required = true, example = "view_item")]
     pub after: String,
     /// How long after entry the goal still counts. Default: 7 days.
     #[serde(default)]

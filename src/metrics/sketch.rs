@@ -302,10 +302,7 @@ mod tests {
             for cut in 0..bytes.len().min(300) {
                 assert!(UserSketch::decode(&bytes[..cut]).is_err());
             }
-            // The checksum of 13 KB for each of 100,000 flips takes long: every bit of the small ones, a
-            // sample of the dense one.
-            let step = if n > 1_000 { 97 } else { 1 };
-            for bit in (0..bytes.len() * 8).step_by(step) {
+            for bit in 0..bytes.len() * 8 {
                 bytes[bit / 8] ^= 1 << (bit % 8);
                 assert!(UserSketch::decode(&bytes).is_err(), "bit {bit} of {n}");
                 bytes[bit / 8] ^= 1 << (bit % 8);

@@ -18,7 +18,8 @@ pub const MAX_SERIES: usize = 20;
 #[schema(example = json!({"events": ["page_view", "purchase"], "interval": "day", "from": "2026-11-01", "to": "2026-12-01"}))]
 pub struct TrendsQuery {
     /// One series for each event name, 1 to 20.
-    #[schema(min_items = 1, max_items = 20, example = json!(["page_view", "purchase"]))]
+    #[serde(default)]
+    #[schema(required = true, min_items = 1, max_items = 20, example = json!(["page_view", "purchase"]))]
     pub events: Vec<String>,
     /// Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`.
     #[serde(default)]

@@ -1,1 +1,169 @@
-//! (room laid out; see the crate's documentation)
+//! ClickHouse: raw events, rollups, and the questions asked of them. The only room that knows its SQL.
+//!
+//! Writing: [`migrate`] lays the tables, [`batch`] brings a worker's batch in exactly once, [`compact`]
+//! turns the small rows of many batches into generations. Reading: [`rollups`] is the only reader of rollup
+//! tables, [`events`] and [`funnels`] read the raw ones, [`audit`] compares the two.
+//!
+//! Rules that hold everywhere here:
+//! - every question binds the project first, and every value travels as a server-side parameter;
+//! - questions use the `reader` account, which cannot write; [`Facts`] say how many rows were read;
+//! - numbers mean nothing here: `metrics` gives them their meaning.
+
+pub mod actives;
+pub mod audit;
+pub mod batch;
+pub mod compact;
+pub mod error;
+pub mod events;
+pub mod export;
+pub mod funnels;
+pub mod installation;
+pub mod migrate;
+pub mod rollups;
+pub mod rows;
+pub mod tail;
+
+use clickhouse::query::{Query, RowCursor};
+use clickhouse::{Client, Row, RowOwned, RowRead};
+
+use crate::event::ProjectNumber;
+pub use batch::{BatchName, InsertError, Table, Verdict};
+pub use error::StoreError;
+pub use rows::{ActorDay, CountDelta, SketchDelta};
+
+/// Seconds after which ClickHouse gives a question up.
+pub const QUESTION_SECONDS: u64 = 30;
+
+/// Bytes of memory after which ClickHouse gives a question up.
+pub const QUESTION_BYTES: u64 = 8 << 30;
+
+/// A ClickHouse account.
+#[derive(Clone)]
+pub struct Credentials {
+    pub user: String,
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials({})", self.user)
+    }
+}
+
+/// Where ClickHouse is and who may do what.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// `http://host:port`.
+    pub url: String,
+    /// Name of our database: letters, digits and underscores, not starting with a digit.
+    pub database: String,
+    /// May create the database and write it.
+    pub writer: Credentials,
+    /// May only SELECT. Its profile must allow settings in a query (`readonly = 2`, not 1): the limits of a
+    /// question travel as settings.
+    pub reader: Credentials,
+}
+
+/// What a question found, and what it cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts<T> {
+    pub rows: T,
+    /// Rows that ClickHouse read to find them.
+    pub rows_read: u64,
+}
+
+/// A ClickHouse database. Cheap to clone; clones share the connection pool.
+#[derive(Clone)]
+pub struct Store {
+    writer: Client,
+    reader: Client,
+    database: String,
+}
+
+impl Store {
+    /// Connects: checks the options and that ClickHouse answers. Tables come from [`Store::migrate`].
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidDatabaseName`], or why ClickHouse does not answer.
+    pub async fn connect(options: StoreOptions) -> Result<Store, StoreError> {
+        let name = &options.database;
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty() || !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(StoreError::InvalidDatabaseName(name.clone()));
+        }
+        let account = |who: &Credentials| {
+            Client::default()
+                .with_url(&options.url)
+                .with_database(name)
+                .with_user(&who.user)
+                .with_password(&who.password)
+        };
+        let store = Store {
+            writer: account(&options.writer),
+            reader: account(&options.reader)
+                .with_setting("max_execution_time", QUESTION_SECONDS.to_string())
+                .with_setting("max_memory_usage", QUESTION_BYTES.to_string())
+                // a question whose asker went away is stopped
+                .with_setting("cancel_http_readonly_queries_on_client_close", "1"),
+            database: options.database,
+        };
+        store.ping().await?;
+        Ok(store)
+    }
+
+    /// Whether ClickHouse answers.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.version().await.map(drop)
+    }
+
+    /// The version of ClickHouse, such as `26.7.2.1`.
+    ///
+    /// # Errors
+    /// Why it does not answer.
+    pub async fn version(&self) -> Result<String, StoreError> {
+        // ours may not exist yet
+        let unbound = self.writer.clone().with_database("system");
+        Ok(unbound
+            .query_raw("SELECT version()")
+            .fetch_one::<String>()
+            .await?)
+    }
+
+    /// The name of our database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// A question of one project, by the reader account. `{project:UInt32}` is bound.
+    fn question(&self, project: ProjectNumber, sql: &str) -> Query {
+        self.reader.query_raw(sql).param("project", project.0)
+    }
+
+    /// A statement by the writer account.
+    fn statement(&self, sql: &str) -> Query {
+        self.writer.query_raw(sql)
+    }
+}
+
+/// Runs a question whose answer is small, and counts the rows it read.
+async fn facts<T>(query: Query) -> Result<Facts<Vec<T>>, StoreError>
+where
+    T: RowOwned + RowRead,
+{
+    // The counts stand in a header, which is complete only if it is sent after the query ended.
+    let mut cursor: RowCursor<T> = query.with_setting("wait_end_of_query", "1").fetch()?;
+    let mut rows = Vec::new();
+    while let Some(row) = cursor.next().await? {
+        rows.push(row);
+    }
+    let rows_read = read_rows(&cursor);
+    Ok(Facts { rows, rows_read })
+}
+
+/// The rows that a query had read when its headers were sent.
+fn read_rows<T: Row>(cursor: &RowCursor<T>) -> u64 {
+    cursor.summary().and_then(|s| s.read_rows()).unwrap_or(0)
+}

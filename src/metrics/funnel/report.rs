@@ -127,7 +127,11 @@ impl FunnelTally {
         let reached: Vec<u64> = (0..self.deepest.len())
             .map(|step| self.deepest[step..].iter().sum())
             .collect();
-        let last = reached.len() - 1;
+        let last = reached.len().saturating_sub(1);
+        let (entered, converted) = (
+            reached.first().copied().unwrap_or(0),
+            reached.last().copied().unwrap_or(0),
+        );
         let mut steps = Vec::with_capacity(reached.len());
         for (i, step) in self.spec.steps.iter().enumerate() {
             let dropped = if i == last { 0 } else { self.deepest[i] };
@@ -137,7 +141,7 @@ impl FunnelTally {
                 events: step.events.clone(),
                 reached: reached[i],
                 dropped,
-                rate_from_start: rate(reached[i], reached[0]),
+                rate_from_start: rate(reached[i], entered),
                 rate_from_previous: (i > 0).then(|| rate(reached[i], reached[i - 1])).flatten(),
                 drop_off_rate: (i < last).then(|| rate(dropped, reached[i])).flatten(),
                 median_from_previous_ms: median(&mut self.from_previous[i]),
@@ -146,10 +150,10 @@ impl FunnelTally {
         }
         FunnelReport {
             overall: FunnelOverall {
-                entered: reached[0],
-                converted: reached[last],
-                rate: rate(reached[last], reached[0]),
-                median_ms: steps[last].median_from_start_ms,
+                entered,
+                converted,
+                rate: rate(converted, entered),
+                median_ms: steps.last().and_then(|step| step.median_from_start_ms),
             },
             steps,
             window_ms: self.spec.window_ms,

@@ -23,7 +23,8 @@ pub const MAX_ALTERNATIVES: usize = 10;
 }))]
 pub struct FunnelQuery {
     /// 2 to 20 steps, in order.
-    #[schema(min_items = 2, max_items = 20)]
+    #[serde(default)]
+    #[schema(required = true, min_items = 2, max_items = 20)]
     pub steps: Vec<StepQuery>,
     /// Conversion window, from the first step to the last: `30s`, `30m`, `12h`, `7d`, `2w`, `1mo` (fixed lengths, at
     /// most 366 d). Default: 7 days.
@@ -41,7 +42,7 @@ pub struct FunnelQuery {
     pub to: Option<String>,
 }
 
-/// One step of a [`FunnelQuery`]: `{"event": "purchase"}`, or several events of which any will do:
+/// One step of a funnel: `{"event": "purchase"}`, or several events of which any will do:
 /// `{"events": ["purchase", "subscribe"]}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,41 @@
+-- The truth: every accepted event once. (shard, batch, try) name the insert that brought the row.
+CREATE TABLE IF NOT EXISTS events (
+    project UInt32,
+    event LowCardinality(String),
+    day Date COMMENT 'UTC day of ts; every question filters on it',
+    actor UInt64 COMMENT 'xxh3 of distinct_id' CODEC(LZ4),
+    ts DateTime64(3, 'UTC') CODEC(T64, LZ4),
+    seq UInt32,
+    id UUID CODEC(NONE),
+    received_at DateTime64(3, 'UTC') CODEC(T64, LZ4),
+    distinct_id String CODEC(ZSTD(1)),
+    device_id String CODEC(ZSTD(1)),
+    user_id String CODEC(ZSTD(1)),
+    session UInt64 CODEC(LZ4),
+    path String CODEC(ZSTD(1)),
+    host LowCardinality(String),
+    referrer_host LowCardinality(String),
+    utm_source LowCardinality(String),
+    utm_medium LowCardinality(String),
+    utm_campaign LowCardinality(String),
+    country LowCardinality(String),
+    region LowCardinality(String),
+    city LowCardinality(String),
+    browser LowCardinality(String),
+    os LowCardinality(String),
+    device LowCardinality(String),
+    lib LowCardinality(String),
+    amount Float64,
+    currency LowCardinality(String),
+    props String COMMENT 'all properties, one JSON object' CODEC(ZSTD(1)),
+    flags UInt16,
+    local_day Date COMMENT 'day of ts in the zone of the project at capture',
+    shard UInt16,
+    batch UInt64,
+    try UInt8,
+    INDEX actor_bf actor TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX received_mm received_at TYPE minmax GRANULARITY 1
+) ENGINE = MergeTree
+PARTITION BY toYYYYMM(day)
+ORDER BY (project, event, day, actor, ts)
+SETTINGS non_replicated_deduplication_window = 100000

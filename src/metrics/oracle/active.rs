@@ -1,0 +1,239 @@
+//! Active users by sets of persons.
+
+use std::collections::BTreeSet;
+
+use jiff::civil::{Date, Weekday};
+
+use super::{date_exists, end_of_day, first_copies, fraction, wall_clock};
+use crate::event::{Day, Event, Zone};
+use crate::metrics::active::{ActiveDay, ActivePeriod, ActiveSpec, ActiveSummary, ActiveUsersReport};
+use crate::metrics::time::WeekStart;
+
+/// The exact report over a project's events.
+pub fn active_users(spec: &ActiveSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> ActiveUsersReport {
+    let active: BTreeSet<(Date, &str)> = first_copies(events)
+        .into_iter()
+        .filter(|event| event.is_activity())
+        .filter(|event| spec.event.as_ref().is_none_or(|name| *name == event.event))
+        .map(|event| (wall_clock(zone, event.ts).date(), event.distinct_id.as_str()))
+        .collect();
+    let persons = |dates: &[Date]| {
+        let of_them = active.iter().filter(|(date, _)| dates.contains(date));
+        of_them.map(|(_, person)| *person).collect::<BTreeSet<_>>().len()
+    };
+    let is_over = |last: Date| end_of_day(zone, last) <= now_ms;
+
+    let dates = dates_between(spec.range.from.date(), spec.range.to.date());
+    let existing = dates.iter().copied().filter(|date| date_exists(zone, *date));
+    let days: Vec<ActiveDay> = existing
+        .map(|date| {
+            let (dau, mau) = (persons(&[date]), persons(&last_dates(zone, date, 30)));
+            ActiveDay {
+                date: Day::from_date(date),
+                dau: dau as u64,
+                wau: persons(&last_dates(zone, date, 7)) as u64,
+                mau: mau as u64,
+                stickiness: fraction(dau, mau),
+                is_final: is_over(date),
+            }
+        })
+        .collect();
+
+    let period = |start: Date, end: Date| ActivePeriod {
+        start: Day::from_date(start),
+        end: Day::from_date(end),
+        active: persons(&dates_between(start, end)) as u64,
+        is_final: is_over(yesterday(end)),
+    };
+    let weeks: BTreeSet<Date> = dates
+        .iter()
+        .map(|date| week_start(spec.week_start, *date))
+        .collect();
+    let months: BTreeSet<Date> = dates.iter().map(|date| date.first_of_month()).collect();
+
+    let complete: Vec<&ActiveDay> = days.iter().filter(|day| day.is_final).collect();
+    let sum: u64 = complete.iter().map(|day| day.dau).sum();
+    let mean_dau = fraction(sum as usize, complete.len());
+    let mau = complete.last().map(|day| day.mau);
+    ActiveUsersReport {
+        summary: ActiveSummary {
+            active: persons(&dates) as u64,
+            complete_days: complete.len() as u64,
+            mean_dau,
+            mau,
+            ratio: match (mean_dau, mau) {
+                (Some(mean), Some(mau)) if mau > 0 => Some(mean / mau as f64),
+                _ => None,
+            },
+        },
+        days,
+        weeks: weeks
+            .into_iter()
+            .map(|start| period(start, (0..7).fold(start, |date, _| tomorrow(date))))
+            .collect(),
+        months: months
+            .into_iter()
+            .map(|start| period(start, tomorrow(start.last_of_month())))
+            .collect(),
+    }
+}
+
+fn tomorrow(date: Date) -> Date {
+    date.tomorrow().unwrap_or(date)
+}
+
+fn yesterday(date: Date) -> Date {
+    date.yesterday().unwrap_or(date)
+}
+
+fn dates_between(from: Date, to: Date) -> Vec<Date> {
+    std::iter::successors(Some(from), |date| Some(tomorrow(*date)))
+        .take_while(|date| *date < to)
+        .collect()
+}
+
+/// The last `n` dates that exist, up to and including `date`.
+fn last_dates(zone: &Zone, date: Date, n: usize) -> Vec<Date> {
+    std::iter::successors(Some(date), |date| Some(yesterday(*date)))
+        .filter(|date| date_exists(zone, *date))
+        .take(n)
+        .collect()
+}
+
+fn week_start(first: WeekStart, date: Date) -> Date {
+    let weekday = match first {
+        WeekStart::Monday => Weekday::Monday,
+        WeekStart::Sunday => Weekday::Sunday,
+        WeekStart::Saturday => Weekday::Saturday,
+    };
+    let mut day = date;
+    while day.weekday() != weekday {
+        day = yesterday(day);
+    }
+    day
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::worlds;
+    use super::*;
+    use crate::metrics::active::{ExactActives, from_sketches};
+    use crate::metrics::identity::person_of;
+    use crate::metrics::sketch::UserSketch;
+    use crate::metrics::time::DayRange;
+    use proptest::prelude::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    /// A zone near a transition, a spec around it, events from a month before it, and a now.
+    fn world() -> impl Strategy<Value = (Zone, ActiveSpec, i64, Vec<Event>)> {
+        let week_starts =
+            prop::sample::select(vec![WeekStart::Monday, WeekStart::Sunday, WeekStart::Saturday]);
+        let names = prop::sample::select(vec![None, Some("A".to_owned()), Some("$identify".to_owned())]);
+        // Quarter hours from 40 days before the transition to 8 after it, half of them close to it.
+        let times = prop_oneof![-40 * 96..8 * 96_i64, 0..4 * 96_i64].boxed();
+        let events = worlds::events(5, 1..60, times);
+        (
+            worlds::transition(),
+            -9..4_i32,
+            1..12_i32,
+            week_starts,
+            names,
+            -48..200_i64,
+            events,
+        )
+            .prop_map(|((zone, at), first, days, week_start, event, now, mut events)| {
+                for event in &mut events {
+                    event.ts = at + event.ts * 900_000;
+                }
+                let from = zone.local_day(at).plus(first);
+                let spec = ActiveSpec {
+                    event,
+                    range: DayRange {
+                        from,
+                        to: from.plus(days),
+                    },
+                    week_start,
+                    exact: true,
+                };
+                (zone, spec, at + now * HOUR, events)
+            })
+    }
+
+    /// Actors by the local days on which they were active, as worker and store prepare them.
+    fn active_days(zone: &Zone, spec: &ActiveSpec, events: &[Event]) -> BTreeMap<Day, Vec<u64>> {
+        let mut days: BTreeMap<Day, Vec<u64>> = BTreeMap::new();
+        for event in events.iter().filter(|event| event.is_activity()) {
+            let day = zone.local_day(event.ts);
+            if spec.event.as_ref().is_none_or(|name| *name == event.event)
+                && spec.facts_range(zone).contains(day)
+            {
+                days.entry(day).or_default().push(person_of(event.actor()));
+            }
+        }
+        days
+    }
+
+    proptest! {
+        #![proptest_config(worlds::seeded(200))]
+
+        #[test]
+        fn counting_by_differences_is_counting_by_sets((zone, spec, now, events) in world()) {
+            let mut persons: BTreeMap<u64, Vec<Day>> = BTreeMap::new();
+            for (day, actors) in active_days(&zone, &spec, &events) {
+                for actor in actors {
+                    persons.entry(actor).or_default().push(day);
+                }
+            }
+            let mut exact = ExactActives::new(&spec, &zone);
+            for days in persons.values() {
+                exact.add_person(days);
+            }
+            prop_assert_eq!(exact.finish(now), active_users(&spec, &zone, now, &events));
+        }
+
+        #[test]
+        fn sketches_of_small_worlds_are_exact((zone, spec, now, events) in world()) {
+            let sketches: BTreeMap<Day, UserSketch> = active_days(&zone, &spec, &events)
+                .into_iter()
+                .map(|(day, actors)| (day, actors.into_iter().collect()))
+                .collect();
+            prop_assert_eq!(
+                from_sketches(&spec, &zone, now, &sketches),
+                active_users(&spec, &zone, now, &events)
+            );
+        }
+    }
+
+    #[test]
+    fn apias_week_reaches_over_the_day_that_never_was() {
+        let apia = Zone::parse("Pacific/Apia").unwrap();
+        let day = |text: &str| text.parse::<Day>().unwrap();
+        let noon = |text: &str| apia.day_start(day(text)) + 12 * HOUR;
+        let events = [
+            worlds::event("early", "A", noon("2011-12-25"), 0, 1),
+            worlds::event("later", "A", noon("2012-01-01"), 0, 2),
+        ];
+        let spec = ActiveSpec {
+            event: None,
+            range: DayRange {
+                from: day("2011-12-29"),
+                to: day("2012-01-03"),
+            },
+            week_start: WeekStart::Monday,
+            exact: true,
+        };
+        let report = active_users(&spec, &apia, noon("2012-01-03"), &events);
+        let wau: Vec<(String, u64)> = report.days.iter().map(|d| (d.date.to_string(), d.wau)).collect();
+        // Seven days that exist end with 1 January: 25 to 29, 31, 1.
+        let expected = [
+            ("2011-12-29", 1),
+            ("2011-12-31", 1),
+            ("2012-01-01", 2),
+            ("2012-01-02", 1),
+        ];
+        assert_eq!(wau, expected.map(|(date, wau)| (date.to_owned(), wau)));
+    }
+}
