@@ -1,0 +1,181 @@
+//! A planned batch in memory: its rows, its share of the rollups, and how far it has come.
+
+use std::collections::BTreeSet;
+
+use crate::event::Event;
+use crate::store::Store;
+use crate::store::batch::{BatchName, ExpectedEvents, InsertError, Table, Verdict};
+use crate::store::error::StoreError;
+use crate::stream::codec::CodecError;
+use crate::stream::shard::{DeadRow, Entry, Lease, Plan, batch_number};
+
+use super::partial::{Partial, received_hour};
+
+/// The order of inserts. Events come first, because rows that ClickHouse refuses count nowhere.
+pub(super) const TABLES: [Table; 4] =
+    [Table::Events, Table::CountDeltas, Table::SketchDeltas, Table::ActorDays];
+
+/// When ClickHouse refuses more rows of one batch than this, something else is wrong than the rows.
+const MOST_DEAD: usize = 1_000;
+
+/// A batch between its plan and its commit.
+pub(super) struct Batch {
+    pub plan: Plan,
+    name: BatchName,
+    events: Vec<Event>,
+    received_hour: u32,
+    /// Numbers in `events` of the rows that ClickHouse refuses, in order, with what it says.
+    dead: Vec<(usize, DeadRow)>,
+    expected: ExpectedEvents,
+    partial: Partial,
+    /// Place in [`TABLES`] of the table that is inserted next.
+    next: usize,
+    /// Tables whose insert may have run before, so that a yes is not enough.
+    doubt: [bool; TABLES.len()],
+    /// Tables in which older tries may have left rows.
+    unrepaired: [bool; TABLES.len()],
+}
+
+impl Batch {
+    /// The batch of `plan` from its entries. Costs CPU: not for a runtime's thread.
+    pub fn load(lease: &Lease, plan: Plan, entries: &[Entry], taken_over: bool) -> Result<Batch, CodecError> {
+        let mut events = Vec::new();
+        for entry in entries {
+            events.extend(entry.kept()?);
+        }
+        let batch = batch_number(lease.incarnation, plan.seq);
+        let received_hour = received_hour(&events);
+        Ok(Batch {
+            name: BatchName { shard: lease.shard, batch, attempt: plan.attempt },
+            expected: ExpectedEvents::of(&events),
+            partial: Partial::of(&events, received_hour),
+            next: if events.is_empty() { TABLES.len() } else { 0 },
+            doubt: [taken_over; TABLES.len()],
+            unrepaired: [taken_over && plan.attempt > 0; TABLES.len()],
+            dead: Vec::new(),
+            received_hour,
+            events,
+            plan,
+        })
+    }
+
+    /// The table that is due, `None` when all are inserted.
+    pub fn due(&self) -> Option<Table> {
+        TABLES.get(self.next).copied()
+    }
+
+    /// Goes on to the next table.
+    pub fn advance(&mut self) {
+        self.next += 1;
+    }
+
+    pub fn name(&self) -> &BatchName {
+        &self.name
+    }
+
+    pub fn partial(&self) -> &Partial {
+        &self.partial
+    }
+
+    /// Rows that are stored in the end.
+    pub fn rows_stored(&self) -> u64 {
+        (self.events.len() - self.dead.len()) as u64
+    }
+
+    pub fn dead_rows(&self) -> Vec<DeadRow> {
+        self.dead.iter().map(|(_, row)| row.clone()).collect()
+    }
+
+    /// Whether a yes to the due table's insert must be checked.
+    pub fn in_doubt(&self) -> bool {
+        self.doubt.get(self.next).copied().unwrap_or(false)
+    }
+
+    /// From now on every answer of this batch is checked.
+    pub fn cast_doubt(&mut self) {
+        self.doubt = [true; TABLES.len()];
+    }
+
+    /// Whether rows of older tries must be deleted from the due table first.
+    pub fn must_repair(&self) -> bool {
+        self.unrepaired.get(self.next).copied().unwrap_or(false)
+    }
+
+    pub fn repaired(&mut self) {
+        if let Some(unrepaired) = self.unrepaired.get_mut(self.next) {
+            *unrepaired = false;
+        }
+    }
+
+    /// Goes on under a new try. A table that was found right keeps its rows of the old one.
+    pub fn retry_as(&mut self, attempt: u8) {
+        self.plan.attempt = attempt;
+        self.name.attempt = attempt;
+        self.unrepaired[self.next..].fill(true);
+        self.cast_doubt();
+    }
+
+    /// From now on the events are inserted in pieces.
+    pub fn split(&mut self) {
+        self.plan.split = true;
+        self.cast_doubt();
+    }
+
+    /// Inserts the due table: same rows, same token, however often.
+    pub async fn send(&mut self, store: &Store) -> Result<(), InsertError> {
+        match self.due() {
+            Some(Table::Events) if self.plan.split => self.send_in_pieces(store).await,
+            Some(Table::Events) => store.insert_events(&self.name, &self.events, None).await,
+            Some(Table::CountDeltas) => store.insert_count_deltas(&self.name, &self.partial.counts).await,
+            Some(Table::SketchDeltas) => store.insert_sketch_deltas(&self.name, &self.partial.sketches).await,
+            Some(Table::ActorDays) => store.insert_actor_days(&self.name, &self.partial.actor_days).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Halves what is refused until single rows are left. The whole is known to be refused. The halves and
+    /// their tokens are the same at every run.
+    async fn send_in_pieces(&mut self, store: &Store) -> Result<(), InsertError> {
+        let mut dead = Vec::new();
+        let mut pieces = halves(0, self.events.len());
+        while let Some((lo, hi)) = pieces.pop() {
+            let token = format!("{lo}-{hi}");
+            match store.insert_events(&self.name, &self.events[lo..hi], Some(&token)).await {
+                Ok(()) => {}
+                Err(InsertError::Refused { code, message }) if hi - lo == 1 => {
+                    dead.push((lo, DeadRow { event: self.events[lo].clone(), code, message }));
+                    if dead.len() > MOST_DEAD {
+                        let why = format!("more than {MOST_DEAD} rows of one batch are refused");
+                        return Err(InsertError::Doubt(why));
+                    }
+                }
+                Err(InsertError::Refused { .. }) => pieces.extend(halves(lo, hi)),
+                Err(doubt) => return Err(doubt),
+            }
+        }
+        let numbers: BTreeSet<usize> = dead.iter().map(|(number, _)| *number).collect();
+        let alive = || (0..).zip(&self.events).filter(|(n, _)| !numbers.contains(n)).map(|(_, event)| event);
+        self.expected = ExpectedEvents::of(alive());
+        self.partial = Partial::of(alive(), self.received_hour);
+        self.dead = dead;
+        Ok(())
+    }
+
+    /// Whether the due table holds the batch whole and once.
+    pub async fn verify(&self, store: &Store) -> Result<Verdict, StoreError> {
+        match self.due() {
+            Some(Table::Events) => store.verify_events(&self.name, &self.expected).await,
+            Some(Table::CountDeltas) => store.verify_counts(&self.name, self.rows_stored()).await,
+            Some(Table::SketchDeltas) => {
+                store.verify_sketches(&self.name, self.partial.sketches.len() as u64).await
+            }
+            Some(Table::ActorDays) | None => Ok(Verdict::Whole),
+        }
+    }
+}
+
+/// The two halves of a range, the lower one last, so that it is popped first. A single row stays one.
+fn halves(lo: usize, hi: usize) -> Vec<(usize, usize)> {
+    let middle = lo + (hi - lo) / 2;
+    if middle == lo { vec![(lo, hi)] } else { vec![(middle, hi), (lo, middle)] }
+}

@@ -1,0 +1,436 @@
+//! The state machine that carries a shard's entries into the tables, exactly once.
+//!
+//! ```text
+//! between batches -- entries wait --> PLAN -> open -- per table: INSERT, VERIFY where in doubt --> COMMIT -> announce
+//!                                       ^ a new owner enters here with the plan it finds, in doubt of every table
+//! VERIFY finds a difference -> TRY (written down first) -> DELETE of older tries -> INSERT under the new try
+//! ```
+//!
+//! Whatever is killed, the boundary of the batch and its number are in Redis before its first row is sent, so
+//! whoever goes on sends the same bytes under the same token; what cannot be decided by the token (a block
+//! noted but never attached, a try of an owner that was stalled) is decided by counting.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::store::Store;
+use crate::store::batch::{InsertError, Table, Verdict};
+use crate::store::error::StoreError;
+use crate::stream::shard::{Lease, Plan, batch_number};
+use crate::stream::{EventStream, StreamError};
+
+use super::batch::Batch;
+
+/// The encoder of rows that a plan is made with. Raise it with any change of a row's bytes, and keep the old
+/// one for plans that name it.
+const ENCODER: u32 = 1;
+
+/// Sizes and times of deliveries.
+#[derive(Clone, Debug)]
+pub struct DeliverOptions {
+    /// Rows of a batch, at most [`crate::store::batch::MAX_ROWS`].
+    pub max_rows: u64,
+    /// Unpacked bytes of a batch.
+    pub max_bytes: u64,
+    /// How long a shard stays with a worker that fell silent.
+    pub lease_ttl: Duration,
+}
+
+impl Default for DeliverOptions {
+    fn default() -> DeliverOptions {
+        DeliverOptions { max_rows: 200_000, max_bytes: 64 << 20, lease_ttl: Duration::from_secs(10) }
+    }
+}
+
+/// Takes shards and delivers them. Cheap to clone.
+#[derive(Clone)]
+pub struct Deliverer {
+    pub(super) stream: EventStream,
+    pub(super) store: Store,
+    pub(super) options: DeliverOptions,
+    pub(super) owner: Arc<str>,
+}
+
+/// What one step did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// No entry waits.
+    Idle,
+    /// The boundary of batch `seq` is written down.
+    Planned { seq: u64 },
+    /// A table holds the batch.
+    Inserted { table: Table },
+    /// The batch is over: rows stored, rows dead.
+    Committed { seq: u64, rows: u64, dead: u64 },
+    /// The counters of the batch's projects are raised.
+    Announced,
+}
+
+/// What [`Deliverer::deliver_once`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// No entry waited.
+    Nothing,
+    /// Another worker owns the shard.
+    Held,
+    /// A batch was committed and announced.
+    Batch { seq: u64, rows: u64, dead: u64 },
+}
+
+/// Why a step did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliverError {
+    /// An engine is away or refuses for now. The step is repeated, for ever.
+    #[error("waiting: {0}")]
+    Waiting(String),
+    /// The shard is another worker's by now, or may be: forget it.
+    #[error("lost: {0}")]
+    Lost(String),
+    /// Redis and ClickHouse contradict each other. Going on could lose or double rows: an operator decides.
+    #[error("stopped: {0}")]
+    Stopped(String),
+}
+
+impl From<StreamError> for DeliverError {
+    fn from(error: StreamError) -> DeliverError {
+        match error {
+            StreamError::Fenced(_) | StreamError::Stale { .. } => DeliverError::Lost(error.to_string()),
+            StreamError::Content { .. } => DeliverError::Stopped(error.to_string()),
+            other => DeliverError::Waiting(other.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for DeliverError {
+    fn from(error: StoreError) -> DeliverError {
+        DeliverError::Waiting(error.to_string())
+    }
+}
+
+impl From<InsertError> for DeliverError {
+    fn from(error: InsertError) -> DeliverError {
+        DeliverError::Waiting(error.to_string())
+    }
+}
+
+enum State {
+    /// Nothing is planned.
+    Between,
+    /// A plan is written down whose rows are not in memory: the last owner's.
+    Found(Plan),
+    Open(Box<Batch>),
+    /// Committed; the projects' counters may not have been raised.
+    Unannounced,
+}
+
+/// One owned shard.
+pub struct Delivery {
+    deliverer: Deliverer,
+    lease: Lease,
+    /// Last committed entry.
+    done: String,
+    state: State,
+}
+
+impl Deliverer {
+    /// A deliverer with an owner's name of its own.
+    pub fn new(stream: EventStream, store: Store, options: DeliverOptions) -> Deliverer {
+        let owner = Arc::from(uuid::Uuid::new_v4().simple().to_string());
+        Deliverer { stream, store, options, owner }
+    }
+
+    /// Takes the shard; `None` while somebody else owns it.
+    ///
+    /// # Errors
+    /// [`DeliverError::Stopped`] when ClickHouse knows batches that Redis does not: a Redis that went back in
+    /// time would reuse their numbers, and ClickHouse would drop the new rows as duplicates.
+    pub async fn own(&self, shard: u16) -> Result<Option<Delivery>, DeliverError> {
+        let Some(found) = self.stream.acquire(shard, &self.owner, self.options.lease_ttl).await? else {
+            return Ok(None);
+        };
+        let state = match (found.announce, found.plan) {
+            (Some(_), _) => State::Unannounced,
+            (None, Some(plan)) => State::Found(plan),
+            (None, None) => State::Between,
+        };
+        let mut delivery = Delivery { deliverer: self.clone(), lease: found.lease, done: found.done, state };
+        match delivery.check_history(found.seq).await {
+            Ok(()) => Ok(Some(delivery)),
+            Err(error) => {
+                delivery.release().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes the shard, delivers one batch if entries wait, gives the shard back. For tests and drains.
+    ///
+    /// # Errors
+    /// As [`Delivery::step`]; a plan that was made stays for the next call.
+    pub async fn deliver_once(&self, shard: u16) -> Result<Delivered, DeliverError> {
+        let Some(mut delivery) = self.own(shard).await? else {
+            return Ok(Delivered::Held);
+        };
+        let mut committed = Delivered::Nothing;
+        let delivered = loop {
+            match delivery.step().await {
+                Ok(Step::Idle) => break Ok(committed),
+                Ok(Step::Committed { seq, rows, dead }) => committed = Delivered::Batch { seq, rows, dead },
+                Ok(Step::Announced) if committed != Delivered::Nothing => break Ok(committed),
+                Ok(_) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        delivery.release().await;
+        delivered
+    }
+}
+
+impl Delivery {
+    /// Drives one transition. After [`DeliverError::Waiting`] call it again; after the others drop it.
+    pub async fn step(&mut self) -> Result<Step, DeliverError> {
+        fresh(&self.deliverer.stream, &mut self.lease).await?;
+        match &mut self.state {
+            State::Between => self.plan().await,
+            State::Found(plan) => {
+                let plan = plan.clone();
+                let seq = plan.seq;
+                self.open(plan, None, true).await?;
+                Ok(Step::Planned { seq })
+            }
+            State::Open(batch) => match batch.due() {
+                Some(table) => {
+                    let Deliverer { stream, store, .. } = &self.deliverer;
+                    let inserted = insert(stream, store, &mut self.lease, batch).await;
+                    match inserted {
+                        Ok(()) => batch.advance(),
+                        Err(_) => batch.cast_doubt(),
+                    }
+                    inserted.map(|()| Step::Inserted { table })
+                }
+                None => self.commit().await,
+            },
+            State::Unannounced => {
+                self.deliverer.stream.announce(&self.lease).await?;
+                self.state = State::Between;
+                Ok(Step::Announced)
+            }
+        }
+    }
+
+    /// Whether nothing of a batch is under way, so that the shard may change hands.
+    pub fn is_between_batches(&self) -> bool {
+        matches!(self.state, State::Between)
+    }
+
+    /// The shard.
+    pub fn shard(&self) -> u16 {
+        self.lease.shard
+    }
+
+    /// Last committed entry.
+    pub fn done(&self) -> &str {
+        &self.done
+    }
+
+    /// Keeps the lease while there is nothing else to do.
+    pub async fn keep(&mut self) -> Result<(), DeliverError> {
+        fresh(&self.deliverer.stream, &mut self.lease).await
+    }
+
+    /// Gives the shard back. Whatever is planned waits for the next owner.
+    pub async fn release(self) {
+        if let Err(error) = self.deliverer.stream.release(&self.lease).await {
+            tracing::debug!(shard = self.lease.shard, %error, "lease not given back, it will run out");
+        }
+    }
+
+    /// Redis and ClickHouse must tell the same history.
+    async fn check_history(&mut self, seq: u64) -> Result<(), DeliverError> {
+        let Deliverer { stream, store, .. } = &self.deliverer;
+        let shard = self.lease.shard;
+        let incarnation = self.lease.incarnation;
+        let look = async { Ok::<_, StoreError>((store.incarnation().await?, store.max_batch(shard).await?)) };
+        let (recorded, largest) = holding(stream, &mut self.lease, look).await??;
+        match recorded {
+            None => store.record_incarnation(incarnation).await?,
+            Some(recorded) if recorded == incarnation => {}
+            Some(recorded) => {
+                return Err(DeliverError::Stopped(format!(
+                    "Redis is in incarnation {incarnation}, ClickHouse in {recorded}: one of them was replaced"
+                )));
+            }
+        }
+        let planned = if let State::Found(plan) = &self.state { plan.seq } else { seq };
+        let known = batch_number(incarnation, planned);
+        match largest {
+            Some(largest) if largest > known => Err(DeliverError::Stopped(format!(
+                "ClickHouse holds batch {largest} of shard {shard}, Redis knows none after {known}: Redis went \
+                 back in time"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn plan(&mut self) -> Result<Step, DeliverError> {
+        let Deliverer { stream, options, .. } = &self.deliverer;
+        let read =
+            stream.read_range(self.lease.shard, &self.done, None, options.max_rows, options.max_bytes);
+        let entries = holding(stream, &mut self.lease, read).await??;
+        let Some(last) = entries.last() else { return Ok(Step::Idle) };
+        let rows = entries.iter().map(|entry| entry.rows).sum();
+        let plan = stream.plan(&self.lease, &last.id, rows, ENCODER, 0).await?;
+        let seq = plan.seq;
+        if plan.to == last.id {
+            self.open(plan, Some(entries), false).await?;
+        } else {
+            // The answer to our own earlier PLAN was lost; it was made when fewer entries waited.
+            self.state = State::Found(plan);
+        }
+        Ok(Step::Planned { seq })
+    }
+
+    /// Brings the plan's rows into memory.
+    async fn open(
+        &mut self,
+        plan: Plan,
+        entries: Option<Vec<crate::stream::shard::Entry>>,
+        taken_over: bool,
+    ) -> Result<(), DeliverError> {
+        let stream = &self.deliverer.stream;
+        let shard = self.lease.shard;
+        // Whatever fails from here, the plan is known.
+        self.state = State::Found(plan.clone());
+        if plan.version != ENCODER {
+            return Err(DeliverError::Stopped(format!(
+                "batch {} of shard {shard} was planned with encoder {}, this version has {ENCODER}",
+                plan.seq, plan.version
+            )));
+        }
+        let entries = match entries {
+            Some(entries) => entries,
+            None => {
+                let read = stream.read_range(shard, &self.done, Some(&plan.to), u64::MAX, u64::MAX);
+                holding(stream, &mut self.lease, read).await??
+            }
+        };
+        let rows: u64 = entries.iter().map(|entry| entry.rows).sum();
+        if rows != plan.rows {
+            return Err(DeliverError::Stopped(format!(
+                "batch {} of shard {shard} was planned with {} rows, the stream holds {rows}",
+                plan.seq, plan.rows
+            )));
+        }
+        let lease = self.lease.clone();
+        let load = tokio::task::spawn_blocking(move || Batch::load(&lease, plan, &entries, taken_over));
+        let batch = holding(stream, &mut self.lease, load).await?;
+        let batch = batch.map_err(|e| DeliverError::Waiting(e.to_string()))?;
+        let batch = batch.map_err(|e| DeliverError::Stopped(format!("shard {shard}: {e}")))?;
+        self.state = State::Open(Box::new(batch));
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> Result<Step, DeliverError> {
+        let State::Open(batch) = &self.state else { return Ok(Step::Idle) };
+        let (seq, rows, dead) = (batch.plan.seq, batch.rows_stored(), batch.dead_rows());
+        let stream = &self.deliverer.stream;
+        stream.commit(&self.lease, seq, rows, &dead, &batch.partial().projects).await?;
+        if !dead.is_empty() {
+            tracing::warn!(shard = self.lease.shard, seq, rows = dead.len(), "rows became dead letters");
+        }
+        self.done = batch.plan.to.clone();
+        self.state = State::Unannounced;
+        Ok(Step::Committed { seq, rows, dead: dead.len() as u64 })
+    }
+}
+
+/// Brings the due table to hold the batch whole and once.
+async fn insert(
+    stream: &EventStream,
+    store: &Store,
+    lease: &mut Lease,
+    batch: &mut Batch,
+) -> Result<(), DeliverError> {
+    loop {
+        fresh(stream, lease).await?;
+        if batch.must_repair() {
+            holding(stream, lease, repair(store, batch)).await??;
+            fresh(stream, lease).await?;
+        }
+        let whole_refused = match holding(stream, lease, batch.send(store)).await? {
+            Ok(()) => false,
+            Err(InsertError::Refused { .. }) if batch.due() == Some(Table::Events) && !batch.plan.split => true,
+            Err(error) => return Err(error.into()),
+        };
+        if !whole_refused && !batch.in_doubt() {
+            return Ok(());
+        }
+        match holding(stream, lease, batch.verify(store)).await?? {
+            Verdict::Whole if !whole_refused => return Ok(()),
+            Verdict::Differs { found: 0, .. } if whole_refused => {
+                stream.mark_split(lease, batch.plan.seq).await?;
+                batch.split();
+            }
+            verdict => {
+                let table = batch.due().map_or("", Table::name);
+                tracing::warn!(shard = lease.shard, seq = batch.plan.seq, table, ?verdict, "repairing a batch");
+                still(store, batch).await?;
+                let attempt = stream.try_again(lease, batch.plan.seq).await?;
+                batch.retry_as(attempt);
+            }
+        }
+    }
+}
+
+/// Deletes what older tries left of the batch in the due table.
+async fn repair(store: &Store, batch: &mut Batch) -> Result<(), DeliverError> {
+    still(store, batch).await?;
+    if let Some(table) = batch.due() {
+        let name = batch.name();
+        store.repair(table, name.shard, name.batch, name.attempt).await?;
+    }
+    batch.repaired();
+    Ok(())
+}
+
+/// No insert of this batch may be running when its rows are counted for a repair.
+async fn still(store: &Store, batch: &Batch) -> Result<(), DeliverError> {
+    let Some(table) = batch.due() else { return Ok(()) };
+    let name = batch.name();
+    if store.query_running(table, name.shard, name.batch).await? {
+        let table = table.name();
+        return Err(DeliverError::Waiting(format!("an earlier insert into {table} is still running")));
+    }
+    Ok(())
+}
+
+/// Makes sure that enough of the lease is left to begin something.
+async fn fresh(stream: &EventStream, lease: &mut Lease) -> Result<(), DeliverError> {
+    if lease.renewed.elapsed() >= lease.ttl / 4 {
+        stream.renew(lease).await?;
+    }
+    if lease.is_fresh() { Ok(()) } else { Err(DeliverError::Lost("the lease ran out".to_owned())) }
+}
+
+/// Renews the lease while `work` runs; gives the work up when the lease is lost.
+async fn holding<T>(
+    stream: &EventStream,
+    lease: &mut Lease,
+    work: impl Future<Output = T>,
+) -> Result<T, StreamError> {
+    let keep = async {
+        loop {
+            tokio::time::sleep(lease.ttl / 4).await;
+            match stream.renew(lease).await {
+                Err(lost @ StreamError::Fenced(_)) => return lost,
+                Ok(()) | Err(_) => {}
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        lost = keep => Err(lost),
+    }
+}
