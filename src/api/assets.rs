@@ -20,6 +20,10 @@ struct Dashboard;
 #[folder = "sdk-js/dist"]
 struct Sdk;
 
+#[derive(RustEmbed)]
+#[folder = "sdk-js/demo"]
+struct Shop;
+
 /// Files whose name holds a hash of their content never change.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 /// Everything else is asked for again; the entity tag makes that cheap.
@@ -32,7 +36,6 @@ pub fn router(demo_key: Option<String>) -> Router {
     Router::new()
         .route("/f.js", get(sdk))
         .route("/demo", get(shop))
-        .route("/demo/{file}", get(shop_file))
         .with_state(Arc::new(demo_key))
         .fallback(dashboard)
 }
@@ -82,7 +85,7 @@ async fn shop(
     if !key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Problem::invalid_field("?key", "wrong_type", "this is not a write key").into_response();
     }
-    let Some(page) = Sdk::get("demo/index.html") else {
+    let Some(page) = Shop::get("index.html") else {
         return not_built("the shop page", "make sdk");
     };
     let host = headers
@@ -97,7 +100,6 @@ async fn shop(
         _ => "http",
     };
     let html = String::from_utf8_lossy(&page.data)
-        .replace("{{snippet}}", &snippet(&format!("{scheme}://{host}"), &key))
         .replace("{{host}}", &format!("{scheme}://{host}"))
         .replace("{{key}}", &key);
     // A shop is somebody's site: it carries an inline snippet, which the dashboard's policy would refuse.
@@ -110,13 +112,6 @@ async fn shop(
         (header::CACHE_CONTROL, ASK_AGAIN),
     ];
     (headers, html).into_response()
-}
-
-async fn shop_file(axum::extract::Path(file): axum::extract::Path<String>, headers: HeaderMap) -> Response {
-    match Sdk::get(&format!("demo/{file}")) {
-        Some(found) => send(&file, found, ASK_AGAIN, &headers),
-        None => Problem::not_found("file").into_response(),
-    }
 }
 
 /// A file of the dashboard, or its page for every address that is one of its own routes.

@@ -19,7 +19,7 @@ pub struct Pulse {
 }
 
 impl Store {
-    /// Events received at or after `after`'s place, oldest first, without those at or before it.
+    /// Events received after `after`'s place, oldest first; of more than `limit` the newest.
     ///
     /// Batches of different shards commit in no order, so an event may appear behind a place that was already
     /// passed: whoever must not miss one asks again from a few seconds earlier and leaves out known ids.
@@ -40,13 +40,15 @@ impl Store {
                      AND received_at >= fromUnixTimestamp64Milli({{after:Int64}}, 'UTC') AND \
                      (received_at, UUIDToNum(id)) > \
                      (fromUnixTimestamp64Milli({{after:Int64}}, 'UTC'), UUIDToNum({{after_id:UUID}})) \
-                     ORDER BY received_at, UUIDToNum(id) LIMIT {{limit:UInt32}}"
+                     ORDER BY received_at DESC, UUIDToNum(id) DESC LIMIT {{limit:UInt32}}"
                 ),
             )
             .param("after", after.received_at)
             .param("after_id", after.id.to_string())
             .param("limit", limit);
-        facts(query).await
+        let mut found: Facts<Vec<StoredEvent>> = facts(query).await?;
+        found.rows.reverse();
+        Ok(found)
     }
 
     /// Counts by event time since three instants (UTC milliseconds), in one question.
