@@ -78,8 +78,10 @@ const SCRIPT: &str = r#"
     "$BIN/postgres" -D "$DIR/data" -k "$DIR" -c listen_addresses= -c fsync=off -c synchronous_commit=off \
         -c full_page_writes=off -c max_connections=300 -c shared_buffers=32MB </dev/null >>"$DIR/log" 2>&1 &
     cat >/dev/null
-    kill -INT $!
-    wait $!
+    # TERM: the shell starts its background jobs deaf to INT, and so is a server that has only just begun.
+    kill -TERM $!
+    for _ in $(seq 100); do kill -0 $! 2>/dev/null || break; sleep 0.1; done
+    kill -KILL $! 2>/dev/null
     rm -rf "$DIR"
 "#;
 
