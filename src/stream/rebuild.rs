@@ -137,6 +137,13 @@ impl EventStream {
         self.raise(self.keys().generations()).await
     }
 
+    /// Makes every further generation larger than `known`, the largest that the tables hold.
+    pub async fn generations_above(&self, known: u64) -> Result<(), StreamError> {
+        let mut call = scripts::FLOOR.key(self.keys().generations());
+        let _: String = call.arg(known).invoke_async(&mut self.back()).await?;
+        Ok(())
+    }
+
     /// Takes the project for rolling, for `ttl`; false when another worker has it. Only saves double work:
     /// two rollers of one project are harmless.
     pub async fn take_roll(

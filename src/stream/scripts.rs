@@ -25,6 +25,7 @@ scripts! {
     COMMIT = "commit";
     ANNOUNCED = "announced";
     RAISE = "raise";
+    FLOOR = "floor";
     WAITING = "waiting";
     HEARTBEAT = "heartbeat";
     FINISH_REBUILD = "finish_rebuild";

@@ -12,8 +12,12 @@ use crate::stream::shard::{DeadRow, Entry, Lease, Plan, batch_number};
 use super::partial::{Partial, received_hour};
 
 /// The order of inserts. Events come first, because rows that ClickHouse refuses count nowhere.
-pub(super) const TABLES: [Table; 4] =
-    [Table::Events, Table::CountDeltas, Table::SketchDeltas, Table::ActorDays];
+pub(super) const TABLES: [Table; 4] = [
+    Table::Events,
+    Table::CountDeltas,
+    Table::SketchDeltas,
+    Table::ActorDays,
+];
 
 /// When ClickHouse refuses more rows of one batch than this, something else is wrong than the rows.
 const MOST_DEAD: usize = 1_000;
@@ -46,7 +50,11 @@ impl Batch {
         let batch = batch_number(lease.incarnation, plan.seq);
         let received_hour = received_hour(&events);
         Ok(Batch {
-            name: BatchName { shard: lease.shard, batch, attempt: plan.attempt },
+            name: BatchName {
+                shard: lease.shard,
+                batch,
+                attempt: plan.attempt,
+            },
             expected: ExpectedEvents::of(&events),
             partial: Partial::of(&events, received_hour),
             next: if events.is_empty() { TABLES.len() } else { 0 },
@@ -127,8 +135,16 @@ impl Batch {
             Some(Table::Events) if self.plan.split => self.send_in_pieces(store).await,
             Some(Table::Events) => store.insert_events(&self.name, &self.events, None).await,
             Some(Table::CountDeltas) => store.insert_count_deltas(&self.name, &self.partial.counts).await,
-            Some(Table::SketchDeltas) => store.insert_sketch_deltas(&self.name, &self.partial.sketches).await,
-            Some(Table::ActorDays) => store.insert_actor_days(&self.name, &self.partial.actor_days).await,
+            Some(Table::SketchDeltas) => {
+                store
+                    .insert_sketch_deltas(&self.name, &self.partial.sketches)
+                    .await
+            }
+            Some(Table::ActorDays) => {
+                store
+                    .insert_actor_days(&self.name, &self.partial.actor_days)
+                    .await
+            }
             None => Ok(()),
         }
     }
@@ -140,10 +156,20 @@ impl Batch {
         let mut pieces = halves(0, self.events.len());
         while let Some((lo, hi)) = pieces.pop() {
             let token = format!("{lo}-{hi}");
-            match store.insert_events(&self.name, &self.events[lo..hi], Some(&token)).await {
+            match store
+                .insert_events(&self.name, &self.events[lo..hi], Some(&token))
+                .await
+            {
                 Ok(()) => {}
                 Err(InsertError::Refused { code, message }) if hi - lo == 1 => {
-                    dead.push((lo, DeadRow { event: self.events[lo].clone(), code, message }));
+                    dead.push((
+                        lo,
+                        DeadRow {
+                            event: self.events[lo].clone(),
+                            code,
+                            message,
+                        },
+                    ));
                     if dead.len() > MOST_DEAD {
                         let why = format!("more than {MOST_DEAD} rows of one batch are refused");
                         return Err(InsertError::Doubt(why));
@@ -154,7 +180,12 @@ impl Batch {
             }
         }
         let numbers: BTreeSet<usize> = dead.iter().map(|(number, _)| *number).collect();
-        let alive = || (0..).zip(&self.events).filter(|(n, _)| !numbers.contains(n)).map(|(_, event)| event);
+        let alive = || {
+            (0..)
+                .zip(&self.events)
+                .filter(|(n, _)| !numbers.contains(n))
+                .map(|(_, event)| event)
+        };
         self.expected = ExpectedEvents::of(alive());
         self.partial = Partial::of(alive(), self.received_hour);
         self.dead = dead;
@@ -167,7 +198,9 @@ impl Batch {
             Some(Table::Events) => store.verify_events(&self.name, &self.expected).await,
             Some(Table::CountDeltas) => store.verify_counts(&self.name, self.rows_stored()).await,
             Some(Table::SketchDeltas) => {
-                store.verify_sketches(&self.name, self.partial.sketches.len() as u64).await
+                store
+                    .verify_sketches(&self.name, self.partial.sketches.len() as u64)
+                    .await
             }
             Some(Table::ActorDays) | None => Ok(Verdict::Whole),
         }
@@ -177,5 +210,9 @@ impl Batch {
 /// The two halves of a range, the lower one last, so that it is popped first. A single row stays one.
 fn halves(lo: usize, hi: usize) -> Vec<(usize, usize)> {
     let middle = lo + (hi - lo) / 2;
-    if middle == lo { vec![(lo, hi)] } else { vec![(middle, hi), (lo, middle)] }
+    if middle == lo {
+        vec![(lo, hi)]
+    } else {
+        vec![(middle, hi), (lo, middle)]
+    }
 }

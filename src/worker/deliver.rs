@@ -10,17 +10,17 @@
 //! whoever goes on sends the same bytes under the same token; what cannot be decided by the token (a block
 //! noted but never attached, a try of an owner that was stalled) is decided by counting.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::store::Store;
-use crate::store::batch::{InsertError, Table, Verdict};
+use crate::store::batch::{InsertError, Table};
 use crate::store::error::StoreError;
-use crate::stream::shard::{Lease, Plan, batch_number};
+use crate::stream::shard::{Entry, Lease, Plan, batch_number};
 use crate::stream::{EventStream, StreamError};
 
 use super::batch::Batch;
+use super::insert::{fresh, holding, insert};
 
 /// The encoder of rows that a plan is made with. Raise it with any change of a row's bytes, and keep the old
 /// one for plans that name it.
@@ -39,7 +39,11 @@ pub struct DeliverOptions {
 
 impl Default for DeliverOptions {
     fn default() -> DeliverOptions {
-        DeliverOptions { max_rows: 200_000, max_bytes: 64 << 20, lease_ttl: Duration::from_secs(10) }
+        DeliverOptions {
+            max_rows: 200_000,
+            max_bytes: 64 << 20,
+            lease_ttl: Duration::from_secs(10),
+        }
     }
 }
 
@@ -120,8 +124,8 @@ enum State {
     /// A plan is written down whose rows are not in memory: the last owner's.
     Found(Plan),
     Open(Box<Batch>),
-    /// Committed; the projects' counters may not have been raised.
-    Unannounced,
+    /// Committed, but the projects' counters may not have been raised. A plan that was found comes next.
+    Unannounced(Option<Plan>),
 }
 
 /// One owned shard.
@@ -137,7 +141,12 @@ impl Deliverer {
     /// A deliverer with an owner's name of its own.
     pub fn new(stream: EventStream, store: Store, options: DeliverOptions) -> Deliverer {
         let owner = Arc::from(uuid::Uuid::new_v4().simple().to_string());
-        Deliverer { stream, store, options, owner }
+        Deliverer {
+            stream,
+            store,
+            options,
+            owner,
+        }
     }
 
     /// Takes the shard; `None` while somebody else owns it.
@@ -146,16 +155,26 @@ impl Deliverer {
     /// [`DeliverError::Stopped`] when ClickHouse knows batches that Redis does not: a Redis that went back in
     /// time would reuse their numbers, and ClickHouse would drop the new rows as duplicates.
     pub async fn own(&self, shard: u16) -> Result<Option<Delivery>, DeliverError> {
-        let Some(found) = self.stream.acquire(shard, &self.owner, self.options.lease_ttl).await? else {
+        let Some(found) = self
+            .stream
+            .acquire(shard, &self.owner, self.options.lease_ttl)
+            .await?
+        else {
             return Ok(None);
         };
+        let known = found.plan.as_ref().map_or(found.seq, |plan| plan.seq);
         let state = match (found.announce, found.plan) {
-            (Some(_), _) => State::Unannounced,
+            (Some(_), plan) => State::Unannounced(plan),
             (None, Some(plan)) => State::Found(plan),
             (None, None) => State::Between,
         };
-        let mut delivery = Delivery { deliverer: self.clone(), lease: found.lease, done: found.done, state };
-        match delivery.check_history(found.seq).await {
+        let mut delivery = Delivery {
+            deliverer: self.clone(),
+            lease: found.lease,
+            done: found.done,
+            state,
+        };
+        match delivery.check_history(known).await {
             Ok(()) => Ok(Some(delivery)),
             Err(error) => {
                 delivery.release().await;
@@ -211,9 +230,9 @@ impl Delivery {
                 }
                 None => self.commit().await,
             },
-            State::Unannounced => {
+            State::Unannounced(plan) => {
                 self.deliverer.stream.announce(&self.lease).await?;
-                self.state = State::Between;
+                self.state = plan.take().map_or(State::Between, State::Found);
                 Ok(Step::Announced)
             }
         }
@@ -246,8 +265,8 @@ impl Delivery {
         }
     }
 
-    /// Redis and ClickHouse must tell the same history.
-    async fn check_history(&mut self, seq: u64) -> Result<(), DeliverError> {
+    /// Redis and ClickHouse must tell the same history; `known` is the last planned or committed batch.
+    async fn check_history(&mut self, known: u64) -> Result<(), DeliverError> {
         let Deliverer { stream, store, .. } = &self.deliverer;
         let shard = self.lease.shard;
         let incarnation = self.lease.incarnation;
@@ -262,8 +281,7 @@ impl Delivery {
                 )));
             }
         }
-        let planned = if let State::Found(plan) = &self.state { plan.seq } else { seq };
-        let known = batch_number(incarnation, planned);
+        let known = batch_number(incarnation, known);
         match largest {
             Some(largest) if largest > known => Err(DeliverError::Stopped(format!(
                 "ClickHouse holds batch {largest} of shard {shard}, Redis knows none after {known}: Redis went \
@@ -275,10 +293,17 @@ impl Delivery {
 
     async fn plan(&mut self) -> Result<Step, DeliverError> {
         let Deliverer { stream, options, .. } = &self.deliverer;
-        let read =
-            stream.read_range(self.lease.shard, &self.done, None, options.max_rows, options.max_bytes);
+        let read = stream.read_range(
+            self.lease.shard,
+            &self.done,
+            None,
+            options.max_rows,
+            options.max_bytes,
+        );
         let entries = holding(stream, &mut self.lease, read).await??;
-        let Some(last) = entries.last() else { return Ok(Step::Idle) };
+        let Some(last) = entries.last() else {
+            return Ok(Step::Idle);
+        };
         let rows = entries.iter().map(|entry| entry.rows).sum();
         let plan = stream.plan(&self.lease, &last.id, rows, ENCODER, 0).await?;
         let seq = plan.seq;
@@ -295,7 +320,7 @@ impl Delivery {
     async fn open(
         &mut self,
         plan: Plan,
-        entries: Option<Vec<crate::stream::shard::Entry>>,
+        entries: Option<Vec<Entry>>,
         taken_over: bool,
     ) -> Result<(), DeliverError> {
         let stream = &self.deliverer.stream;
@@ -332,105 +357,28 @@ impl Delivery {
     }
 
     async fn commit(&mut self) -> Result<Step, DeliverError> {
-        let State::Open(batch) = &self.state else { return Ok(Step::Idle) };
+        let State::Open(batch) = &self.state else {
+            return Ok(Step::Idle);
+        };
         let (seq, rows, dead) = (batch.plan.seq, batch.rows_stored(), batch.dead_rows());
         let stream = &self.deliverer.stream;
-        stream.commit(&self.lease, seq, rows, &dead, &batch.partial().projects).await?;
+        stream
+            .commit(&self.lease, seq, rows, &dead, &batch.partial().projects)
+            .await?;
         if !dead.is_empty() {
-            tracing::warn!(shard = self.lease.shard, seq, rows = dead.len(), "rows became dead letters");
+            tracing::warn!(
+                shard = self.lease.shard,
+                seq,
+                rows = dead.len(),
+                "rows became dead letters"
+            );
         }
         self.done = batch.plan.to.clone();
-        self.state = State::Unannounced;
-        Ok(Step::Committed { seq, rows, dead: dead.len() as u64 })
-    }
-}
-
-/// Brings the due table to hold the batch whole and once.
-async fn insert(
-    stream: &EventStream,
-    store: &Store,
-    lease: &mut Lease,
-    batch: &mut Batch,
-) -> Result<(), DeliverError> {
-    loop {
-        fresh(stream, lease).await?;
-        if batch.must_repair() {
-            holding(stream, lease, repair(store, batch)).await??;
-            fresh(stream, lease).await?;
-        }
-        let whole_refused = match holding(stream, lease, batch.send(store)).await? {
-            Ok(()) => false,
-            Err(InsertError::Refused { .. }) if batch.due() == Some(Table::Events) && !batch.plan.split => true,
-            Err(error) => return Err(error.into()),
-        };
-        if !whole_refused && !batch.in_doubt() {
-            return Ok(());
-        }
-        match holding(stream, lease, batch.verify(store)).await?? {
-            Verdict::Whole if !whole_refused => return Ok(()),
-            Verdict::Differs { found: 0, .. } if whole_refused => {
-                stream.mark_split(lease, batch.plan.seq).await?;
-                batch.split();
-            }
-            verdict => {
-                let table = batch.due().map_or("", Table::name);
-                tracing::warn!(shard = lease.shard, seq = batch.plan.seq, table, ?verdict, "repairing a batch");
-                still(store, batch).await?;
-                let attempt = stream.try_again(lease, batch.plan.seq).await?;
-                batch.retry_as(attempt);
-            }
-        }
-    }
-}
-
-/// Deletes what older tries left of the batch in the due table.
-async fn repair(store: &Store, batch: &mut Batch) -> Result<(), DeliverError> {
-    still(store, batch).await?;
-    if let Some(table) = batch.due() {
-        let name = batch.name();
-        store.repair(table, name.shard, name.batch, name.attempt).await?;
-    }
-    batch.repaired();
-    Ok(())
-}
-
-/// No insert of this batch may be running when its rows are counted for a repair.
-async fn still(store: &Store, batch: &Batch) -> Result<(), DeliverError> {
-    let Some(table) = batch.due() else { return Ok(()) };
-    let name = batch.name();
-    if store.query_running(table, name.shard, name.batch).await? {
-        let table = table.name();
-        return Err(DeliverError::Waiting(format!("an earlier insert into {table} is still running")));
-    }
-    Ok(())
-}
-
-/// Makes sure that enough of the lease is left to begin something.
-async fn fresh(stream: &EventStream, lease: &mut Lease) -> Result<(), DeliverError> {
-    if lease.renewed.elapsed() >= lease.ttl / 4 {
-        stream.renew(lease).await?;
-    }
-    if lease.is_fresh() { Ok(()) } else { Err(DeliverError::Lost("the lease ran out".to_owned())) }
-}
-
-/// Renews the lease while `work` runs; gives the work up when the lease is lost.
-async fn holding<T>(
-    stream: &EventStream,
-    lease: &mut Lease,
-    work: impl Future<Output = T>,
-) -> Result<T, StreamError> {
-    let keep = async {
-        loop {
-            tokio::time::sleep(lease.ttl / 4).await;
-            match stream.renew(lease).await {
-                Err(lost @ StreamError::Fenced(_)) => return lost,
-                Ok(()) | Err(_) => {}
-            }
-        }
-    };
-    tokio::select! {
-        biased;
-        done = work => Ok(done),
-        lost = keep => Err(lost),
+        self.state = State::Unannounced(None);
+        Ok(Step::Committed {
+            seq,
+            rows,
+            dead: dead.len() as u64,
+        })
     }
 }

@@ -40,8 +40,13 @@ impl Partial {
             let (project, actor, day) = (row.project, row.actor(), row.local_day);
             let person = person_of(actor);
             projects.insert(project);
-            *counts.entry((project, &row.event, row.quarter_hour())).or_default() += 1;
-            persons.entry((project, &row.event, day)).or_default().push(person);
+            *counts
+                .entry((project, &row.event, row.quarter_hour()))
+                .or_default() += 1;
+            persons
+                .entry((project, &row.event, day))
+                .or_default()
+                .push(person);
             if row.is_activity() {
                 persons.entry((project, "", day)).or_default().push(person);
                 actor_days.insert(ActorDay { project, actor, day });

@@ -1,0 +1,115 @@
+//! One table of a batch: insert, check where in doubt, repair under a new try. And the lease that all of it
+//! needs: an owner that lost its shard must not begin anything.
+
+use std::future::Future;
+
+use crate::store::Store;
+use crate::store::batch::{InsertError, Table, Verdict};
+use crate::stream::shard::Lease;
+use crate::stream::{EventStream, StreamError};
+
+use super::batch::Batch;
+use super::deliver::DeliverError;
+
+/// Brings the due table to hold the batch whole and once.
+pub(super) async fn insert(
+    stream: &EventStream,
+    store: &Store,
+    lease: &mut Lease,
+    batch: &mut Batch,
+) -> Result<(), DeliverError> {
+    loop {
+        fresh(stream, lease).await?;
+        if batch.must_repair() {
+            holding(stream, lease, repair(store, batch)).await??;
+            fresh(stream, lease).await?;
+        }
+        let whole_refused = match holding(stream, lease, batch.send(store)).await? {
+            Ok(()) => false,
+            Err(InsertError::Refused { .. }) if batch.due() == Some(Table::Events) && !batch.plan.split => {
+                true
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !whole_refused && !batch.in_doubt() {
+            return Ok(());
+        }
+        match holding(stream, lease, batch.verify(store)).await?? {
+            Verdict::Whole if !whole_refused => return Ok(()),
+            Verdict::Differs { found: 0, .. } if whole_refused => {
+                stream.mark_split(lease, batch.plan.seq).await?;
+                batch.split();
+            }
+            verdict => {
+                let table = batch.due().map_or("", Table::name);
+                tracing::warn!(
+                    shard = lease.shard,
+                    seq = batch.plan.seq,
+                    table,
+                    ?verdict,
+                    "repairing a batch"
+                );
+                still(store, batch).await?;
+                let attempt = stream.try_again(lease, batch.plan.seq).await?;
+                batch.retry_as(attempt);
+            }
+        }
+    }
+}
+
+/// Deletes what older tries left of the batch in the due table.
+async fn repair(store: &Store, batch: &mut Batch) -> Result<(), DeliverError> {
+    still(store, batch).await?;
+    if let Some(table) = batch.due() {
+        let name = batch.name();
+        store.repair(table, name.shard, name.batch, name.attempt).await?;
+    }
+    batch.repaired();
+    Ok(())
+}
+
+/// No insert of this batch may be running when its rows are counted for a repair.
+async fn still(store: &Store, batch: &Batch) -> Result<(), DeliverError> {
+    let Some(table) = batch.due() else { return Ok(()) };
+    let name = batch.name();
+    if store.query_running(table, name.shard, name.batch).await? {
+        let table = table.name();
+        return Err(DeliverError::Waiting(format!(
+            "an earlier insert into {table} is still running"
+        )));
+    }
+    Ok(())
+}
+
+/// Makes sure that enough of the lease is left to begin something.
+pub(super) async fn fresh(stream: &EventStream, lease: &mut Lease) -> Result<(), DeliverError> {
+    if lease.renewed.elapsed() >= lease.ttl / 4 {
+        stream.renew(lease).await?;
+    }
+    if lease.is_fresh() {
+        Ok(())
+    } else {
+        Err(DeliverError::Lost("the lease ran out".to_owned()))
+    }
+}
+
+/// Renews the lease while `work` runs; gives the work up when the lease is lost.
+pub(super) async fn holding<T>(
+    stream: &EventStream,
+    lease: &mut Lease,
+    work: impl Future<Output = T>,
+) -> Result<T, StreamError> {
+    let keep = async {
+        loop {
+            tokio::time::sleep(lease.ttl / 4).await;
+            if let Err(lost @ StreamError::Fenced(_)) = stream.renew(lease).await {
+                return lost;
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        lost = keep => Err(lost),
+    }
+}

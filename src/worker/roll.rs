@@ -1,0 +1,243 @@
+//! The roller: gathers the deltas of a day into one generation, computes days anew from raw events where that
+//! was asked for, and removes what lies behind.
+//!
+//! A generation's number is drawn before anything is read, and the store switches to it by compare-and-set; so
+//! two rollers at once, a late one and one that dies half-way are harmless. The lease of a project only saves
+//! double work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::event::{ProjectNumber, Zone};
+use crate::store::Store;
+use crate::store::compact::{Candidate, Kind, Outcome};
+use crate::store::error::StoreError;
+use crate::stream::rebuild::{Rebuild, RollupKind};
+use crate::stream::{EventStream, StreamError};
+
+/// Between two looks at what is due.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Looks between two clean-ups.
+const LOOKS_A_CLEANUP: u32 = 30;
+
+/// Days of one kind, and rebuilds, that one look works on.
+const MOST_DAYS: u32 = 64;
+
+/// A project's lease; longer than a day's compaction takes.
+const PROJECT_TTL: Duration = Duration::from_secs(300);
+
+/// Times a rebuild that another roller overtook is tried again at once.
+const TRIES: u32 = 3;
+
+/// When days are compacted and cleaned up.
+#[derive(Clone, Debug)]
+pub struct RollOptions {
+    /// A day with more deltas than this is compacted.
+    pub more_than: u64,
+    /// A day whose oldest delta was received longer ago than this is compacted, however few there are.
+    pub quiet_after: Duration,
+    /// What a switch made superfluous stays this long, for questions that began before.
+    pub grace: Duration,
+}
+
+impl Default for RollOptions {
+    fn default() -> RollOptions {
+        RollOptions {
+            more_than: 256,
+            quiet_after: Duration::from_secs(6 * 3600),
+            grace: Duration::from_secs(600),
+        }
+    }
+}
+
+/// The time zone of a project; `None` when there is no such project (any more).
+pub type ZoneOf = Arc<dyn Fn(ProjectNumber) -> Option<Zone> + Send + Sync>;
+
+/// Compacts and rebuilds. Cheap to clone.
+#[derive(Clone)]
+pub struct Roller {
+    stream: EventStream,
+    store: Store,
+    zone_of: ZoneOf,
+    options: RollOptions,
+    owner: Arc<str>,
+}
+
+/// What one look did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rolled {
+    /// Days whose deltas became a generation.
+    pub compacted: u64,
+    /// Days computed anew from raw events.
+    pub rebuilt: u64,
+    /// Days that another roller was faster with.
+    pub overtaken: u64,
+}
+
+/// An engine is away or refuses. What was not finished is due again later.
+#[derive(Debug, thiserror::Error)]
+pub enum RollError {
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Roller {
+    /// A roller with an owner's name of its own.
+    pub fn new(stream: EventStream, store: Store, zone_of: ZoneOf, options: RollOptions) -> Roller {
+        let owner = Arc::from(uuid::Uuid::new_v4().simple().to_string());
+        Roller {
+            stream,
+            store,
+            zone_of,
+            options,
+            owner,
+        }
+    }
+
+    /// Looks every ten seconds until `shutdown`.
+    pub async fn run(&self, clock: &Clock, shutdown: CancellationToken) {
+        let mut looks: u32 = 0;
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(EVERY) => {}
+            }
+            // A compaction that is cut off means nothing to readers, so shutdown need not wait for it.
+            let look = async {
+                if looks == 0 {
+                    self.settle_generations().await?;
+                }
+                self.roll_once(clock.now_ms()).await?;
+                if looks % LOOKS_A_CLEANUP == LOOKS_A_CLEANUP - 1 {
+                    self.clean_up().await?;
+                }
+                Ok::<(), RollError>(())
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                looked = look => match looked {
+                    Ok(()) => looks += 1,
+                    Err(error) => tracing::warn!(%error, "rollups wait"),
+                },
+            }
+        }
+    }
+
+    /// A counter of generations that was lost with its Redis must not give numbers that ClickHouse knows.
+    pub async fn settle_generations(&self) -> Result<(), RollError> {
+        Ok(self
+            .stream
+            .generations_above(self.store.highest_generation().await?)
+            .await?)
+    }
+
+    /// Does what is due at `now_ms`: rebuilds first, then days with many or old deltas.
+    pub async fn roll_once(&self, now_ms: i64) -> Result<Rolled, RollError> {
+        let mut rolled = Rolled::default();
+        for rebuild in self.stream.due_rebuilds(now_ms, MOST_DAYS as usize).await? {
+            self.in_turn(rebuild.project, self.rebuild(rebuild, now_ms, &mut rolled))
+                .await?;
+        }
+        let quiet = now_ms / 1000 - self.options.quiet_after.as_secs() as i64;
+        let quiet = quiet.clamp(0, i64::from(u32::MAX)) as u32;
+        for kind in [Kind::Counts, Kind::Sketches] {
+            for day in self
+                .store
+                .candidates(kind, self.options.more_than, quiet, MOST_DAYS)
+                .await?
+            {
+                self.in_turn(day.project, self.compact(day, now_ms, &mut rolled))
+                    .await?;
+            }
+        }
+        Ok(rolled)
+    }
+
+    /// Removes generations and deltas that a switch older than the grace made superfluous.
+    pub async fn clean_up(&self) -> Result<(), RollError> {
+        for kind in [Kind::Counts, Kind::Sketches] {
+            self.store
+                .drop_behind(kind, self.options.grace.as_secs() as u32)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Runs `work` unless another roller has the project.
+    async fn in_turn(
+        &self,
+        project: ProjectNumber,
+        work: impl Future<Output = Result<(), RollError>>,
+    ) -> Result<(), RollError> {
+        if !self.stream.take_roll(project, &self.owner, PROJECT_TTL).await? {
+            return Ok(());
+        }
+        let worked = work.await;
+        self.stream.leave_roll(project, &self.owner).await?;
+        worked
+    }
+
+    async fn compact(&self, day: Candidate, now_ms: i64, rolled: &mut Rolled) -> Result<(), RollError> {
+        let Candidate {
+            project, kind, day, ..
+        } = day;
+        let generation = self.stream.next_generation().await?;
+        let cuts = self.stream.cuts().await?;
+        let outcome = match kind {
+            Kind::Counts => self.store.compact_counts(project, day, generation, &cuts).await,
+            Kind::Sketches => self.store.compact_sketches(project, day, generation, &cuts).await,
+        };
+        match outcome {
+            Ok(Outcome::Switched { .. }) => {
+                rolled.compacted += 1;
+                self.stream.raise_rev(&[project]).await?;
+            }
+            Ok(Outcome::Overtaken) => rolled.overtaken += 1,
+            Err(error @ StoreError::DamagedSketch { .. }) => {
+                tracing::error!(%error, "rebuilding the day from raw events");
+                let rebuild = Rebuild {
+                    project,
+                    kind: RollupKind::Sketches,
+                    day,
+                };
+                self.stream.queue_rebuilds(&[rebuild], now_ms).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    async fn rebuild(&self, rebuild: Rebuild, now_ms: i64, rolled: &mut Rolled) -> Result<(), RollError> {
+        let Rebuild { project, kind, day } = rebuild;
+        let claimed = self.stream.claim_rebuild(rebuild, now_ms).await?;
+        let Some(zone) = (self.zone_of)(project) else {
+            return Ok(self.stream.finish_rebuild(claimed).await?);
+        };
+        for _ in 0..TRIES {
+            let generation = self.stream.next_generation().await?;
+            let cuts = self.stream.cuts().await?;
+            let outcome = match kind {
+                RollupKind::Counts => self.store.rebuild_counts(project, day, generation, &cuts).await?,
+                RollupKind::Sketches => {
+                    self.store
+                        .rebuild_sketches(project, day, &zone, generation, &cuts)
+                        .await?
+                }
+            };
+            if let Outcome::Switched { .. } = outcome {
+                rolled.rebuilt += 1;
+                self.stream.raise_rev(&[project]).await?;
+                return Ok(self.stream.finish_rebuild(claimed).await?);
+            }
+        }
+        // Claimed it stays, and so is due again in a few minutes.
+        rolled.overtaken += 1;
+        Ok(())
+    }
+}
