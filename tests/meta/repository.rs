@@ -195,7 +195,7 @@ async fn the_last_owner_stays(database: Database) {
 async fn of_two_owners_who_demote_each_other_one_stays(database: Database) {
     let meta = database.meta().await;
     // Several times: on the first one the second connection may open too late to be in time for the race.
-    for n in 0..5 {
+    for n in 0..20 {
         let ada = registered(&meta, &format!("ada{n}@example.com")).await;
         let (acme, ada) = (ada.organization.id, ada.user.id);
         let grace = member(&format!("grace{n}@example.com"), Role::Owner);
