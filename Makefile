@@ -5,8 +5,6 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 
-LIBRARY := $(CURDIR)/deploy/engines/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so
-export FOOTFALL_CHDB_LIBRARY ?= $(LIBRARY)
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 # Lets CARGO_TERM_PROGRESS and colours through; never asks a question.
 CARGO := cargo

@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("problem", &[]),
     ("clock", &[]),
     ("config", &[]),
-    ("engines", &["config"]),
+    ("engines", &[]),
     ("capture", &["event", "stream", "meta", "problem", "clock"]),
     (
         "worker",

@@ -5,9 +5,11 @@ pub mod doctor;
 mod http;
 mod secrets;
 mod zone_change;
+mod zones;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -21,9 +23,13 @@ use crate::engines::{EngineOptions, Engines};
 use crate::meta::{KeyRegistry, Meta};
 use crate::store::{Credentials, Store, StoreOptions};
 use crate::stream::{EventStream, StreamOptions};
-use crate::{telemetry, worker};
+use crate::telemetry;
+use crate::worker::Worker;
+use crate::worker::deliver::{DeliverOptions, Deliverer};
+use crate::worker::roll::{RollOptions, Roller};
 
 pub use http::router;
+use zones::Zones;
 
 /// Shards of the stream beside an embedded Redis.
 const EMBEDDED_SHARDS: u16 = 4;
@@ -171,8 +177,7 @@ impl App {
             let works = config.roles.contains(&Role::Worker);
             async move {
                 if works {
-                    zone_change::queue_pending(&rooms).await?;
-                    worker::run(rooms.stream, rooms.store, rooms.meta, rooms.clock, stop).await?;
+                    work(rooms, stop).await?;
                 } else {
                     stop.cancelled().await;
                 }
@@ -235,6 +240,21 @@ impl App {
         self.rooms.meta.close().await;
         self.engines.stop().await;
     }
+}
+
+/// The worker role until `stop`.
+async fn work(rooms: Rooms, stop: CancellationToken) -> anyhow::Result<()> {
+    let zones = Zones::read(&rooms.meta).await?;
+    zone_change::queue_pending(&rooms).await?;
+    let deliverer = Deliverer::new(rooms.stream.clone(), rooms.store.clone(), DeliverOptions::default());
+    let zone_of = {
+        let zones = zones.clone();
+        Arc::new(move |project| zones.of(project))
+    };
+    let roller = Roller::new(rooms.stream.clone(), rooms.store.clone(), zone_of, RollOptions::default());
+    let worker = Worker::new(deliverer, roller, rooms.clock.clone());
+    tokio::join!(worker.run(stop.clone()), zones.follow(&rooms.meta, stop));
+    Ok(())
 }
 
 /// Listens on the wanted address; when its port is taken, on the next free one, said aloud.
