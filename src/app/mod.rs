@@ -246,12 +246,21 @@ impl App {
 async fn work(rooms: Rooms, stop: CancellationToken) -> anyhow::Result<()> {
     let zones = Zones::read(&rooms.meta).await?;
     zone_change::queue_pending(&rooms).await?;
-    let deliverer = Deliverer::new(rooms.stream.clone(), rooms.store.clone(), DeliverOptions::default());
+    let deliverer = Deliverer::new(
+        rooms.stream.clone(),
+        rooms.store.clone(),
+        DeliverOptions::default(),
+    );
     let zone_of = {
         let zones = zones.clone();
         Arc::new(move |project| zones.of(project))
     };
-    let roller = Roller::new(rooms.stream.clone(), rooms.store.clone(), zone_of, RollOptions::default());
+    let roller = Roller::new(
+        rooms.stream.clone(),
+        rooms.store.clone(),
+        zone_of,
+        RollOptions::default(),
+    );
     let worker = Worker::new(deliverer, roller, rooms.clock.clone());
     tokio::join!(worker.run(stop.clone()), zones.follow(&rooms.meta, stop));
     Ok(())

@@ -27,7 +27,11 @@ impl Zones {
 
     /// The project's zone; `None` when there is no such project (any more).
     pub fn of(&self, project: ProjectNumber) -> Option<Zone> {
-        self.map.read().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&project).cloned()
+        self.map
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .get(&project)
+            .cloned()
     }
 
     /// Reads them again.

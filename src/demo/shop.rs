@@ -38,6 +38,16 @@ const SOURCES: [(&str, &str, &str, &str); 7] = [
     ("https://www.google.com/", "google", "cpc", "brand"),
 ];
 
+/// Browsers that people come with; the first three are phones.
+const AGENTS: [&str; 6] = [
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (Linux; Android 14; SM-S921B) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Safari/605.1.15",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+];
+
 /// Share of an average day's visits by weekday, Monday first: a shop is quiet at the start of the week.
 const WEEKDAY: [f64; 7] = [0.88, 0.85, 0.92, 1.0, 1.12, 1.25, 1.08];
 
@@ -57,7 +67,7 @@ struct Visitor {
     habit: i8,
     source: usize,
     locale: &'static str,
-    phone: bool,
+    agent: usize,
     last_day: i32,
 }
 
@@ -128,7 +138,7 @@ impl Shop {
     /// Somebody new, or somebody who comes back.
     fn arrive(&mut self, day: Day) -> usize {
         let weekday = (day.0 + 3).rem_euclid(7) as i8;
-        if self.visitors.len() > 40 && self.rng.f64() < 0.62 {
+        if self.visitors.len() > 40 && self.rng.f64() < 0.72 {
             for _ in 0..12 {
                 let index = self.rng.usize(..self.visitors.len());
                 let visitor = &self.visitors[index];
@@ -145,11 +155,11 @@ impl Shop {
         let visitor = Visitor {
             device_id: self.uuid(),
             user: None,
-            loyalty: self.rng.f64().powi(2),
+            loyalty: self.rng.f64().powf(1.4),
             habit: self.rng.i8(0..7),
             source: self.rng.usize(..SOURCES.len()),
             locale: ["en-US", "en-GB", "de-DE", "fr-FR", "pt-BR", "ja-JP"][self.rng.usize(..6)],
-            phone: self.rng.f64() < 0.58,
+            agent: self.rng.usize(0..AGENTS.len()),
             last_day: day.0,
         };
         self.visitors.push(visitor);
@@ -183,16 +193,16 @@ impl Shop {
             let about = json!({ "product": product, "category": category, "price": price });
             self.step(&mut session, index, "page_view", &path, json!({}));
             self.step(&mut session, index, "view_item", &path, about.clone());
-            if cart.is_none() && self.rng.f64() < 0.30 {
+            if cart.is_none() && self.rng.f64() < 0.14 {
                 cart = Some((product, price));
                 self.step(&mut session, index, "add_to_cart", &path, about);
             }
         }
-        if !known && self.rng.f64() < if cart.is_some() { 0.35 } else { 0.04 } {
+        if !known && self.rng.f64() < if cart.is_some() { 0.30 } else { 0.03 } {
             self.sign_up(&mut session, index);
         }
         if let Some((product, price)) = cart
-            && self.rng.f64() < 0.62
+            && self.rng.f64() < 0.58
         {
             self.step(&mut session, index, "page_view", "/checkout", json!({}));
             self.step(
@@ -202,7 +212,13 @@ impl Shop {
                 "/checkout",
                 json!({ "product": product, "price": price }),
             );
-            if self.rng.f64() < if self.visitors[index].phone { 0.48 } else { 0.66 } {
+            if self.rng.f64()
+                < if self.visitors[index].agent < 3 {
+                    0.44
+                } else {
+                    0.64
+                }
+            {
                 let items = self.rng.u32(1..4);
                 let amount = (price * f64::from(items) * 100.0).round() / 100.0;
                 let order =
@@ -239,7 +255,7 @@ impl Shop {
             String::new()
         };
         let mut properties = properties;
-        properties["device_class"] = if visitor.phone { "phone" } else { "computer" }.into();
+        properties["$user_agent"] = AGENTS[visitor.agent].into();
         let mut record = json!({
             "event": event,
             "id": id,
