@@ -5,7 +5,7 @@ use footfall::store::batch::ExpectedEvents;
 use footfall::store::{BatchName, InsertError, Store, StoreError, Table, Verdict};
 
 use crate::world::{
-    DAY, NOON, Random, count_deltas, deliver, event, name, options, random_events, sketch_deltas, sql, store,
+    DAY, NOON, Random, count_deltas, deliver, event, name, options, random_events, sketch_deltas, sql, sql_as, store,
 };
 
 fn second_try(name: BatchName) -> BatchName {
@@ -229,7 +229,8 @@ async fn a_running_insert_is_found_by_its_batch() {
     assert_eq!(store.query_running(Table::Events, 4, 4711).await, Ok(false));
     let slow = async {
         let id = format!("{}/events:s4:4711:0", store.database());
-        sql(&store, &format!("SELECT sleepEachRow(0.1) FROM numbers(30) SETTINGS max_block_size = 1, query_id = '{id}' FORMAT Null")).await
+        let statement = "SELECT sleepEachRow(0.1) FROM numbers(30) SETTINGS max_block_size = 1 FORMAT Null";
+        sql_as(&store, &id, statement).await
     };
     let seen = async {
         while !store

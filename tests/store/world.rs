@@ -78,9 +78,18 @@ pub async fn store() -> Store {
 
 /// Any statement on the store's database, by the writer; the answer as text.
 pub async fn sql(store: &Store, statement: &str) -> String {
+    sql_as(store, "", statement).await
+}
+
+/// The same under a query id of the caller's choice.
+pub async fn sql_as(store: &Store, query_id: &str, statement: &str) -> String {
     let at = address();
     let answer = reqwest::Client::new()
-        .post(format!("{}/?database={}", at.url, store.database()))
+        .post(format!(
+            "{}/?database={}&query_id={query_id}",
+            at.url,
+            store.database()
+        ))
         .header("X-ClickHouse-User", &at.writer.user)
         .header("X-ClickHouse-Key", &at.writer.password)
         .body(statement.to_owned())
