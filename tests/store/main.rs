@@ -1,0 +1,7 @@
+//! The store against a real ClickHouse: one engine for all tests, a database for each.
+
+mod batches;
+mod generations;
+mod listings;
+mod questions;
+mod world;
