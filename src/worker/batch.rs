@@ -131,33 +131,42 @@ impl Batch {
 
     /// Inserts the due table: same rows, same token, however often.
     pub async fn send(&mut self, store: &Store) -> Result<(), InsertError> {
+        self.send_as(self.name, store).await
+    }
+
+    /// Uses up the due table's tokens of all older tries. An owner that was stalled in the moment between
+    /// looking at its lease and sending may still insert under one of them, even after our commit: its rows
+    /// are then dropped as duplicates. What this inserts itself goes with the repair's DELETE.
+    pub async fn burn_older_tokens(&mut self, store: &Store) -> Result<(), InsertError> {
+        for attempt in 0..self.name.attempt {
+            match self.send_as(BatchName { attempt, ..self.name }, store).await {
+                Ok(()) | Err(InsertError::Refused { .. }) => {}
+                Err(doubt) => return Err(doubt),
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_as(&mut self, name: BatchName, store: &Store) -> Result<(), InsertError> {
         match self.due() {
-            Some(Table::Events) if self.plan.split => self.send_in_pieces(store).await,
-            Some(Table::Events) => store.insert_events(&self.name, &self.events, None).await,
-            Some(Table::CountDeltas) => store.insert_count_deltas(&self.name, &self.partial.counts).await,
-            Some(Table::SketchDeltas) => {
-                store
-                    .insert_sketch_deltas(&self.name, &self.partial.sketches)
-                    .await
-            }
-            Some(Table::ActorDays) => {
-                store
-                    .insert_actor_days(&self.name, &self.partial.actor_days)
-                    .await
-            }
+            Some(Table::Events) if self.plan.split => self.send_in_pieces(name, store).await,
+            Some(Table::Events) => store.insert_events(&name, &self.events, None).await,
+            Some(Table::CountDeltas) => store.insert_count_deltas(&name, &self.partial.counts).await,
+            Some(Table::SketchDeltas) => store.insert_sketch_deltas(&name, &self.partial.sketches).await,
+            Some(Table::ActorDays) => store.insert_actor_days(&name, &self.partial.actor_days).await,
             None => Ok(()),
         }
     }
 
     /// Halves what is refused until single rows are left. The whole is known to be refused. The halves and
     /// their tokens are the same at every run.
-    async fn send_in_pieces(&mut self, store: &Store) -> Result<(), InsertError> {
+    async fn send_in_pieces(&mut self, name: BatchName, store: &Store) -> Result<(), InsertError> {
         let mut dead = Vec::new();
         let mut pieces = halves(0, self.events.len());
         while let Some((lo, hi)) = pieces.pop() {
             let token = format!("{lo}-{hi}");
             match store
-                .insert_events(&self.name, &self.events[lo..hi], Some(&token))
+                .insert_events(&name, &self.events[lo..hi], Some(&token))
                 .await
             {
                 Ok(()) => {}

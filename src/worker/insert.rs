@@ -57,10 +57,11 @@ pub(super) async fn insert(
     }
 }
 
-/// Deletes what older tries left of the batch in the due table.
+/// Makes sure that nothing of older tries is in the due table, nor can come into it later.
 async fn repair(store: &Store, batch: &mut Batch) -> Result<(), DeliverError> {
     still(store, batch).await?;
     if let Some(table) = batch.due() {
+        batch.burn_older_tokens(store).await?;
         let name = batch.name();
         store.repair(table, name.shard, name.batch, name.attempt).await?;
     }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock::Clock;
 use crate::stream::workers::HEARTBEAT_TTL;
@@ -125,12 +126,8 @@ impl Worker {
             shard.stop.cancel();
         }
         // Workers begin at different places, so that they seldom ask for the same shard.
-        let first = self
-            .deliverer
-            .owner
-            .bytes()
-            .fold(0_u16, |n, byte| n.wrapping_mul(31) + u16::from(byte));
-        for shard in (0..shards).map(|n| (first % shards + n) % shards) {
+        let first = (xxh3_64(self.deliverer.owner.as_bytes()) % u64::from(shards)) as u16;
+        for shard in (0..shards).map(|n| (first + n) % shards) {
             if owned.len() >= share {
                 return;
             }

@@ -93,3 +93,66 @@ pub fn received_hour(rows: &[Event]) -> u32 {
     let hour = last.div_euclid(3_600_000) * 3_600;
     hour.clamp(0, i64::from(u32::MAX)) as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::flag;
+
+    fn event(name: &str, person: &str, ts: i64, flags: u16) -> Event {
+        let fields = serde_json::json!({
+            "project": 7, "event": name, "ts": ts, "seq": 0, "id": uuid::Uuid::nil(), "received_at": 7_199_999,
+            "distinct_id": person, "device_id": "", "user_id": "", "session": 0, "path": "", "host": "",
+            "referrer_host": "", "utm_source": "", "utm_medium": "", "utm_campaign": "", "country": "",
+            "region": "", "city": "", "browser": "", "os": "", "device": "", "lib": "", "amount": 0.0,
+            "currency": "", "props": "{}", "flags": flags, "local_day": Day::of_utc(ts),
+        });
+        serde_json::from_value(fields).unwrap()
+    }
+
+    #[test]
+    fn identification_is_counted_and_sketched_by_name_but_is_no_activity() {
+        let rows = [
+            event("view", "ann", 0, 0),
+            event("$identify", "bob", 899_999, flag::NOT_ACTIVITY),
+        ];
+        let partial = Partial::of(&rows, received_hour(&rows));
+        let counts: Vec<_> = partial
+            .counts
+            .iter()
+            .map(|c| (&*c.event, c.bucket, c.count))
+            .collect();
+        assert_eq!(counts, [("$identify", 0, 1), ("view", 0, 1)]);
+        let persons: Vec<_> = partial
+            .sketches
+            .iter()
+            .map(|s| (&*s.event, UserSketch::decode(&s.sketch).unwrap().count()))
+            .collect();
+        assert_eq!(persons, [("", 1), ("$identify", 1), ("view", 1)]);
+        assert_eq!(partial.actor_days.len(), 1);
+        assert_eq!(partial.counts[0].received_hour, 3_600);
+    }
+
+    #[test]
+    fn a_re_run_of_a_batch_gives_the_same_bytes() {
+        let rows: Vec<Event> = (0..5_000)
+            .map(|i| {
+                event(
+                    ["view", "buy"][i % 2],
+                    &format!("p{}", i % 3_000),
+                    i as i64 * 100_000,
+                    0,
+                )
+            })
+            .collect();
+        let first = Partial::of(&rows, received_hour(&rows));
+        assert_eq!(Partial::of(&rows.clone(), received_hour(&rows)), first);
+        assert_eq!(first.counts.iter().map(|delta| delta.count).sum::<u64>(), 5_000);
+        let turned: Vec<Event> = rows.iter().rev().cloned().collect();
+        assert_eq!(
+            Partial::of(&turned, received_hour(&rows)),
+            first,
+            "whatever the order"
+        );
+    }
+}

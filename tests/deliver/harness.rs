@@ -1,0 +1,295 @@
+//! Engines once for all tests of the process, a world for each test: database, key prefix, stream, store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use footfall::engines::{EngineOptions, Engines};
+use footfall::event::{Day, Event, ProjectNumber, flag};
+use footfall::metrics::sketch::UserSketch;
+use footfall::store::{Credentials, Store, StoreOptions};
+use footfall::stream::{EventStream, StreamOptions};
+use footfall::worker::deliver::{DeliverError, DeliverOptions, Delivered, Deliverer, Delivery, Step};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+pub const NOW: i64 = 1_795_000_000_000;
+pub const SHOP: ProjectNumber = ProjectNumber(1);
+
+static ENGINES: OnceCell<Engines> = OnceCell::const_new();
+static WORLDS: AtomicU32 = AtomicU32::new(0);
+
+async fn start() -> Engines {
+    let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("deliver");
+    let _ = std::fs::remove_dir_all(&data_dir);
+    let options = EngineOptions {
+        program: env!("CARGO_BIN_EXE_footfall").into(),
+        data_dir,
+        clickhouse_url: None,
+        redis_url: None,
+        chdb_library: std::env::var_os("FOOTFALL_CHDB_LIBRARY").map(Into::into),
+        redis_server: None,
+    };
+    Engines::start(options).await.expect("engines")
+}
+
+pub struct World {
+    pub stream: EventStream,
+    pub store: Store,
+    prefix: String,
+    redis_url: String,
+    admin: clickhouse::Client,
+}
+
+impl World {
+    /// A stream of `shards` shards and an empty database.
+    pub async fn new(shards: u16) -> World {
+        let engines = ENGINES.get_or_init(start).await;
+        let number = WORLDS.fetch_add(1, Ordering::Relaxed);
+        let (at, database) = (engines.clickhouse(), format!("footfall_deliver{number}"));
+        let account = |who: &footfall::engines::Credentials| Credentials {
+            user: who.user.clone(),
+            password: who.password.clone(),
+        };
+        let store = Store::connect(StoreOptions {
+            url: at.url.clone(),
+            database: database.clone(),
+            writer: account(&at.writer),
+            reader: account(&at.reader),
+        });
+        let store = store.await.expect("store");
+        store.migrate().await.expect("tables");
+        let prefix = format!("deliver{number}:");
+        let redis_url = engines.redis_url().to_owned();
+        let options = StreamOptions {
+            url: redis_url.clone(),
+            prefix: prefix.clone(),
+            shards,
+            max_entries: 100_000,
+            request_key_ttl_s: 86_400,
+            dedup_window_s: 3_600,
+        };
+        let stream = EventStream::connect(&options).await.expect("stream");
+        let admin = clickhouse::Client::default()
+            .with_url(&at.url)
+            .with_user(&at.writer.user)
+            .with_password(&at.writer.password)
+            .with_database(database);
+        World {
+            stream,
+            store,
+            prefix,
+            redis_url,
+            admin,
+        }
+    }
+
+    /// A worker of its own name.
+    pub fn deliverer(&self) -> Deliverer {
+        self.deliverer_of(DeliverOptions::default())
+    }
+
+    pub fn deliverer_of(&self, options: DeliverOptions) -> Deliverer {
+        Deliverer::new(self.stream.clone(), self.store.clone(), options)
+    }
+
+    /// Runs SQL behind the product's back.
+    pub async fn sql(&self, statement: &str) {
+        self.admin
+            .query(statement)
+            .with_setting("lightweight_deletes_sync", "2")
+            .execute()
+            .await
+            .expect(statement);
+    }
+
+    async fn redis(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.redis_url.as_str()).expect("url");
+        client.get_multiplexed_async_connection().await.expect("redis")
+    }
+
+    /// The owner of the shard fell silent for longer than its lease.
+    pub async fn lease_runs_out(&self, shard: u16) {
+        let key = format!("{}lease:{{s{shard}}}", self.prefix);
+        redis::cmd("DEL")
+            .arg(key)
+            .exec_async(&mut self.redis().await)
+            .await
+            .expect("del");
+    }
+
+    /// `owner:epoch` of a shard.
+    pub async fn owner(&self, shard: u16) -> Option<String> {
+        let key = format!("{}lease:{{s{shard}}}", self.prefix);
+        let lease: Option<String> = redis::cmd("GET")
+            .arg(key)
+            .query_async(&mut self.redis().await)
+            .await
+            .expect("get");
+        lease.and_then(|lease| Some(lease.split_once(':')?.0.to_owned()))
+    }
+
+    /// Redis is restored from a copy that knows nothing of the shard.
+    pub async fn redis_forgets(&self, shard: u16) {
+        let key = format!("{}st:{{s{shard}}}", self.prefix);
+        redis::cmd("DEL")
+            .arg(key)
+            .exec_async(&mut self.redis().await)
+            .await
+            .expect("del");
+    }
+
+    /// Delivers everything that waits.
+    pub async fn drain(&self, deliverer: &Deliverer) {
+        for shard in 0..self.stream.shards() {
+            while deliverer.deliver_once(shard).await.expect("delivered") != Delivered::Nothing {}
+        }
+    }
+
+    /// Every one of `events` is stored exactly once: raw, counts, sketches, active days; nothing waits.
+    pub async fn holds_exactly(&self, events: &[Event]) {
+        #[derive(clickhouse::Row, serde::Deserialize)]
+        struct Id {
+            #[serde(with = "clickhouse::serde::uuid")]
+            id: Uuid,
+        }
+        let stored: Vec<Id> = self
+            .admin
+            .query("SELECT id FROM events ORDER BY id")
+            .fetch_all()
+            .await
+            .expect("ids");
+        let mut stored: Vec<Uuid> = stored.into_iter().map(|row| row.id).collect();
+        let mut expected: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+        stored.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(stored, expected, "raw events");
+
+        let projects: BTreeSet<ProjectNumber> = events.iter().map(|event| event.project).collect();
+        for &project in &projects {
+            self.rollups_hold(project, events).await;
+        }
+        let mut in_stream = BTreeMap::new();
+        for shard in 0..self.stream.shards() {
+            let counters = self.stream.shard_counters(shard).await.expect("counters");
+            assert_eq!(counters.rows_waiting, 0, "shard {shard}");
+            if counters.rows_out > 0 {
+                in_stream.insert(shard, counters.rows_out);
+            }
+        }
+        assert_eq!(self.store.rows_by_shard().await.expect("shards"), in_stream);
+    }
+
+    /// Counts, sketches and active days are those of `events`.
+    pub async fn rollups_hold(&self, project: ProjectNumber, events: &[Event]) {
+        let of_project = || events.iter().filter(|event| event.project == project);
+        let mut counts = BTreeMap::<(String, u32), u64>::new();
+        let mut persons = BTreeMap::<(String, Day), BTreeSet<&str>>::new();
+        for event in of_project() {
+            *counts
+                .entry((event.event.clone(), event.quarter_hour()))
+                .or_default() += 1;
+            let mut seen = |name: &str| {
+                persons
+                    .entry((name.to_owned(), event.local_day))
+                    .or_default()
+                    .insert(&event.distinct_id);
+            };
+            seen(&event.event);
+            if event.is_activity() {
+                seen("");
+            }
+        }
+        let stored = self
+            .store
+            .counts(project, None, 0, u32::MAX - 900)
+            .await
+            .expect("counts")
+            .rows;
+        let stored: BTreeMap<(String, u32), u64> = stored
+            .into_iter()
+            .map(|row| ((row.event, row.bucket), row.count))
+            .collect();
+        assert_eq!(stored, counts, "counts of {project}");
+        assert_eq!(self.store.differences(project).await.expect("audit"), []);
+
+        let names: BTreeSet<&String> = persons.keys().map(|(name, _)| name).collect();
+        for name in names {
+            let stored = self
+                .store
+                .day_sketches(project, name, Day(0), Day(60_000))
+                .await
+                .expect("sketches");
+            let mut days = BTreeMap::<Day, UserSketch>::new();
+            for (day, sketch) in stored.rows {
+                let sketch = UserSketch::decode(&sketch).expect("a sketch");
+                days.entry(day).or_default().merge(&sketch);
+            }
+            let stored: BTreeMap<Day, u64> = days.into_iter().map(|(day, mut s)| (day, s.count())).collect();
+            let expected: BTreeMap<Day, u64> = persons
+                .iter()
+                .filter(|((of, _), _)| of == name)
+                .map(|((_, day), persons)| (*day, persons.len() as u64))
+                .collect();
+            // So few persons that the sketch counts them exactly.
+            assert_eq!(stored, expected, "persons of {name:?} in {project}");
+        }
+        let actor_days =
+            "SELECT count() FROM (SELECT DISTINCT project, actor, day FROM actor_days WHERE project = ?)";
+        let stored: u64 = self
+            .admin
+            .query(actor_days)
+            .bind(project.0)
+            .fetch_one()
+            .await
+            .expect("actor days");
+        let active = persons.iter().filter(|((name, _), _)| name.is_empty());
+        assert_eq!(
+            stored,
+            active.map(|(_, who)| who.len() as u64).sum::<u64>(),
+            "active days of {project}"
+        );
+    }
+}
+
+/// Steps until the shard is idle, and returns the steps.
+pub async fn finish(delivery: &mut Delivery) -> Result<Vec<Step>, DeliverError> {
+    let mut steps = Vec::new();
+    loop {
+        match delivery.step().await? {
+            Step::Idle => return Ok(steps),
+            step => steps.push(step),
+        }
+    }
+}
+
+/// `n` events of some people over three days and two months, some of them no activity.
+pub fn events(project: ProjectNumber, n: u32) -> Vec<Event> {
+    let names: [Arc<str>; 3] = ["view", "add_to_cart", "$identify"].map(Arc::from);
+    let month_ago = 31 * 86_400_000;
+    (0..n)
+        .map(|i| {
+            let ts = NOW - i64::from(i % 40) * 3_600_000 - if i % 11 == 0 { month_ago } else { 0 };
+            let name = &names[(i % 3) as usize];
+            let flags = if &**name == "$identify" {
+                flag::NOT_ACTIVITY
+            } else {
+                0
+            };
+            event(project, name, &format!("person-{}", i % 17), ts, flags)
+        })
+        .collect()
+}
+
+/// One event with an id like no other.
+pub fn event(project: ProjectNumber, name: &str, person: &str, ts: i64, flags: u16) -> Event {
+    let fields = serde_json::json!({
+        "project": project, "event": name, "ts": ts, "seq": 0, "id": Uuid::new_v4(), "received_at": NOW,
+        "distinct_id": person, "device_id": person, "user_id": "", "session": 0, "path": "/", "host": "",
+        "referrer_host": "", "utm_source": "", "utm_medium": "", "utm_campaign": "", "country": "", "region": "",
+        "city": "", "browser": "", "os": "", "device": "", "lib": "", "amount": 1.5, "currency": "EUR",
+        "props": "{}", "flags": flags, "local_day": Day::of_utc(ts),
+    });
+    serde_json::from_value(fields).expect("an event")
+}

@@ -1,0 +1,90 @@
+//! Compaction and rebuild change no number.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use footfall::event::{Day, Zone};
+use footfall::stream::rebuild::{Rebuild, RollupKind};
+use footfall::worker::roll::{RollOptions, Rolled, Roller, ZoneOf};
+
+use crate::harness::*;
+
+fn roller(world: &World) -> Roller {
+    let zone_of: ZoneOf = Arc::new(|project| (project == SHOP).then(Zone::utc));
+    let options = RollOptions {
+        more_than: 3,
+        quiet_after: Duration::from_secs(3600),
+        grace: Duration::ZERO,
+    };
+    Roller::new(world.stream.clone(), world.store.clone(), zone_of, options)
+}
+
+#[tokio::test]
+async fn compaction_then_late_events_then_compaction_again() {
+    let world = World::new(2).await;
+    let deliverer = world.deliverer();
+    let roller = roller(&world);
+    roller.settle_generations().await.unwrap();
+    let mut all = Vec::new();
+    for round in 0..3 {
+        for _ in 0..3 {
+            let sent = events(SHOP, 40);
+            world.stream.append(SHOP, None, sent.clone(), NOW).await.unwrap();
+            world.drain(&deliverer).await;
+            all.extend(sent);
+        }
+        let rev = world.stream.rev(SHOP).await.unwrap();
+        let rolled = roller.roll_once(NOW).await.unwrap();
+        assert!(rolled.compacted > 0, "round {round}");
+        assert!(world.stream.rev(SHOP).await.unwrap() > rev);
+        world.holds_exactly(&all).await;
+        roller.clean_up().await.unwrap();
+        world.holds_exactly(&all).await;
+        let again = roller.roll_once(NOW).await.unwrap();
+        assert_eq!(again, Rolled::default(), "nothing is left to do");
+    }
+    let quiet = roller.roll_once(NOW + 86_400_000).await.unwrap();
+    assert_eq!(quiet, Rolled::default(), "no old delta is left either");
+}
+
+#[tokio::test]
+async fn a_day_is_rebuilt_from_raw_events() {
+    let world = World::new(2).await;
+    let sent = events(SHOP, 200);
+    world.stream.append(SHOP, None, sent.clone(), NOW).await.unwrap();
+    world.drain(&world.deliverer()).await;
+    let day = Day::of_utc(NOW);
+    // Somebody's events are removed, as an erasure does it.
+    world
+        .sql("DELETE FROM events WHERE distinct_id = 'person-3'")
+        .await;
+    world
+        .sql("DELETE FROM actor_days WHERE actor = xxh3('person-3')")
+        .await;
+    let left: Vec<_> = sent
+        .into_iter()
+        .filter(|event| event.distinct_id != "person-3")
+        .collect();
+    let days: std::collections::BTreeSet<Day> = (-40..=0).map(|n| day.plus(n)).collect();
+    let rebuilds: Vec<Rebuild> = days
+        .iter()
+        .flat_map(|&day| {
+            [RollupKind::Counts, RollupKind::Sketches].map(|kind| Rebuild {
+                project: SHOP,
+                kind,
+                day,
+            })
+        })
+        .collect();
+    world
+        .stream
+        .queue_rebuilds(&rebuilds, NOW + 30_000)
+        .await
+        .unwrap();
+    let roller = roller(&world);
+    assert_eq!(roller.roll_once(NOW).await.unwrap().rebuilt, 0, "not due yet");
+    while world.stream.rebuilds_waiting().await.unwrap() > 0 {
+        assert!(roller.roll_once(NOW + 30_000).await.unwrap().rebuilt > 0);
+    }
+    world.rollups_hold(SHOP, &left).await;
+}
