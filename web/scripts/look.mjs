@@ -1,6 +1,6 @@
 /**
  * Looks at every page in a real browser against the mock server: screenshots, axe, console, layout overflow.
- * `npm run build && npm run look -- [folder for the pictures]`; fails on the first kind of complaint it finds.
+ * `npm run build && npm run look -- [folder for the pictures]`; fails when there is anything to complain about.
  */
 import { mkdirSync } from "node:fs";
 import AxeBuilder from "@axe-core/playwright";
@@ -120,9 +120,9 @@ for (const scheme of ["light", "dark"]) {
     await page.getByTestId("login-submit").click();
     await page.getByText("Daily active").waitFor();
     await look("loading");
+    await context.close();
     broken.close();
     slow.close();
-    await context.close();
     console.log(`${name}: looked`);
   }
 }

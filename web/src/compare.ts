@@ -25,37 +25,35 @@ export function figures(report: ActiveUsersReport, previous: ActiveUsersReport |
   const last = report.days[report.days.length - 1];
   if (!last) return null;
   const length = days(range);
-  const complete = report.days.filter((day) => day.final);
-  const lastComplete = complete[complete.length - 1];
-  const fair = previous !== null && (previous.days[0]?.mau ?? 0) > 0;
-  const earlier = lastComplete && fair ? previous.days.find((day) => day.date === addDays(lastComplete.date, -length)) : null;
-  const open = last.final ? null : "so far, still counting";
-  const apart = `vs ${format.plural(length, "day")} earlier`;
+  const against = `vs ${format.plural(length, "day")} before`;
 
-  const rolling = (kind: "wau" | "mau"): Figure => ({
-    value: format.count(last[kind]),
-    delta: lastComplete && earlier?.final ? format.change(lastComplete[kind], earlier[kind]) : null,
-    against: apart,
-    note: open,
-  });
-  const before = fair ? previous.summary : null;
-  const now = report.summary.ratio;
-  const then = before?.ratio;
+  // Each complete day and its counterpart; when any is missing, or the project was not there yet, there is none.
+  const complete = report.days.filter((day) => day.final);
+  const earlier = new Map(previous?.days.filter((day) => day.final).map((day) => [day.date, day]));
+  const pairs = complete.flatMap((day) => earlier.get(addDays(day.date, -length)) ?? []);
+  const began = (previous?.days[0]?.mau ?? 0) > 0;
+  const fair = began && complete.length > 0 && pairs.length === complete.length;
+  const end = fair ? { now: complete[complete.length - 1]!, before: pairs[pairs.length - 1]! } : null;
+  // Daily means only over whole weeks or more: two days of one kind against two of another say nothing.
+  const whole = fair && length >= 7;
+  const meanBefore = whole ? pairs.reduce((sum, day) => sum + day.dau, 0) / pairs.length : null;
+  const ratio = report.summary.ratio ?? null;
+  const ratioBefore = meanBefore !== null && end && end.before.mau > 0 ? meanBefore / end.before.mau : null;
 
   return {
     dau: {
       value: format.count(last.dau),
-      delta: format.change(report.summary.mean_dau, before?.mean_dau),
-      against: `on average vs the ${format.plural(length, "day")} before`,
-      note: open,
+      delta: format.change(report.summary.mean_dau, meanBefore),
+      against: `daily mean ${against}`,
+      note: last.final ? null : "today so far",
     },
-    wau: rolling("wau"),
-    mau: rolling("mau"),
+    wau: { value: format.count(last.wau), delta: end && format.change(end.now.wau, end.before.wau), against, note: null },
+    mau: { value: format.count(last.mau), delta: end && format.change(end.now.mau, end.before.mau), against, note: null },
     stickiness: {
-      value: format.percent(now),
-      delta: now != null && then != null ? points(now - then) : null,
-      against: apart,
-      note: now == null ? "needs a complete day" : null,
+      value: format.percent(ratio),
+      delta: ratio !== null && ratioBefore !== null ? points(ratio - ratioBefore) : null,
+      against,
+      note: ratio === null ? "needs a complete day" : null,
     },
   };
 }

@@ -5,7 +5,6 @@
 
 const LOCALE = "en-US";
 const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
-const oneDigit = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1 });
 const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
 
 /** What stands where there is no number (a rate over nothing). */
@@ -16,9 +15,9 @@ export function count(value: number | null | undefined): string {
   return value == null ? NONE : whole.format(value);
 }
 
-/** A count for an axis: `12.3K`. */
+/** A count where there is little room: `950`, `12.3K`. */
 export function shortCount(value: number): string {
-  return Math.abs(value) < 10_000 ? oneDigit.format(value) : compact.format(value);
+  return compact.format(value);
 }
 
 /** A ratio (0..1) as a percentage with one decimal: `42.9 %`, `<0.1 %` for what is tiny but not nothing. */

@@ -2,6 +2,7 @@
  * What happens in a project right now: one stream for the whole dashboard, opened by the frame, read by the pages.
  */
 import { ApiProblem, events, openLive, type Now, type StoredEvent } from "./api";
+import { today, type LocalDate } from "./range";
 import { follow, type Message } from "./sse";
 
 class Live {
@@ -73,3 +74,9 @@ class Live {
 }
 
 export const live = new Live();
+
+/** Today's date in a zone; looked up again with every message, so that a page left open overnight moves on. */
+export function currentDay(zone: string): LocalDate {
+  void live.now;
+  return today(zone, Date.now());
+}

@@ -66,7 +66,7 @@ function busy(date) {
   if (age < 0 || age > 120) return 0;
   const weekday = new Date(msOf(date)).getUTCDay();
   const week = [0.66, 1.04, 1.1, 1.08, 1.02, 0.95, 0.7][weekday];
-  const part = age === 0 ? 0.46 + moved / 4_000 : 1;
+  const part = age === 0 ? 0.46 + Math.min(0.3, moved / 4_000) : 1;
   return week * (1 + (120 - age) / 260) * (0.94 + 0.12 * chance(date)) * part;
 }
 

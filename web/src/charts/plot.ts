@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { resolveColors } from "./palette";
-import { axisTop, largest, openPoints, splitOpen, tickPoints, type Line } from "./series";
+import { axisMarks, largest, openPoints, splitOpen, tickPoints, type Line } from "./series";
 
 export interface PlotOptions {
   lines: Line[];
@@ -25,7 +25,7 @@ export function draw(holder: HTMLElement, options: PlotOptions): uPlot {
   const { lines, labels, final, width, height, write, least, onCursor } = options;
   const color = resolveColors(holder, TOKENS);
   const open = openPoints(final);
-  const top = axisTop(Math.max(largest(lines), least));
+  const marks = axisMarks(Math.max(largest(lines), least));
 
   const series: uPlot.Series[] = [{}];
   const data: (number | null)[][] = [labels.map((_, index) => index)];
@@ -55,13 +55,13 @@ export function draw(holder: HTMLElement, options: PlotOptions): uPlot {
       height,
       series,
       legend: { show: false },
-      padding: [8, 18, 0, 0],
+      padding: [8, 26, 0, 0],
       cursor: {
         y: false,
         drag: { x: false, y: false },
         points: { size: 8 },
       },
-      scales: { x: { time: false, range: [0, Math.max(1, labels.length - 1)] }, y: { range: [0, top] } },
+      scales: { x: { time: false, range: [0, Math.max(1, labels.length - 1)] }, y: { range: [0, marks[marks.length - 1]!] } },
       axes: [
         {
           ...axis,
@@ -71,7 +71,7 @@ export function draw(holder: HTMLElement, options: PlotOptions): uPlot {
           size: 28,
           gap: 8,
         },
-        { ...axis, size: 46, gap: 6, splits: () => [0, top / 4, top / 2, (top * 3) / 4, top], values: (_, splits) => yLabels(splits, write) },
+        { ...axis, size: 46, gap: 6, splits: () => marks, values: (_, splits) => splits.map(write) },
       ],
       hooks: {
         setCursor: [
@@ -86,10 +86,4 @@ export function draw(holder: HTMLElement, options: PlotOptions): uPlot {
     data as uPlot.AlignedData,
     holder,
   );
-}
-
-// Counts have no halves: with few of them a tick between two whole numbers stays unlabelled.
-function yLabels(splits: number[], write: (value: number) => string): string[] {
-  const labels = splits.map(write);
-  return labels.map((label, index) => (index > 0 && label === labels[index - 1] ? "" : label));
 }

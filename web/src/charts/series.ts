@@ -39,12 +39,14 @@ export function tickPoints(points: number, most: number): number[] {
   return ticks;
 }
 
-/** The top of a y axis that begins at 0: 1, 2, 2.5 or 5 times a power of ten, a little above the largest value. */
-export function axisTop(largest: number): number {
-  if (!(largest > 0)) return 1;
-  const power = 10 ** Math.floor(Math.log10(largest));
-  const head = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((size) => size * power >= largest * 1.04) ?? 12;
-  return head * power;
+/** The marks of a y axis that begins at 0: three to five steps of 1, 2 or 5 times a power of ten, past `largest`. */
+export function axisMarks(largest: number): number[] {
+  const top = largest > 0 ? largest * 1.03 : 1;
+  const power = 10 ** Math.floor(Math.log10(top));
+  const step = [0.1, 0.2, 0.5, 1, 2, 5].map((size) => size * power).find((size) => top / size <= 5) ?? power * 10;
+  const marks = Math.ceil(top / step - 1e-9);
+  // Rounded, because 3 × 0.1 is not 0.3.
+  return Array.from({ length: marks + 1 }, (_, index) => Number((index * step).toPrecision(12)));
 }
 
 /** The largest value of several lines, 0 when there is none. */

@@ -1,0 +1,64 @@
+import { describe, expect, test } from "vitest";
+import * as series from "../src/charts/series";
+
+describe("open points", () => {
+  test("the dashed part begins at the last final point", () => {
+    expect(series.splitOpen([1, 2, 3, 4], [true, true, false, false])).toEqual({
+      solid: [1, 2, null, null],
+      dashed: [null, 2, 3, 4],
+    });
+    expect(series.openPoints([true, true, false, false])).toEqual([2, 3]);
+  });
+  test("nothing is dashed when all is final, nothing solid when all is open", () => {
+    expect(series.splitOpen([1, 2], [true, true]).dashed).toEqual([null, null]);
+    expect(series.splitOpen([1, 2], [false, false])).toEqual({ solid: [null, null], dashed: [1, 2] });
+  });
+});
+
+describe("axes", () => {
+  test.each([
+    [0, [0, 0.2, 0.4, 0.6, 0.8, 1]],
+    [4, [0, 1, 2, 3, 4, 5]],
+    [11_921, [0, 5_000, 10_000, 15_000]],
+    [0.15, [0, 0.05, 0.1, 0.15, 0.2]],
+    [970, [0, 200, 400, 600, 800, 1_000]],
+  ])("up to %s", (largest, marks) => expect(series.axisMarks(largest)).toEqual(marks));
+
+  test("marks always reach past the largest value, in at most six numbers", () => {
+    for (let value = 1e-4; value < 1e9; value *= 1.37) {
+      const marks = series.axisMarks(value);
+      expect(marks[marks.length - 1]).toBeGreaterThan(value);
+      expect(marks.length).toBeLessThanOrEqual(6);
+      expect(marks.length).toBeGreaterThanOrEqual(3);
+    }
+  });
+
+  test("labels are few, evenly spaced, and the newest point has one", () => {
+    expect(series.tickPoints(30, 10)).toEqual([2, 5, 8, 11, 14, 17, 20, 23, 26, 29]);
+    expect(series.tickPoints(1, 5)).toEqual([0]);
+    expect(series.tickPoints(0, 5)).toEqual([]);
+    for (const points of [7, 31, 90, 366, 1_000]) expect(series.tickPoints(points, 8).length).toBeLessThanOrEqual(8);
+  });
+});
+
+test("a funnel's bars are shares of the first step", () => {
+  expect(series.funnelBars([{ reached: 200 }, { reached: 50 }, { reached: 0 }])).toEqual([
+    { left: 1, before: 1 },
+    { left: 0.25, before: 1 },
+    { left: 0, before: 0.25 },
+  ]);
+  expect(series.funnelBars([{ reached: 0 }, { reached: 0 }])).toEqual([
+    { left: 0, before: 0 },
+    { left: 0, before: 0 },
+  ]);
+});
+
+test("a chart is summed up in words", () => {
+  const lines: series.Line[] = [
+    { name: "Daily", color: 1, values: [3, null, 9, 5] },
+    { name: "Weekly", color: 2, values: [null, null, null, null] },
+  ];
+  expect(series.summary("Active users", lines, ["1 Nov", "2 Nov", "3 Nov", "4 Nov"], String)).toBe(
+    "Active users, 1 Nov to 4 Nov: Daily from 3 to 9, last 5; Weekly has no values.",
+  );
+});
