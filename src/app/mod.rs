@@ -137,6 +137,10 @@ async fn connect(config: &Config, engines: &Engines) -> anyhow::Result<Rooms> {
     })
     .await
     .context("connecting to Redis")?;
+    store
+        .settle_shards(stream.shards())
+        .await
+        .context("checking the number of shards")?;
     let keys = KeyRegistry::new(meta.clone());
     keys.refresh().await.context("reading the keys")?;
     Ok(Rooms {
