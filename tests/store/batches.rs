@@ -5,7 +5,8 @@ use footfall::store::batch::ExpectedEvents;
 use footfall::store::{BatchName, InsertError, Store, StoreError, Table, Verdict};
 
 use crate::world::{
-    DAY, NOON, Random, count_deltas, deliver, event, name, options, random_events, sketch_deltas, sql, sql_as, store,
+    DAY, NOON, Random, count_deltas, deliver, event, name, options, random_events, sketch_deltas, sql,
+    sql_as, store,
 };
 
 fn second_try(name: BatchName) -> BatchName {
@@ -241,7 +242,7 @@ async fn a_running_insert_is_found_by_its_batch() {
         assert_eq!(store.query_running(Table::Events, 4, 471).await, Ok(false));
         assert_eq!(store.query_running(Table::CountDeltas, 4, 4711).await, Ok(false));
     };
-    let _ = tokio::select! { _ = slow => panic!("never seen"), () = seen => () };
+    tokio::select! { _ = slow => panic!("never seen"), () = seen => () };
 }
 
 #[tokio::test]
