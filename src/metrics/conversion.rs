@@ -240,3 +240,57 @@ impl ConversionTally {
         self.opened = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_named_by_pointer() {
+        let query: ConversionQuery = serde_json::from_value(
+            serde_json::json!({"goal": "buy", "window": "x", "to": "2026-11-02T01:00:00Z"}),
+        )
+        .unwrap();
+        let errors = query.validate(&Zone::utc(), 1_795_000_000_000).unwrap_err();
+        let errors: Vec<_> = errors.iter().map(|e| (e.pointer.as_str(), e.code)).collect();
+        assert_eq!(
+            errors,
+            [
+                ("/after", "required"),
+                ("/window", "invalid_window"),
+                ("/to", "not_a_day_start")
+            ]
+        );
+    }
+
+    #[test]
+    fn reports_leave_with_dates_and_without_rounding() {
+        let spec = ConversionSpec {
+            goal: "B".to_owned(),
+            after: "A".to_owned(),
+            window_ms: 10,
+            range: DayRange {
+                from: Day(0),
+                to: Day(1),
+            },
+        };
+        let mut tally = ConversionTally::new(&spec, &Zone::utc());
+        let at = |ts, name_index| StepEvent {
+            ts,
+            seq: 0,
+            id: u128::from(ts.unsigned_abs()),
+            name_index,
+        };
+        tally.add_person(&[at(1, 1), at(4, 2)]);
+        tally.add_person(&[at(1, 1), at(12, 2)]);
+        tally.add_person(&[at(2, 1)]);
+        assert_eq!(
+            serde_json::to_value(tally.finish(86_400_010)).unwrap(),
+            serde_json::json!({
+                "days": [{"date": "1970-01-01", "entered": 3, "converted": 1, "rate": 1.0 / 3.0, "final": true}],
+                "total": {"entered": 3, "converted": 1, "rate": 1.0 / 3.0, "median_ms": 3.0},
+                "window_ms": 10
+            })
+        );
+    }
+}

@@ -202,3 +202,54 @@ fn point(spec: &TrendSpec, now_ms: i64, bucket: &Bucket, count: u64) -> TrendPoi
         is_final: bucket.end.min(spec.range.to_ms) <= now_ms,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: serde_json::Value) -> Result<TrendSpec, Vec<(String, &'static str)>> {
+        let query: TrendsQuery = serde_json::from_value(json).unwrap();
+        query
+            .validate(&Zone::parse("Asia/Kathmandu").unwrap(), 1_795_000_000_000)
+            .map_err(|errors| errors.into_iter().map(|e| (e.pointer, e.code)).collect())
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_pointer() {
+        let error = |pointer: &str, code| (pointer.to_owned(), code);
+        assert_eq!(
+            check(serde_json::json!({})),
+            Err(vec![error("/events", "required")])
+        );
+        assert_eq!(
+            check(
+                serde_json::json!({"events": ["a", "", "a"], "from": "2026-11-01T00:10:00Z", "to": "2026-12-01"})
+            ),
+            Err(vec![
+                error("/events/1", "required"),
+                error("/events/2", "duplicate"),
+                error("/from", "not_a_quarter_hour"),
+            ])
+        );
+        let names: Vec<String> = (0..21).map(|n| format!("e{n}")).collect();
+        assert_eq!(
+            check(serde_json::json!({"events": names})),
+            Err(vec![error("/events", "too_many")])
+        );
+        let year = serde_json::json!({"events": ["a", "b"], "interval": "hour", "from": "2025-01-01", "to": "2026-01-01"});
+        assert_eq!(check(year), Err(vec![error("/interval", "too_many_points")]));
+        let unknown =
+            serde_json::from_value::<TrendsQuery>(serde_json::json!({"events": ["a"], "breakdown": "x"}));
+        assert!(unknown.unwrap_err().to_string().contains("breakdown"));
+    }
+
+    #[test]
+    fn a_year_of_hours_of_one_event_is_allowed_and_days_are_the_default() {
+        let year = serde_json::json!({"events": ["a"], "interval": "hour", "from": "2024-01-01", "to": "2025-01-01"});
+        assert!(check(year).is_ok());
+        assert_eq!(
+            check(serde_json::json!({"events": ["a"]})).unwrap().interval,
+            Interval::Day
+        );
+    }
+}

@@ -137,7 +137,7 @@ mod tests {
         let events = worlds::events(5, 1..60, times);
         (
             worlds::transition(),
-            -9..4_i32,
+            -9..34_i32,
             1..12_i32,
             week_starts,
             names,
@@ -205,6 +205,31 @@ mod tests {
                 active_users(&spec, &zone, now, &events)
             );
         }
+    }
+
+    #[test]
+    fn facts_reach_back_to_the_first_of_30_days_that_exist_and_over_whole_months() {
+        let facts = |zone: &str, from: &str| {
+            let from: Day = from.parse().unwrap();
+            let spec = ActiveSpec {
+                event: None,
+                range: DayRange {
+                    from,
+                    to: from.plus(1),
+                },
+                week_start: WeekStart::Monday,
+                exact: false,
+            };
+            let facts = spec.facts_range(&Zone::parse(zone).unwrap());
+            (facts.from.to_string(), facts.to.to_string())
+        };
+        let text = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        assert_eq!(facts("UTC", "2026-01-31"), text("2026-01-01", "2026-02-02"));
+        assert_eq!(facts("UTC", "2026-01-08"), text("2025-12-10", "2026-02-01"));
+        assert_eq!(
+            facts("Pacific/Apia", "2012-01-08"),
+            text("2011-12-09", "2012-02-01")
+        );
     }
 
     #[test]

@@ -101,7 +101,7 @@ mod tests {
         let week_starts =
             prop::sample::select(vec![WeekStart::Monday, WeekStart::Sunday, WeekStart::Saturday]);
         // Quarter hours around the transition; events also lie outside the range.
-        let range = (-100..96_i64, 1..400_i64, prop::bool::ANY);
+        let range = (-100..150_i64, 1..400_i64, prop::bool::ANY);
         let events = worlds::events(3, 1..60, (-120..500_i64).boxed());
         (
             worlds::transition(),

@@ -301,6 +301,27 @@ mod tests {
     }
 
     #[test]
+    fn an_hour_starts_at_the_transition_that_interrupts_it() {
+        // 01:45 after Lord Howe's clock went back from 02:00 to 01:30 at 15:00 UTC.
+        let howe = zone("Australia/Lord_Howe");
+        assert_eq!(
+            hour_start(&howe, ms("2026-04-04T15:15Z")),
+            ms("2026-04-04T15:00Z")
+        );
+        // St John's used to move its clock at 00:01: from there to 01:01 in 2010.
+        let st_johns = zone("America/St_Johns");
+        assert_eq!(
+            minutes(
+                &st_johns,
+                "2010-03-14T03:30Z",
+                "2010-03-14T05:30Z",
+                Interval::Hour
+            ),
+            [1, 59, 60]
+        );
+    }
+
+    #[test]
     fn kathmandus_hours_start_at_a_quarter_past() {
         assert_eq!(
             hour_start(&zone("Asia/Kathmandu"), ms("2026-05-01T10:14:59Z")),
