@@ -9,8 +9,13 @@ pub(super) fn total() -> u64 {
             line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
         })
         .map_or(4 << 30, |kib| kib * 1024);
-    let container = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
-        .ok()
-        .and_then(|text| text.trim().parse::<u64>().ok());
+    // Version 2 of the control groups, then version 1; without a limit they say "max", or more than there is.
+    let limits = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    let container = limits
+        .iter()
+        .find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
     container.map_or(machine, |limit| limit.min(machine))
 }

@@ -84,7 +84,8 @@ async fn a_killed_engine_comes_back_with_its_data() {
 #[tokio::test]
 async fn a_directory_in_use_is_refused_with_a_sentence() {
     let dir = tempfile::tempdir().expect("a folder");
-    let engines = Engines::start(options(dir.path())).await.expect("engines");
+    let data = dir.path().join("with a space");
+    let engines = Engines::start(options(&data)).await.expect("engines");
     let mut connection = redis(engines.redis_url()).await.expect("redis");
     let () = redis::cmd("SET")
         .arg("k")
@@ -93,7 +94,7 @@ async fn a_directory_in_use_is_refused_with_a_sentence() {
         .await
         .expect("set");
 
-    let error = Engines::start(options(dir.path())).await.err().expect("refused");
+    let error = Engines::start(options(&data)).await.err().expect("refused");
     let pid = pid_of(&engines, "clickhouse").expect("a pid");
     let sentence = error.to_string();
     assert!(
@@ -234,6 +235,20 @@ async fn a_long_data_directory_gets_a_short_socket() {
         .await
         .expect("pong");
     assert_eq!(answer, "PONG");
+    let () = redis::cmd("CONFIG")
+        .arg("SET")
+        .arg("appendfsync")
+        .arg("everysec")
+        .query_async(&mut connection)
+        .await
+        .expect("set");
+    let warnings = footfall::engines::redis_policy_warnings(engines.redis_url())
+        .await
+        .expect("asked");
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("everysec"),
+        "{warnings:?}"
+    );
     let used: Vec<String> = redis::cmd("CONFIG")
         .arg("GET")
         .arg("dir")
