@@ -164,13 +164,18 @@ export function funnel({ steps, window, from, to }) {
       name: step.name ?? step.event ?? step.events.join(" or "),
       events: step.events ?? [step.event],
       reached,
-      dropped: previous - reached,
+      dropped: 0,
       rate_from_start: entered ? reached / entered : null,
       rate_from_previous: previous ? reached / previous : null,
-      drop_off_rate: previous ? (previous - reached) / previous : null,
+      drop_off_rate: null,
       median_from_previous_ms: median,
       median_from_start_ms: index > 0 ? sum : null,
     };
+  });
+  // Who left is counted at the last step they reached.
+  report.slice(0, -1).forEach((step, index) => {
+    step.dropped = step.reached - report[index + 1].reached;
+    step.drop_off_rate = step.reached ? step.dropped / step.reached : null;
   });
   return {
     steps: report,
