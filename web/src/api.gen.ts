@@ -253,7 +253,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Events as they were stored, the latest received first. */
+        /** Events as they were stored, the latest first. */
         get: operations["list_events"];
         put?: never;
         post?: never;
@@ -849,7 +849,7 @@ export interface components {
         };
         /** @description A page of events. */
         EventPage: {
-            /** @description The latest received first. */
+            /** @description The latest first. */
             data: components["schemas"]["StoredEvent"][];
             /** @description Whether there is a next page. */
             has_more: boolean;
@@ -1550,6 +1550,11 @@ export interface components {
             received_at: string;
             referrer_host: string;
             region: string;
+            /**
+             * Format: int32
+             * @description Place in the sender's batch. Events are ordered by time, place, id.
+             */
+            seq: number;
             /** @description Number of the session, as text (64 bits); absent when the sender named none. */
             session_id?: string | null;
             /**

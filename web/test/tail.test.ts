@@ -5,6 +5,7 @@ import { details, fresh } from "../src/tail";
 const event = (id: string, more: Partial<StoredEvent> = {}): StoredEvent => ({
   id,
   event: "view",
+  seq: 0,
   timestamp: "2026-11-23T10:00:00Z",
   received_at: "2026-11-23T10:00:01Z",
   distinct_id: "anna",
