@@ -46,7 +46,7 @@ test("the tail keeps to the page's filter", () => {
 
 test("details begin with when and who, and leave out what is empty", () => {
   expect(details(event("a")).map(([name]) => name)).toEqual([
-    "timestamp", "received_at", "distinct_id", "user_id", "device_id", "id", "path",
+    "timestamp", "received_at", "distinct_id", "user_id", "device_id", "id", "seq", "path",
   ]);
 });
 
