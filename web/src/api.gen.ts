@@ -2877,15 +2877,27 @@ export interface operations {
     active_users: {
         parameters: {
             query?: {
-                /** @description Count only persons who did this event. */
+                /**
+                 * @description Count only persons who did this event. Default: any event that counts as activity.
+                 * @example purchase
+                 */
                 event?: string;
-                /** @description First local day, `YYYY-MM-DD`. Default: 30 days before `to`. */
+                /**
+                 * @description First local day. Default: 30 days before `to`.
+                 * @example 2026-11-01
+                 */
                 from?: string;
-                /** @description The local day after the last. Default: tomorrow. */
+                /**
+                 * @description The local day after the last. Default: tomorrow.
+                 * @example 2026-12-01
+                 */
                 to?: string;
                 /** @description First day of a calendar week. */
                 week_start?: "monday" | "sunday" | "saturday";
-                /** @description Count persons one by one instead of asking the sketches. */
+                /**
+                 * @description Count persons one by one instead of asking the sketches (0.81 % standard error; near exact below some
+                 *     thousands).
+                 */
                 exact?: boolean;
             };
             header?: never;
@@ -3041,16 +3053,25 @@ export interface operations {
     };
     conversion: {
         parameters: {
-            query: {
+            query?: {
                 /** @description The event that counts as conversion. */
-                goal: string;
+                goal?: string;
                 /** @description The event that enters. */
-                after: string;
-                /** @description How long after entry the goal still counts: `30m`, `12h`, `7d`. Default: 7 days. */
+                after?: string;
+                /**
+                 * @description How long after entry the goal still counts. Default: 7 days.
+                 * @example 7d
+                 */
                 window?: string;
-                /** @description First local day of entry. Default: 30 days before `to`. */
+                /**
+                 * @description First local day of entry. Default: 30 days before `to`.
+                 * @example 2026-11-01
+                 */
                 from?: string;
-                /** @description The local day after the last. Default: tomorrow. */
+                /**
+                 * @description The local day after the last. Default: tomorrow.
+                 * @example 2026-12-01
+                 */
                 to?: string;
             };
             header?: never;
