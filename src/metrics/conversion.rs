@@ -23,10 +23,12 @@ pub struct ConversionQuery {
     /// The event that counts as conversion.
     #[serde(default)]
     #[schema(required = true, example = "purchase")]
+    #[param(required = true, example = "purchase")]
     pub goal: String,
     /// The event that enters.
     #[serde(default)]
     #[schema(required = true, example = "view_item")]
+    #[param(required = true, example = "view_item")]
     pub after: String,
     /// How long after entry the goal still counts. Default: 7 days.
     #[serde(default)]

@@ -3053,11 +3053,17 @@ export interface operations {
     };
     conversion: {
         parameters: {
-            query?: {
-                /** @description The event that counts as conversion. */
-                goal?: string;
-                /** @description The event that enters. */
-                after?: string;
+            query: {
+                /**
+                 * @description The event that counts as conversion.
+                 * @example purchase
+                 */
+                goal: string;
+                /**
+                 * @description The event that enters.
+                 * @example view_item
+                 */
+                after: string;
                 /**
                  * @description How long after entry the goal still counts. Default: 7 days.
                  * @example 7d
