@@ -144,7 +144,7 @@ async fn connect(config: &Config, engines: &Engines) -> anyhow::Result<Rooms> {
     let keys = KeyRegistry::new(meta.clone());
     keys.refresh().await.context("reading the keys")?;
     Ok(Rooms {
-        secret: secrets::signing_secret(&config.data_dir)?,
+        secret: secrets::signing_secret(config.signing_secret.as_deref(), &config.data_dir)?,
         store,
         stream,
         meta,
