@@ -5,7 +5,8 @@ use footfall::store::batch::ExpectedEvents;
 use footfall::store::{BatchName, InsertError, Store, StoreError, Table, Verdict};
 
 use crate::world::{
-    DAY, NOON, Random, count_deltas, deliver, event, name, options, random_events, sketch_deltas, sql, sql_as, store,
+    DAY, NOON, Random, count_deltas, deliver, event, name, options, random_events, sketch_deltas, sql,
+    sql_as, store,
 };
 
 fn second_try(name: BatchName) -> BatchName {
