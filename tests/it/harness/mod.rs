@@ -17,6 +17,7 @@ use footfall::clock::Clock;
 use footfall::config::Role;
 use footfall::event::{Day, ProjectNumber};
 use footfall::meta::{KeyRegistry, Meta};
+use footfall::stream::APPEND_TIMEOUT;
 use footfall::stream::rebuild::{Rebuild, RollupKind};
 use footfall::worker::deliver::{DeliverOptions, Delivered, Deliverer};
 use footfall::worker::roll::{RollOptions, Rolled, Roller};
@@ -214,7 +215,9 @@ impl World {
             .flat_map(|&day| kinds.map(|kind| Rebuild { project, kind, day }))
             .collect();
         let now = self.rooms.clock.now_ms();
-        let queued = self.rooms.stream.queue_rebuilds(&rebuilds, now).await;
+        // Due when everything received until then is settled.
+        let due = now - APPEND_TIMEOUT.as_millis() as i64;
+        let queued = self.rooms.stream.queue_rebuilds(&rebuilds, due).await;
         queued.expect("queued");
         let rolled = self.settle(now).await;
         assert_eq!((rolled.rebuilt, rolled.overtaken), (rebuilds.len() as u64, 0));
