@@ -48,7 +48,7 @@ async fn bad_tracking_requests_are_named_and_store_nothing() {
     cut.truncate(cut.len() - 9);
     let large = vec![json!({"event": "a", "user_id": "u", "properties": {"text": "x".repeat(15_000)}}); 100];
     let large = Value::Array(large).to_string();
-    let nested = (0..5).fold(json!(1), |inner, _| json!({"deeper": inner}));
+    let nested = (0..6).fold(json!(1), |inner, _| json!({"deeper": inner}));
     let many: Value = (0..256)
         .map(|n| (format!("p{n}"), json!(n)))
         .collect::<serde_json::Map<_, _>>()
@@ -145,7 +145,12 @@ async fn bad_tracking_requests_are_named_and_store_nothing() {
         (
             "depth",
             but("properties", nested),
-            (422, "invalid_events", "/properties/deeper", "too_deep"),
+            (
+                422,
+                "invalid_events",
+                "/properties/deeper/deeper/deeper/deeper/deeper",
+                "too_deep",
+            ),
         ),
         (
             "large event",
