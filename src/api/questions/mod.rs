@@ -183,11 +183,11 @@ impl Asked {
     pub fn answer<T>(&self, data: T, to_ms: i64, rows_read: u64, error: Option<f64>) -> Answer<T> {
         let mut warnings = Vec::new();
         if self.as_of.pending_rows > 0 {
-            let detail = format!(
-                "{} received events are on their way into the tables",
-                self.as_of.pending_rows
-            );
-            warnings.push(Warning::new("events_pending", detail));
+            // Without a number: it counts the events of all tenants.
+            warnings.push(Warning::new(
+                "events_pending",
+                "received events are on their way into the tables",
+            ));
         }
         Answer {
             data,
