@@ -94,7 +94,7 @@ pub enum QuestionAnswer {
     request_body(content = Question, example = json!({
         "kind": "funnel", "steps": [{"event": "view_item"}, {"event": "purchase"}], "window": "7d"
     })),
-    responses((status = 200, body = QuestionAnswer), SignedIn, Named, WithBody, Loaded),
+    responses((status = 200, description = "The answer", body = QuestionAnswer), SignedIn, Named, WithBody, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn ask(
@@ -118,13 +118,13 @@ pub async fn ask(
 pub enum Loaded {
     /// Too many questions of this project under way: `too_many_questions`, with `Retry-After`.
     #[response(status = 429, content_type = "application/problem+json")]
-    TooMany(#[to_schema] Problem),
+    TooMany(Problem),
     /// An engine does not answer: `unavailable`, with `Retry-After`.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Problem),
+    Unavailable(Problem),
     /// The question took longer than it may: `query_timeout`.
     #[response(status = 504, content_type = "application/problem+json")]
-    Timeout(#[to_schema] Problem),
+    Timeout(Problem),
 }
 
 /// A question that may be asked: who asks has been checked, the freshness was read *before* any fact is, and
