@@ -1,6 +1,8 @@
 //! The whole product over HTTP on the real engines. Nothing runs by itself here: a test sends events, delivers
 //! them, rolls them up and asks, each by a call, so no test waits and none depends on timing.
 
+mod bad_events;
+mod bad_questions;
 mod consistency;
 mod envelope;
 mod harness;
@@ -11,7 +13,6 @@ mod openapi;
 mod operations;
 mod paging;
 mod random;
-mod refusals;
 mod tenants;
 mod times;
 mod twin;

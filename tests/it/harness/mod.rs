@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-pub use reply::{Reply, gzip, text};
+pub use reply::{Refusal, Reply, check, gzip, text};
 pub use tenant::Tenant;
 
 /// 2026-11-23T10:15:00Z.

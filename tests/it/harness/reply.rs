@@ -82,3 +82,26 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.write_all(bytes).expect("in memory");
     encoder.finish().expect("in memory")
 }
+
+/// Status, code, and pointer and code of the first field (both empty when no field is to blame).
+pub type Refusal = (u16, &'static str, &'static str, &'static str);
+
+#[track_caller]
+pub fn check(reply: Reply, (status, code, pointer, reason): Refusal, what: &str) {
+    let text = reply.text();
+    assert_eq!(reply.status, status, "{what}: {text}");
+    let problem = reply.problem(status, code);
+    let first = &problem["errors"][0];
+    let named = |member: &str| first[member].as_str().unwrap_or_default().to_owned();
+    assert_eq!(
+        (named("pointer"), named("code")),
+        (pointer.to_owned(), reason.to_owned()),
+        "{what}: {text}"
+    );
+    for error in problem["errors"].as_array().into_iter().flatten() {
+        assert!(
+            error["detail"].as_str().is_some_and(|detail| !detail.is_empty()),
+            "{what}: {text}"
+        );
+    }
+}
