@@ -74,7 +74,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             telemetry::start_logs(&config.log, config.log_json)?;
             app::migrate(&config).await?;
         }
-        Command::Openapi => println!("{}", footfall::api::document().to_pretty_json()?),
+        Command::Openapi => println!("{}", app::document().to_pretty_json()?),
         Command::Config(config) => print!("{}", config.describe()),
         Command::Doctor(config) => return app::doctor::run(&config).await,
         Command::Engine(_) => unreachable!("an engine was started before the runtime"),

@@ -110,6 +110,15 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("no such {what}"))
     }
 
+    /// 405 `method_not_allowed`. The route adds `Allow`.
+    pub fn method_not_allowed(method: &str, path: &str) -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            format!("{path} does not take {method}; the header Allow says what it takes"),
+        )
+    }
+
     /// 503 `unavailable` with `Retry-After`.
     pub fn unavailable(detail: impl Into<String>, retry_after_s: u32) -> Self {
         Self {

@@ -186,14 +186,7 @@ pub async fn no_such_route(method: Method, uri: Uri) -> Problem {
 
 /// For methods that a route does not have (`Allow` lists those it has).
 pub async fn wrong_method(method: Method, uri: Uri) -> Problem {
-    Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        format!(
-            "{} does not take {method}; the header Allow says what it takes",
-            uri.path()
-        ),
-    )
+    Problem::method_not_allowed(method.as_str(), uri.path())
 }
 
 /// A value from the query that is out of bounds.

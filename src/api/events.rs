@@ -156,7 +156,7 @@ pub struct NamesParams {
     operation_id = "event_names",
     tag = "events",
     params(("id" = Uuid, Path, description = "The project"), NamesParams),
-    responses((status = 200, body = Answer<EventNames>), SignedIn, Named, Validated, Loaded),
+    responses((status = 200, description = "Names and counts", body = Answer<EventNames>), SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn event_names(
@@ -234,7 +234,7 @@ pub struct EventPage {
     operation_id = "list_events",
     tag = "events",
     params(("id" = Uuid, Path, description = "The project"), EventsParams),
-    responses((status = 200, body = EventPage), SignedIn, Named, Validated, Loaded),
+    responses((status = 200, description = "A page of events", body = EventPage), SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn list_events(
@@ -291,7 +291,7 @@ pub struct ExportParams {
     tag = "events",
     params(("id" = Uuid, Path, description = "The project"), ExportParams),
     responses(
-        (status = 200, content_type = "application/x-ndjson", body = String),
+        (status = 200, description = "One event a line", content_type = "application/x-ndjson", body = String),
         SignedIn, Named, Validated, Loaded
     ),
     security(("access_token" = []), ("secret_key" = []))

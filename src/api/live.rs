@@ -61,7 +61,7 @@ pub struct NewEvents {
     operation_id = "live",
     tag = "events",
     params(("id" = Uuid, Path, description = "The project")),
-    responses((status = 200, content_type = "text/event-stream", body = Now), SignedIn, Named, Loaded),
+    responses((status = 200, description = "Frames until the client leaves", content_type = "text/event-stream", body = Now), SignedIn, Named, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn live(

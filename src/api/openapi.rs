@@ -68,7 +68,7 @@ pub(super) fn preamble() -> utoipa::openapi::OpenApi {
     Preamble::openapi()
 }
 
-/// The whole document, as served at `/openapi.json` and committed as `openapi/footfall.json`.
+/// The document of the API's routes; the composition adds the tracking route.
 pub fn document() -> utoipa::openapi::OpenApi {
     super::routes().into_openapi()
 }

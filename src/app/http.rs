@@ -17,6 +17,7 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
+use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{Rooms, zone_change};
@@ -30,6 +31,14 @@ use crate::problem::Problem;
 const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; \
      img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; \
      form-action 'self'";
+
+/// The OpenAPI document: the API and the tracking route, as served at `/openapi.json` and committed as
+/// `openapi/footfall.json`.
+pub fn document() -> OpenApi {
+    let mut document = api::document();
+    document.merge(capture::routes().into_openapi());
+    document
+}
 
 /// Every route of the given roles. `stop` ends the live streams, which would otherwise never end.
 pub fn router(
@@ -62,9 +71,7 @@ pub fn router(
             questions,
             stop,
         };
-        let documents: Router = SwaggerUi::new("/docs")
-            .url("/openapi.json", api::document())
-            .into();
+        let documents: Router = SwaggerUi::new("/docs").url("/openapi.json", document()).into();
         let files = assets::router(rooms.demo_key.clone())
             .layer(header_layer(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY));
         routes = routes.merge(api::router(state)).merge(documents).merge(files);

@@ -28,7 +28,7 @@ use crate::worker::Worker;
 use crate::worker::deliver::{DeliverOptions, Deliverer};
 use crate::worker::roll::{RollOptions, Roller};
 
-pub use http::router;
+pub use http::{document, router};
 use zones::Zones;
 
 /// Shards of the stream beside an embedded Redis.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Rooms;
 use crate::api::ZoneHook;
+use crate::event::Day;
 use crate::meta::ZoneChange;
 use crate::stream::rebuild::{Rebuild, RollupKind};
 
@@ -28,20 +29,28 @@ pub async fn queue_pending(rooms: &Rooms) -> anyhow::Result<()> {
 }
 
 async fn queue(rooms: &Rooms, change: &ZoneChange) -> anyhow::Result<()> {
-    if let Some((first, last)) = rooms.store.data_days(change.project).await? {
-        // In another zone an event may fall on the day before or after.
-        let rebuilds: Vec<Rebuild> = (first.0 - 1..=last.0 + 1)
-            .map(|day| Rebuild {
-                project: change.project,
-                kind: RollupKind::Sketches,
-                day: crate::event::Day(day),
-            })
-            .collect();
-        rooms
-            .stream
-            .queue_rebuilds(&rebuilds, rooms.clock.now_ms() + SETTLES_AFTER_MS)
-            .await?;
-    }
+    let now = rooms.clock.now_ms();
+    // Today's events may still be on their way into the tables.
+    let today = Day::of_utc(now);
+    let (first, last) = rooms
+        .store
+        .data_days(change.project)
+        .await?
+        .map_or((today, today), |(first, last)| {
+            (first.min(today), last.max(today))
+        });
+    // In another zone an event may fall on the day before or after.
+    let rebuilds: Vec<Rebuild> = (first.0 - 1..=last.0 + 1)
+        .map(|day| Rebuild {
+            project: change.project,
+            kind: RollupKind::Sketches,
+            day: Day(day),
+        })
+        .collect();
+    rooms
+        .stream
+        .queue_rebuilds(&rebuilds, now + SETTLES_AFTER_MS)
+        .await?;
     rooms.meta.zone_rebuild_queued(change).await?;
     Ok(())
 }

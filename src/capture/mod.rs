@@ -13,6 +13,7 @@ mod native;
 mod prepare;
 
 use axum::Router;
+use axum::http::{Method, Uri};
 use axum::middleware::from_fn;
 use axum::routing::post;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,6 +21,7 @@ use utoipa_axum::routes;
 
 use crate::clock::Clock;
 use crate::meta::{KeyRegistry, Meta};
+use crate::problem::Problem;
 use crate::stream::EventStream;
 
 pub use answer::{CaptureAnswer, EventResult, EventStatus};
@@ -58,10 +60,17 @@ pub fn routes() -> OpenApiRouter<CaptureState> {
     OpenApiRouter::default()
         .routes(routes!(native::capture_events))
         .route("/v1/events/", post(native::capture_events))
-        .layer(from_fn(cors::open_to_pages))
 }
 
 /// The tracking routes, ready to be merged into a server's.
 pub fn router(state: CaptureState) -> Router {
-    routes().with_state(state).split_for_parts().0
+    let (router, _) = routes().with_state(state).split_for_parts();
+    router
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(cors::open_to_pages))
+}
+
+/// For methods that tracking does not take.
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    Problem::method_not_allowed(method.as_str(), uri.path())
 }

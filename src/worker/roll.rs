@@ -137,10 +137,14 @@ impl Roller {
             .await?)
     }
 
-    /// Does what is due at `now_ms`: rebuilds first, then days with many or old deltas.
+    /// Does what is due at `now_ms`: rebuilds first (each once everything received before its time is in the
+    /// tables), then days with many or old deltas.
     pub async fn roll_once(&self, now_ms: i64) -> Result<Rolled, RollError> {
         let mut rolled = Rolled::default();
-        for rebuild in self.stream.due_rebuilds(now_ms, MOST_DAYS as usize).await? {
+        // What was taken before a rebuild is due may name the local days of a zone that is gone; once it is in
+        // the tables the rebuild finds it among the raw events.
+        let settled = self.stream.as_of(now_ms).await?.as_of;
+        for rebuild in self.stream.due_rebuilds(settled, MOST_DAYS as usize).await? {
             self.in_turn(rebuild.project, self.rebuild(rebuild, now_ms, &mut rolled))
                 .await?;
         }

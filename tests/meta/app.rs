@@ -1,11 +1,11 @@
-//! The API on a fresh SQLite, asked without a network.
+//! The routes of accounts, projects and keys on a fresh SQLite, asked without a network.
 
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use footfall::api::{self, Accounts, ApiState};
+use footfall::api::{self, Accounts};
 use footfall::clock::Clock;
 use footfall::meta::{Meta, ZoneChange};
 use serde_json::{Value, json};
@@ -77,8 +77,7 @@ impl App {
             }),
         );
         App {
-            // The whole table, so that every route that joins it is held to the rules of tenants.rs.
-            router: api::router(ApiState { accounts }),
+            router: api::finish(api::account_routes(), accounts),
             meta,
             clock,
             zone_changes,

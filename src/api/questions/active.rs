@@ -21,7 +21,7 @@ use crate::problem::Problem;
     operation_id = "active_users",
     tag = "questions",
     params(("id" = Uuid, Path, description = "The project"), ActiveUsersQuery),
-    responses((status = 200, body = Answer<ActiveUsersReport>), SignedIn, Named, Validated, Loaded),
+    responses((status = 200, description = "Active users", body = Answer<ActiveUsersReport>), SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn get_active_users(

@@ -19,7 +19,7 @@ use crate::problem::Problem;
     operation_id = "conversion",
     tag = "questions",
     params(("id" = Uuid, Path, description = "The project"), ConversionQuery),
-    responses((status = 200, body = Answer<ConversionReport>), SignedIn, Named, Validated, Loaded),
+    responses((status = 200, description = "Conversion by day of entry", body = Answer<ConversionReport>), SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn get_conversion(

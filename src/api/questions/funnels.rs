@@ -40,7 +40,7 @@ pub struct FunnelParams {
     operation_id = "funnel",
     tag = "questions",
     params(("id" = Uuid, Path, description = "The project"), FunnelParams),
-    responses((status = 200, body = Answer<FunnelReport>), SignedIn, Named, Validated, Loaded),
+    responses((status = 200, description = "The funnel", body = Answer<FunnelReport>), SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn get_funnel(

@@ -94,7 +94,7 @@ pub enum QuestionAnswer {
     request_body(content = Question, example = json!({
         "kind": "funnel", "steps": [{"event": "view_item"}, {"event": "purchase"}], "window": "7d"
     })),
-    responses((status = 200, body = QuestionAnswer), SignedIn, Named, WithBody, Loaded),
+    responses((status = 200, description = "The answer", body = QuestionAnswer), SignedIn, Named, WithBody, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn ask(
@@ -118,13 +118,13 @@ pub async fn ask(
 pub enum Loaded {
     /// Too many questions of this project under way: `too_many_questions`, with `Retry-After`.
     #[response(status = 429, content_type = "application/problem+json")]
-    TooMany(#[to_schema] Problem),
+    TooMany(Problem),
     /// An engine does not answer: `unavailable`, with `Retry-After`.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Problem),
+    Unavailable(Problem),
     /// The question took longer than it may: `query_timeout`.
     #[response(status = 504, content_type = "application/problem+json")]
-    Timeout(#[to_schema] Problem),
+    Timeout(Problem),
 }
 
 /// A question that may be asked: who asks has been checked, the freshness was read *before* any fact is, and
@@ -183,11 +183,11 @@ impl Asked {
     pub fn answer<T>(&self, data: T, to_ms: i64, rows_read: u64, error: Option<f64>) -> Answer<T> {
         let mut warnings = Vec::new();
         if self.as_of.pending_rows > 0 {
-            let detail = format!(
-                "{} received events are on their way into the tables",
-                self.as_of.pending_rows
-            );
-            warnings.push(Warning::new("events_pending", detail));
+            // Without a number: it counts the events of all tenants.
+            warnings.push(Warning::new(
+                "events_pending",
+                "received events are on their way into the tables",
+            ));
         }
         Answer {
             data,

@@ -46,7 +46,7 @@ pub struct TrendParams {
     operation_id = "trends",
     tag = "questions",
     params(("id" = Uuid, Path, description = "The project"), TrendParams),
-    responses((status = 200, body = Answer<TrendReport>), SignedIn, Named, Validated, Loaded),
+    responses((status = 200, description = "Counts over time", body = Answer<TrendReport>), SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn get_trends(

@@ -1,0 +1,20 @@
+//! The whole product over HTTP on the real engines. Nothing runs by itself here: a test sends events, delivers
+//! them, rolls them up and asks, each by a call, so no test waits and none depends on timing.
+
+mod bad_events;
+mod bad_questions;
+mod consistency;
+mod envelope;
+mod harness;
+mod keys;
+mod live;
+mod load;
+mod openapi;
+mod operations;
+mod paging;
+mod random;
+mod tenants;
+mod times;
+mod twin;
+mod visit;
+mod zones;

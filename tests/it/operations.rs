@@ -1,0 +1,119 @@
+//! What runs beside the API: health, metrics, documents, the dashboard's files, the SDK, the shop.
+
+use axum::http::Request;
+use serde_json::Value;
+
+use crate::harness::World;
+
+#[tokio::test]
+async fn health_and_metrics_answer() {
+    let world = World::new().await;
+    for path in ["/livez", "/readyz", "/healthz"] {
+        assert_eq!(world.get(path, "").await.status, 200, "{path}");
+    }
+    let metrics = world.get("/metrics", "").await;
+    assert!(metrics.header("content-type").starts_with("text/plain"));
+    let line = "footfall_http_requests_total{route=\"/readyz\",method=\"GET\",status=\"200\"}";
+    assert!(metrics.text().contains(line), "{}", metrics.text());
+    world.close().await;
+}
+
+#[tokio::test]
+async fn the_document_and_its_page_are_served() {
+    let world = World::new().await;
+    let document = world.get("/openapi.json", "").await.expect(200);
+    assert_eq!(document["info"]["title"], "Footfall");
+    let page = world.get("/docs/", "").await;
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("swagger-ui"), "{}", page.text());
+    for file in ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-initializer.js"] {
+        assert_eq!(
+            world.get(&format!("/docs/{file}"), "").await.status,
+            200,
+            "{file}"
+        );
+    }
+    assert!(!page.text().contains("https://"), "served offline");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn the_dashboard_runs_only_what_we_ship() {
+    let world = World::new().await;
+    for path in ["/", "/funnels", "/login"] {
+        let page = world.get(path, "").await;
+        if built(&page.text()) {
+            assert_eq!(page.status, 200, "{path}");
+            assert!(page.header("content-type").starts_with("text/html"));
+        }
+        let policy = page.header("content-security-policy");
+        assert!(policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'"));
+        assert!(!policy.contains("script-src 'self' 'unsafe-inline'"));
+        assert_eq!(page.header("x-content-type-options"), "nosniff");
+        assert_eq!(page.header("referrer-policy"), "strict-origin-when-cross-origin");
+    }
+    // A browser would read the page as script.
+    world.get("/assets/gone.js", "").await.problem(404, "not_found");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn every_site_may_load_the_sdk_and_asks_again_cheaply() {
+    let world = World::new().await;
+    let script = world.get("/f.js", "").await;
+    if built(&script.text()) {
+        assert_eq!(script.status, 200);
+        assert!(script.header("content-type").starts_with("text/javascript"));
+        assert_eq!(script.header("access-control-allow-origin"), "*");
+        let tag = script.header("etag").to_owned();
+        let again = Request::get("/f.js").header("if-none-match", &tag);
+        let again = world
+            .raw(again.body(Default::default()).expect("a request"))
+            .await;
+        assert_eq!((again.status, again.body.len()), (304, 0));
+        assert_eq!(again.header("etag"), tag);
+        let stale = Request::get("/f.js").header("if-none-match", "\"other\"");
+        assert_eq!(
+            world
+                .raw(stale.body(Default::default()).expect("a request"))
+                .await
+                .status,
+            200
+        );
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn the_shop_carries_the_key_of_its_address_and_nothing_else() {
+    let world = World::new().await;
+    let shop = world.owner("ada@example.com", "UTC").await;
+    let request = Request::get(format!("/demo?key={}", shop.write)).header("host", "shop.example:8080");
+    let page = world
+        .raw(request.body(Default::default()).expect("a request"))
+        .await;
+    assert_eq!(page.status, 200, "{}", page.text());
+    assert!(page.text().contains(&format!("footfall.init(\"{}\"", shop.write)));
+    assert!(page.text().contains("http://shop.example:8080/f.js"));
+    for hostile in [
+        "%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
+        "a%22b",
+        "%3C",
+        "a-b",
+        "%5Cu0022",
+    ] {
+        let refused = world.get(&format!("/demo?key={hostile}"), "").await;
+        let problem = refused.problem(422, "invalid_field");
+        assert_eq!(problem["errors"][0]["pointer"], "?key");
+        assert!(!problem.to_string().contains("script"), "{problem}");
+    }
+    let keyless = world.get("/demo", "").await.problem(422, "invalid_field");
+    assert_eq!(keyless["errors"][0]["code"], "missing_field");
+    world.close().await;
+}
+
+/// Cargo alone builds neither SDK nor dashboard; `make test` does.
+fn built(body: &str) -> bool {
+    let problem: Value = serde_json::from_str(body).unwrap_or_default();
+    problem["code"] != "not_built"
+}

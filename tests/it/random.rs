@@ -1,0 +1,198 @@
+//! Small random worlds: few people, few names, few seconds around a clock change, so that ties, overlaps and
+//! copies are common. The same ones at every run.
+
+use std::collections::BTreeSet;
+
+use footfall::event::{Day, Event, ProjectNumber, Zone, flag};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::harness::gzip;
+
+const DAY: i64 = 86_400_000;
+
+/// Zones whose clocks do remarkable things, each with an instant shortly before one of them.
+pub const TRANSITIONS: [(&str, &str); 7] = [
+    ("Europe/Berlin", "2026-03-27T12:00:00Z"),
+    ("Europe/Berlin", "2026-10-23T12:00:00Z"),
+    ("Australia/Lord_Howe", "2026-04-03T12:00:00Z"),
+    ("Australia/Lord_Howe", "2026-10-02T12:00:00Z"),
+    ("Asia/Kathmandu", "2024-02-27T12:00:00Z"),
+    ("Pacific/Apia", "2011-12-28T12:00:00Z"),
+    ("UTC", "2025-12-30T12:00:00Z"),
+];
+
+/// The events of one project around one instant.
+pub struct Drawn {
+    /// The instant shortly before the clock change.
+    pub at: i64,
+    /// Where its events lie, each a few seconds long: two behind the instant, one up to 35 days before it.
+    pub moments: Vec<i64>,
+    /// As they arrive, copies included.
+    pub events: Vec<Event>,
+    /// How they are sent: ranges of `events`, one request each.
+    requests: Vec<std::ops::Range<usize>>,
+}
+
+impl Drawn {
+    pub fn new(rng: &mut fastrand::Rng, at: i64, project: ProjectNumber, zone: &Zone) -> Drawn {
+        let quarter = |rng: &mut fastrand::Rng, days: std::ops::Range<i64>| {
+            at + rng.i64(days.start * 96..days.end * 96) * 900_000
+        };
+        let mut moments: Vec<i64> = (0..2).map(|_| quarter(rng, 0..5)).collect();
+        moments.push(quarter(rng, -35..-1));
+        let mut events = Vec::new();
+        for _ in 0..rng.usize(6..=30) {
+            let moment = moments[rng.usize(0..moments.len())];
+            // Half of them on whole seconds.
+            let offset = match rng.bool() {
+                true => rng.i64(0..13) * 1000,
+                false => rng.i64(0..13_000),
+            };
+            let event = event(rng, project, zone, moment + offset);
+            if rng.u8(0..10) == 0 {
+                events.push(event.clone());
+            }
+            events.push(event);
+        }
+        rng.shuffle(&mut events);
+        let mut cuts = vec![0, events.len()];
+        cuts.extend((0..3).map(|_| rng.usize(0..=events.len())));
+        cuts.sort_unstable();
+        let requests: Vec<_> = cuts.windows(2).map(|cut| cut[0]..cut[1]).collect();
+        let requests: Vec<_> = requests.into_iter().filter(|range| !range.is_empty()).collect();
+        for range in &requests {
+            for (seq, event) in (0..).zip(&mut events[range.clone()]) {
+                event.seq = seq;
+            }
+        }
+        Drawn {
+            at,
+            moments,
+            events,
+            requests,
+        }
+    }
+
+    /// The bodies of its requests, in the shapes that clients use.
+    pub fn bodies(&self, rng: &mut fastrand::Rng) -> Vec<Vec<u8>> {
+        let body = |events: &[Event]| {
+            let wire: Vec<Value> = events.iter().map(|event| wire(rng, event)).collect();
+            let body = match rng.u8(0..3) {
+                0 => Value::Array(wire).to_string(),
+                1 => json!({"batch": wire}).to_string(),
+                _ => wire.iter().map(|event| format!("{event}\n")).collect(),
+            };
+            match rng.bool() {
+                true => gzip(body.as_bytes()),
+                false => body.into_bytes(),
+            }
+        };
+        let requests = self.requests.iter().map(|range| &self.events[range.clone()]);
+        requests.map(body).collect()
+    }
+
+    /// The days of its events, UTC and local.
+    pub fn days(&self) -> BTreeSet<Day> {
+        let days = self
+            .events
+            .iter()
+            .flat_map(|event| [event.day(), event.local_day]);
+        days.collect()
+    }
+}
+
+fn event(rng: &mut fastrand::Rng, project: ProjectNumber, zone: &Zone, ts: i64) -> Event {
+    let person = format!("p{}", rng.u8(0..4));
+    let name = *rng
+        .choice(&["A", "A", "B", "B", "C", "D", "$identify"])
+        .expect("one");
+    // One person is known by the device only.
+    let device = if person == "p3" { person.as_str() } else { "" };
+    let fields = json!({
+        "project": project, "event": name, "ts": ts, "seq": 0, "id": Uuid::from_u128(rng.u128(..)),
+        "received_at": 0, "distinct_id": person, "device_id": device, "user_id": "", "session": 0, "path": "",
+        "host": "", "referrer_host": "", "utm_source": "", "utm_medium": "", "utm_campaign": "", "country": "",
+        "region": "", "city": "", "browser": "", "os": "", "device": "", "lib": "", "amount": 0.0, "currency": "",
+        "props": "{}", "flags": if name == "$identify" { flag::NOT_ACTIVITY } else { 0 },
+        "local_day": zone.local_day(ts),
+    });
+    serde_json::from_value(fields).expect("an event")
+}
+
+/// The event as a client writes it.
+fn wire(rng: &mut fastrand::Rng, event: &Event) -> Value {
+    let who = if event.device_id.is_empty() {
+        "distinct_id"
+    } else {
+        "device_id"
+    };
+    let timestamp = match rng.bool() {
+        true => json!(event.ts),
+        false => json!(instant(event.ts)),
+    };
+    json!({"event": event.event, "id": event.id, who: event.distinct_id, "timestamp": timestamp})
+}
+
+/// RFC 3339.
+pub fn instant(ms: i64) -> String {
+    footfall::metrics::time::Moment(ms).to_string()
+}
+
+/// Everything that is asked about a project: questions for `POST …/query`.
+pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Value> {
+    let day = |n: i32| zone.local_day(drawn.at).plus(n).to_string();
+    let (first, days) = (rng.i32(-2..3), rng.i32(1..6));
+    let (from, to) = (day(first), day(first + days));
+    let week_start = *rng.choice(&["monday", "sunday", "saturday"]).expect("one");
+    let mut asked = Vec::new();
+    for event in [None, Some("B")] {
+        for exact in [false, true] {
+            asked.push(
+                json!({"kind": "active_users", "event": event, "from": from, "to": to, "exact": exact,
+                "week_start": week_start}),
+            );
+        }
+    }
+    for interval in ["hour", "day", "week", "month"] {
+        let back = if interval == "hour" { 0 } else { -38 };
+        asked.push(
+            json!({"kind": "trends", "events": ["B", "A", "never"], "interval": interval,
+            "from": day(back), "to": day(5), "week_start": week_start}),
+        );
+    }
+    for steps in 2..=4 {
+        let steps: Vec<Value> = (0..steps).map(|_| step(rng)).collect();
+        let moment = drawn.moments[rng.usize(0..2)];
+        asked.push(
+            json!({"kind": "funnel", "steps": steps, "window": format!("{}s", rng.u8(1..10)),
+            "from": instant(moment + rng.i64(-2..3) * 1000), "to": instant(moment + rng.i64(6..15) * 1000)}),
+        );
+        asked.push(
+            json!({"kind": "funnel", "steps": steps, "window": format!("{}h", rng.u8(1..80)),
+            "from": from, "to": to}),
+        );
+    }
+    for (after, goal) in [("A", "B"), ("A", "A")] {
+        let window = format!("{}h", rng.u8(1..80));
+        asked.push(
+            json!({"kind": "conversion", "after": after, "goal": goal, "window": window,
+            "from": from, "to": to}),
+        );
+    }
+    asked
+}
+
+/// One or two of three names.
+fn step(rng: &mut fastrand::Rng) -> Value {
+    let mut names = vec!["A", "B", "C"];
+    rng.shuffle(&mut names);
+    names.truncate(rng.usize(1..=2));
+    json!({"events": names})
+}
+
+/// An instant after every event, sometimes within the days that are asked about.
+pub fn now(rng: &mut fastrand::Rng, drawn: &[Drawn]) -> i64 {
+    let last = drawn.iter().flat_map(|drawn| &drawn.events).map(|event| event.ts);
+    last.max().expect("events") + rng.i64(1..3 * DAY)
+}
