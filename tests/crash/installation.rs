@@ -143,10 +143,8 @@ impl Drop for Installation {
 impl Running {
     /// What follows `mark` in a line of its output, once it is there.
     pub async fn says(&mut self, mark: &str) -> String {
-        let what = format!("the program says {mark:?}");
-        let deadline = START;
         let output = Arc::clone(&self.output);
-        until(&what, deadline, async || {
+        until("the program says so", START, async || {
             let found = output.lock().expect("not poisoned").iter().find_map(|line| {
                 let (_, rest) = line.split_once(mark)?;
                 Some(rest.trim().to_owned())
@@ -154,10 +152,7 @@ impl Running {
             if found.is_none()
                 && let Some(status) = self.ended()
             {
-                panic!(
-                    "the program ended ({status}) before it said {mark:?}:\n{}",
-                    self.last_words()
-                );
+                panic!("the program ended ({status}) before it said {mark:?}");
             }
             found
         })
@@ -222,7 +217,7 @@ impl Running {
     pub async fn stop(&mut self, signal: Signal) {
         self.main.signal(signal);
         let status = self.end(STOP).await;
-        assert!(status.success(), "{status}:\n{}", self.last_words());
+        assert!(status.success(), "{status}");
     }
 }
 

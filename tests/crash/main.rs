@@ -2,7 +2,7 @@
 //! process is killed, whenever, however often. The real program with its real engines, as processes that are
 //! really killed; the judge is what the test's own clients were told, and what they read over HTTP.
 //!
-//! A longer campaign of the same: `FOOTFALL_CRASH_ROUNDS=12 cargo test --test crash -- --nocapture killed stalled`
+//! A longer campaign of the same: `FOOTFALL_CRASH_ROUNDS=12 cargo test --test crash -- --nocapture killed:: stalled::`
 //! repeats the kills of those scenarios that often (eight kills, or two stalls, a round) and prints the figures;
 //! `FOOTFALL_CRASH_SEED` draws other moments.
 
