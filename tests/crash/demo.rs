@@ -57,9 +57,13 @@ async fn a_demo_killed_in_the_middle_fills_exactly_what_was_asked_for() {
     // predecessors, has just begun with what they left.
     let mut running = installation.start(&ARGUMENTS);
     let client = owner(&installation, &mut running).await;
-    let before = client.counted().await.unwrap_or(0);
-    assert!(before < EVENTS as u64, "nothing was left to the worker");
-    client.counts_more_than(before).await;
+    let mut first = None;
+    until("the worker has begun", START, async || {
+        let now = client.counted().await?;
+        // On a slow machine it may have done all of it.
+        (now > *first.get_or_insert(now) || now == EVENTS as u64).then_some(())
+    })
+    .await;
     running.kill(Victim::Everything).await;
 
     let mut running = installation.start(&ARGUMENTS);
