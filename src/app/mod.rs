@@ -242,6 +242,8 @@ impl App {
         }
         self.keys_running.abort();
         self.rooms.meta.close().await;
+        // ClickHouse waits five seconds for connections that are kept open, even idle ones.
+        drop(self.rooms);
         self.engines.stop().await;
     }
 }

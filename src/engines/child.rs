@@ -35,8 +35,9 @@ pub struct Launch {
     pub args: Vec<OsString>,
     /// The log file in the data directory.
     pub log: PathBuf,
-    /// True once the engine answers; asked every few milliseconds from a thread, so it may block briefly.
-    pub ready: Box<dyn Fn() -> bool + Send>,
+    /// True once the engine with this pid answers; asked every few milliseconds from a thread, so it may block
+    /// briefly.
+    pub ready: Box<dyn Fn(u32) -> bool + Send>,
     /// Longest start, replaying its logs included.
     pub start_within: Duration,
     /// Longest clean stop before it is killed.
@@ -260,7 +261,7 @@ impl Supervisor {
             if has_ended(pid, WaitIdOptions::NOHANG) {
                 return false;
             }
-            if (self.launch.ready)() {
+            if (self.launch.ready)(process.id()) {
                 return true;
             }
             if began.elapsed() >= self.launch.start_within {

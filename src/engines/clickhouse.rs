@@ -102,7 +102,7 @@ pub(super) async fn start(
             args,
             log: log.clone(),
             // Asked as our own reader: another server that took the port would not know the password.
-            ready: Box::new(move || select_one("127.0.0.1", port, &probe).is_ok()),
+            ready: Box::new(move |_| select_one("127.0.0.1", port, &probe).is_ok()),
             start_within: Duration::from_secs(60),
             stop_within: Duration::from_secs(15),
         };

@@ -14,6 +14,15 @@ pub struct DirectoryLock {
     file: File,
 }
 
+/// The pid that holds the lock of `directory`, or held it last.
+pub(super) fn holder(directory: &Path) -> Option<u32> {
+    std::fs::read_to_string(directory.join("lock"))
+        .ok()?
+        .strip_suffix('\n')?
+        .parse()
+        .ok()
+}
+
 impl DirectoryLock {
     /// Takes the lock of `directory`, waiting up to `patience` for a holder that is about to end.
     ///

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::child::{Child, Launch};
 use super::directory::{create_private, create_private_in_public};
-use super::lock::DirectoryLock;
+use super::lock::{DirectoryLock, holder};
 use super::{EngineError, EngineOptions, memory, shim};
 
 /// `sun_path` holds 108 bytes with its final NUL.
@@ -48,7 +48,7 @@ pub(super) async fn start(
     let socket = socket_path(&directory)?;
     let url = format!("redis+unix://{}?db=0", percent_encode(&socket));
     let mut args: Vec<OsString> = ["engine", "redis", "--directory"].map(OsString::from).into();
-    args.push(directory.into());
+    args.push(directory.clone().into());
     args.extend([OsString::from("--socket"), socket.clone().into()]);
     args.extend([OsString::from("--server"), server.into()]);
     let child = Child::start(Launch {
@@ -56,7 +56,9 @@ pub(super) async fn start(
         program: options.program.clone(),
         args,
         log,
-        ready: Box::new(move || answers(&socket)),
+        // The server of a predecessor that was killed answers on the same socket until it has ended. Once our
+        // shim holds the lock, it has.
+        ready: Box::new(move |shim| holder(&directory) == Some(shim) && answers(&socket)),
         // Reading back a long append-only file takes a while: about a second for each 300 MB.
         start_within: Duration::from_secs(120),
         stop_within: Duration::from_secs(20),

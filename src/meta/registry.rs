@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{KeyInfo, KeySnapshot, Meta, Result, parse_key};
 
-/// How often the version is looked at, and how soon after one refresh a miss may cause the next.
+/// How often the version is looked at while nobody asks.
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
 
 /// The keys of the installation as of at most a second ago. Cheap to clone; all clones share one snapshot.
@@ -16,8 +16,8 @@ const REFRESH_EVERY: Duration = Duration::from_secs(1);
 pub struct KeyRegistry {
     meta: Meta,
     snapshot: Arc<RwLock<Arc<KeySnapshot>>>,
-    /// When the last full read began. Held while reading, so that a burst of misses reads once.
-    refreshed: Arc<Mutex<Option<Instant>>>,
+    /// When the last successful look at the version began. Held while looking, so that a burst of misses looks once.
+    looked: Arc<Mutex<Option<Instant>>>,
 }
 
 impl KeyRegistry {
@@ -26,7 +26,7 @@ impl KeyRegistry {
         KeyRegistry {
             meta,
             snapshot: Arc::default(),
-            refreshed: Arc::default(),
+            looked: Arc::default(),
         }
     }
 
@@ -43,8 +43,9 @@ impl KeyRegistry {
         self.snapshot().find(presented).cloned()
     }
 
-    /// Like [`KeyRegistry::lookup`]; a well-formed key that is not in memory is looked for once more after a
-    /// refresh, of which there is at most one a second.
+    /// Like [`KeyRegistry::lookup`]; for a well-formed key that is not in memory the version is looked at, and
+    /// everything is read when it moved. So a key works from the moment it was shown, and an invented one costs
+    /// one small read.
     pub async fn find(&self, presented: &str) -> Result<Option<KeyInfo>> {
         if let Some(info) = self.lookup(presented) {
             return Ok(Some(info));
@@ -52,20 +53,27 @@ impl KeyRegistry {
         if parse_key(presented).is_none() {
             return Ok(None);
         }
-        let mut refreshed = self.refreshed.lock().await;
-        if refreshed.is_none_or(|then| then.elapsed() >= REFRESH_EVERY) {
-            *refreshed = Some(Instant::now());
-            self.read().await?;
+        let asked = Instant::now();
+        let mut looked = self.looked.lock().await;
+        // Who looked after we asked has looked for us too.
+        if looked.is_none_or(|then| then < asked) {
+            let now = Instant::now();
+            if self.meta.version().await? != self.snapshot().version {
+                self.read().await?;
+            }
+            *looked = Some(now);
         }
-        drop(refreshed);
+        drop(looked);
         Ok(self.lookup(presented))
     }
 
     /// Reads everything now.
     pub async fn refresh(&self) -> Result<()> {
-        let mut refreshed = self.refreshed.lock().await;
-        *refreshed = Some(Instant::now());
-        self.read().await
+        let mut looked = self.looked.lock().await;
+        let now = Instant::now();
+        self.read().await?;
+        *looked = Some(now);
+        Ok(())
     }
 
     /// Follows [`Meta::version`] until `shutdown` is done. An unreachable database leaves the last snapshot in

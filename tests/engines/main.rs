@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use footfall::engines::child::{Child, Launch};
-use footfall::engines::{EngineError, Engines, ProcessError, checks};
+use footfall::engines::{EngineError, EngineOptions, Engines, ProcessError, checks};
 
 use processes::{alive, descendants, kill, library, options, pid_of, redis, sql, until};
 
@@ -106,6 +106,20 @@ async fn a_directory_in_use_is_refused_with_a_sentence() {
         "{sentence}"
     );
 
+    // Its Redis answers on the socket that a second one would have, and is not taken for the second one.
+    let redis_only = EngineOptions {
+        clickhouse_url: Some("http://127.0.0.1:1".into()),
+        ..options(&data)
+    };
+    let error = Engines::start(redis_only).await.err().expect("refused");
+    let pid = pid_of(&engines, "redis").expect("a pid");
+    assert!(
+        error
+            .to_string()
+            .contains(&format!("already in use by process {pid}")),
+        "{error}"
+    );
+
     // The first one has noticed nothing.
     let value: String = redis::cmd("GET")
         .arg("k")
@@ -190,7 +204,7 @@ async fn an_engine_that_keeps_ending_is_given_up_with_its_last_words() {
         program: "/bin/sh".into(),
         args: ["-c", script].map(Into::into).into(),
         log: dir.path().join("redis.log"),
-        ready: Box::new(move || ready),
+        ready: Box::new(move |_| ready),
         start_within: Duration::from_secs(5),
         stop_within: Duration::from_secs(5),
     };

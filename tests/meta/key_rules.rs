@@ -139,6 +139,17 @@ async fn a_registry_finds_a_key_that_was_created_after_it(database: Database) {
         project.number
     );
     assert_eq!(registry.lookup(&write).unwrap().project, project.number);
+    // Made a moment after the keys were read: it works from the moment it was shown.
+    let key = meta
+        .create_key(project.id, KeyKind::Write, "Blog", NOW)
+        .await
+        .unwrap()
+        .key
+        .unwrap();
+    assert_eq!(
+        registry.find(&key).await.unwrap().unwrap().project,
+        project.number
+    );
     meta.delete_project(project.id, NOW).await.unwrap();
     registry.refresh().await.unwrap();
     assert_eq!(registry.lookup(&write), None);
