@@ -98,6 +98,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send events
+         * @description Takes one event, an array, NDJSON, or a batch. Any content type; gzip and zstd are understood, gzip also
+         *     without `Content-Encoding`. At most 1 MB (20 MB with a secret key) after decompression, 1,000 events, 32 KB
+         *     an event. Events are judged one by one: the good ones are kept, the others named in `results`. The answer
+         *     200 means that the accepted events are durable. Send the same request again after a 503 or no answer at
+         *     all: with a `request_id`, or ids of the events, nothing is stored twice.
+         */
+        post: operations["captureEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me": {
         parameters: {
             query?: never;
@@ -704,6 +728,64 @@ export interface components {
             open_signup: boolean;
         };
         /**
+         * @description The answer to a request whose events were taken, some or all. It means that the accepted events are
+         *     durable in the stream; they are on the charts a second or two later.
+         * @example {
+         *       "accepted": 2,
+         *       "duplicates": 0,
+         *       "rejected": 1,
+         *       "request_id": "b7c1",
+         *       "results": [
+         *         {
+         *           "code": "missing_field",
+         *           "detail": "every event needs a name in `event`",
+         *           "field": "/event",
+         *           "index": 1,
+         *           "status": "rejected"
+         *         }
+         *       ]
+         *     }
+         */
+        CaptureAnswer: {
+            /**
+             * Format: int32
+             * @description Events stored by this request.
+             */
+            accepted: number;
+            /**
+             * Format: int32
+             * @description Events that were stored before, under the same id or by the same request.
+             */
+            duplicates: number;
+            /**
+             * Format: int32
+             * @description Events refused; `results` says why.
+             */
+            rejected: number;
+            /** @description The request's id, as the client sent it. */
+            request_id?: string | null;
+            /** @description One entry for each event that was not accepted; with `?verbose=1` for every event. */
+            results: components["schemas"]["EventResult"][];
+        };
+        /** @description Events with what they have in common. */
+        CaptureBatch: {
+            /** @description Up to 1,000 events. */
+            batch: components["schemas"]["WireEvent"][];
+            context?: components["schemas"]["WireContext"] | null;
+            /** @description Id of this request, the same each time it is sent. A request that comes again is stored once. */
+            request_id?: string | null;
+            /**
+             * Format: date-time
+             * @description When the client sends this, by its own clock; each sending renews it. Times are corrected by the
+             *     difference of the clocks where that exceeds 5 minutes.
+             */
+            sent_at?: string | null;
+            /** @description The project's key, for senders that cannot set headers (beacons). */
+            write_key?: string | null;
+        };
+        /** @description What may be sent: one event, several, or several with what they have in common. */
+        CaptureBody: components["schemas"]["WireEvent"] | components["schemas"]["WireEvent"][] | components["schemas"]["CaptureBatch"];
+        /**
          * @description A member's new role.
          * @example {
          *       "role": "admin"
@@ -856,6 +938,28 @@ export interface components {
             /** @description Where the next page starts; null on the last one. */
             next_cursor?: string | null;
         };
+        /** @description What became of one event. */
+        EventResult: {
+            code?: components["schemas"]["RejectionCode"] | null;
+            /** @description The reason in words. */
+            detail?: string | null;
+            /** @description JSON pointer from the event to the field to blame; empty for the event as a whole. */
+            field?: string | null;
+            /** @description The event's id: the client's, or the one it was given. */
+            id?: string | null;
+            /**
+             * Format: int32
+             * @description Place in the request, from 0.
+             */
+            index: number;
+            /** @description What became of it. */
+            status: components["schemas"]["EventStatus"];
+        };
+        /**
+         * @description What may become of an event.
+         * @enum {string}
+         */
+        EventStatus: "accepted" | "duplicate" | "rejected";
         /** @description One event's total. */
         EventTotal: {
             /**
@@ -1456,6 +1560,11 @@ export interface components {
             timezone?: string | null;
         };
         /**
+         * @description Stable name of a reason to refuse one event.
+         * @enum {string}
+         */
+        RejectionCode: "missing_field" | "wrong_type" | "name_too_long" | "name_empty" | "id_invalid" | "timestamp_invalid" | "too_many_properties" | "too_deep" | "event_too_large" | "distinct_id_too_long" | "malformed_json";
+        /**
          * @description What a member may do. Each role may do everything that the weaker ones may.
          * @enum {string}
          */
@@ -1694,6 +1803,90 @@ export interface components {
          * @enum {string}
          */
         WeekStart: "monday" | "sunday" | "saturday";
+        /**
+         * @description Where an event happened. Page, locale, screen and time zone become the properties `$url`, `$referrer`,
+         *     `$title`, `$locale`, `$screen_width`, `$screen_height` and `$timezone` unless the event has those itself.
+         */
+        WireContext: {
+            library?: components["schemas"]["WireLibrary"] | null;
+            /** @description BCP 47 tag, `en-GB`. */
+            locale?: string | null;
+            page?: components["schemas"]["WirePage"] | null;
+            screen?: components["schemas"]["WireScreen"] | null;
+            /** @description IANA name, `Europe/Berlin`. */
+            timezone?: string | null;
+        };
+        /**
+         * @description An event of our own protocol. Members that are `null` count as absent, unknown members are ignored, and
+         *     of a member that is given twice the last one wins.
+         * @example {
+         *       "device_id": "9b2e5a1c-0f0e-4a53-8f53-6a3f0f5e7f10",
+         *       "event": "purchase",
+         *       "id": "0193c2a4-7c1e-7b5e-9f43-2f1f6a0c9d11",
+         *       "properties": {
+         *         "amount": 49.9,
+         *         "currency": "EUR",
+         *         "plan": "pro"
+         *       },
+         *       "timestamp": "2026-11-23T10:15:30.250Z",
+         *       "user_id": "u_42"
+         *     }
+         */
+        WireEvent: {
+            context?: components["schemas"]["WireContext"] | null;
+            /** @description The client's own id of this browser or installation. */
+            device_id?: string | null;
+            /**
+             * @description Who did it, for senders with one kind of id: taken as `user_id` unless it equals `device_id`.
+             *     One of the three ids is needed. `null`, `undefined`, `nan`, `0`, `none`, `anonymous`, `guest` and
+             *     the empty text are nobody, in each of them.
+             */
+            distinct_id?: string | null;
+            /**
+             * @description What happened: 1 to 200 characters. `$identify`, `$alias` and `$set` carry identity or person
+             *     properties and do not count as activity.
+             */
+            event: string;
+            /**
+             * Format: uuid
+             * @description The event's own UUID. An event that is sent again under its id is counted once.
+             */
+            id?: string | null;
+            /** @description Anything about the event: up to 255 members, up to 5 levels deep. */
+            properties?: Record<string, never> | null;
+            /** @description The client's id of the visit. */
+            session_id?: string | null;
+            /** @description Properties of the person, kept as the event's property `$set`. */
+            set?: Record<string, never> | null;
+            /**
+             * Format: date-time
+             * @description When it happened, by the client's clock: RFC 3339, or seconds or milliseconds since 1970. Absent: now.
+             */
+            timestamp?: string | null;
+            /** @description The id that the application gave the person. */
+            user_id?: string | null;
+        };
+        /** @description A sending library. */
+        WireLibrary: {
+            name?: string | null;
+            version?: string | null;
+        };
+        /** @description A page. */
+        WirePage: {
+            /** @description The address it was reached from. */
+            referrer?: string | null;
+            /** @description Its title. */
+            title?: string | null;
+            /** @description Its whole address: path, host and campaign (`utm_source`, `utm_medium`, `utm_campaign`) are read from it. */
+            url?: string | null;
+        };
+        /** @description A screen, in CSS pixels. */
+        WireScreen: {
+            /** Format: double */
+            height?: number | null;
+            /** Format: double */
+            width?: number | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -2028,6 +2221,107 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["AuthStatus"];
+                };
+            };
+        };
+    };
+    captureEvents: {
+        parameters: {
+            query?: {
+                /** @description The project's key, for senders that cannot set headers */
+                key?: string;
+                /** @description List accepted events in `results` too */
+                verbose?: boolean;
+                /** @description Judge the events and store nothing */
+                dry_run?: boolean;
+            };
+            header?: {
+                /** @description The project's key, if not in `Authorization` */
+                "X-Api-Key"?: string | null;
+                /** @description Stands for `request_id` */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One event, an array of events, a batch, or NDJSON with one event a line */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaptureBody"];
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description Stored: all events, or those not named in `results` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaptureAnswer"];
+                };
+            };
+            /** @description `malformed_json`, `malformed_gzip`, `malformed_zstd`, `empty_body`, `incomplete_body` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_key`, `unknown_key` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `secret_key_in_browser` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large`, `too_many_events` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_encoding` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_events`: no event can be taken; `errors` says why */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`, `stream_full`: send the same again after `Retry-After` seconds */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2909,6 +3203,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Active users */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2959,30 +3254,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
@@ -2991,30 +3263,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The question took longer than it may: `query_timeout`. */
@@ -3023,30 +3272,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3089,6 +3315,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Conversion by day of entry */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3139,30 +3366,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
@@ -3171,30 +3375,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The question took longer than it may: `query_timeout`. */
@@ -3203,30 +3384,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3252,6 +3410,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description A page of events */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3302,30 +3461,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
@@ -3334,30 +3470,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The question took longer than it may: `query_timeout`. */
@@ -3366,30 +3479,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3413,6 +3503,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Names and counts */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3463,30 +3554,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
@@ -3495,30 +3563,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The question took longer than it may: `query_timeout`. */
@@ -3527,30 +3572,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3572,6 +3594,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description One event a line */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3622,30 +3645,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
@@ -3654,30 +3654,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The question took longer than it may: `query_timeout`. */
@@ -3686,30 +3663,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3735,6 +3689,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The funnel */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3785,30 +3740,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
@@ -3817,30 +3749,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The question took longer than it may: `query_timeout`. */
@@ -3849,30 +3758,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -4096,6 +3982,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Frames until the client leaves */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4137,30 +4024,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
@@ -4169,30 +4033,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The question took longer than it may: `query_timeout`. */
@@ -4201,30 +4042,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -4259,6 +4077,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The answer */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4336,30 +4155,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
@@ -4368,30 +4164,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The question took longer than it may: `query_timeout`. */
@@ -4400,30 +4173,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -4451,6 +4201,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Counts over time */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4501,30 +4252,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
@@ -4533,30 +4261,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The question took longer than it may: `query_timeout`. */
@@ -4565,30 +4270,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": {
-                        /** @description Stable snake_case name of the problem type, for programs. */
-                        code: string;
-                        /** @description What is wrong this time, in a sentence. */
-                        detail: string;
-                        /** @description What is wrong, field by field. Empty when no single field is to blame. */
-                        errors?: components["schemas"]["FieldError"][];
-                        /** @description The same as `detail`: several SDKs read this member. */
-                        message: string;
-                        /**
-                         * Format: int32
-                         * @description Seconds after which a retry makes sense (also sent as `Retry-After`).
-                         */
-                        retry_after?: number | null;
-                        /**
-                         * Format: int32
-                         * @description The HTTP status.
-                         */
-                        status: number;
-                        /** @description The problem type in words, the same for every occurrence. */
-                        title: string;
-                        /** @description URI reference of the problem type's description. */
-                        type: string;
-                    };
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
