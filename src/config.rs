@@ -64,8 +64,13 @@ pub struct Config {
     #[arg(long, env = "FOOTFALL_SHARDS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub shards: Option<u16>,
 
+    /// Signs access tokens: at least 32 characters that nobody can guess, the same for every node. Unset: made at the
+    /// first start and kept in the data directory.
+    #[arg(long, env = "FOOTFALL_SIGNING_SECRET", hide_env_values = true)]
+    pub signing_secret: Option<String>,
+
     /// Log filter in tracing's syntax (`info`, `footfall=debug`).
-    #[arg(long, env = "FOOTFALL_LOG", default_value = "info")]
+    #[arg(long, env = "FOOTFALL_LOG", default_value = "info,sqlx=warn")]
     pub log: String,
 
     /// Write the log as JSON, one object a line.
@@ -104,6 +109,13 @@ impl Config {
             ("chdb-library", path(&self.chdb_library)),
             ("redis-server", path(&self.redis_server)),
             ("shards", shards),
+            (
+                "signing-secret",
+                self.signing_secret
+                    .as_ref()
+                    .map_or("(data directory)", |_| "***")
+                    .into(),
+            ),
             ("log", self.log.clone()),
             ("log-json", self.log_json.to_string()),
             ("open-signup", self.open_signup.to_string()),
@@ -119,11 +131,11 @@ fn without_password(url: &str) -> String {
         return url.to_owned();
     };
     match rest.rsplit_once('@') {
-        Some((who, host)) => {
+        Some((who, host)) if who.contains(':') => {
             let user = who.split(':').next().unwrap_or_default();
             format!("{scheme}://{user}:***@{host}")
         }
-        None => url.to_owned(),
+        _ => url.to_owned(),
     }
 }
 
@@ -138,6 +150,7 @@ mod tests {
             "http://me:***@host:8123/db"
         );
         assert_eq!(without_password("redis://:secret@host"), "redis://:***@host");
+        assert_eq!(without_password("postgres://me@host/db"), "postgres://me@host/db");
         assert_eq!(
             without_password("redis+unix:///run/redis.sock"),
             "redis+unix:///run/redis.sock"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Gets what the embedded engines need: redis-server (Debian's package) and libchdb.so (npm, exact version and
-# hash from the lock file). Safe to run again: what is there stays. `make engines` calls it.
+# hash from the lock file). Safe to run again: what is there stays. `make engines` calls it; with --tests
+# (`make test-engines`) it also gets what only the tests need: PostgreSQL and Chromium.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 
@@ -26,26 +27,47 @@ as_root() {
 may_be_root() {
     [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; }
 }
+# package PACKAGE WHAT-FOR: Debian's package, or its name and the command that gets it
+package() {
+    if command -v apt-get >/dev/null 2>&1 && may_be_root; then
+        say "$2: installing Debian's $1"
+        [ -n "${lists_fresh:-}" ] || as_root apt-get update -q
+        lists_fresh=yes
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$1"
+    elif command -v apt-get >/dev/null 2>&1; then
+        say "missing: $1. Get it with: sudo apt-get install $1" >&2
+        missing=1
+    else
+        say "missing: $1. Get it from your system's packages" >&2
+        missing=1
+    fi
+}
 redis=${FOOTFALL_REDIS_SERVER:-redis-server}
 if [ -n "${FOOTFALL_REDIS_URL:-}" ]; then
     say "redis: FOOTFALL_REDIS_URL is set, nothing to install"
 elif command -v "$redis" >/dev/null 2>&1; then
     say "redis: $(command -v "$redis")"
-elif command -v apt-get >/dev/null 2>&1 && may_be_root; then
-    say "redis: installing Debian's redis-server"
-    as_root apt-get update -q
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends redis-server
+else
+    package redis-server redis
     # The package also starts a service on port 6379. We came for the program only.
-    if [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then
+    if [ "$missing" = 0 ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then
         say "redis: switching off the system's redis-server service, which Footfall does not use"
         as_root systemctl disable --now redis-server || say "redis: could not, it stays on 127.0.0.1:6379"
     fi
-elif command -v apt-get >/dev/null 2>&1; then
-    say "missing: redis-server. Get it with: sudo apt-get install redis-server" >&2
-    missing=1
-else
-    say "missing: redis-server 7 or newer. Get it from your system's packages (redis)" >&2
-    missing=1
+fi
+
+# --- what only the tests need --------------------------------------------------------------------------------
+if [ "${1:-}" = --tests ]; then
+    if command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+        say "postgresql: found"
+    else
+        package postgresql postgresql
+    fi
+    if command -v "${CHROMIUM:-chromium}" >/dev/null 2>&1; then
+        say "chromium: $(command -v "${CHROMIUM:-chromium}")"
+    else
+        package chromium chromium
+    fi
 fi
 
 [ "$missing" = 0 ] || exit 1

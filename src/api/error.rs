@@ -165,7 +165,7 @@ impl From<MetaError> for Problem {
                 Problem::new(StatusCode::FORBIDDEN, "registration_closed", error.to_string())
             }
             MetaError::NotFound(what) => Problem::not_found(what),
-            MetaError::Database(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) => {
+            MetaError::Away(_) => {
                 tracing::error!(%error, "the control database does not answer");
                 Problem::unavailable("the control database does not answer", 5)
             }

@@ -36,6 +36,8 @@ pub struct EventView {
     /// When it happened, corrected for the sender's clock.
     #[schema(value_type = String, format = DateTime)]
     timestamp: Moment,
+    /// Place in the sender's batch. Events are ordered by time, place, id.
+    seq: u32,
     /// When the endpoint received it.
     #[schema(value_type = String, format = DateTime)]
     received_at: Moment,
@@ -86,6 +88,7 @@ impl From<StoredEvent> for EventView {
             id: stored.id,
             event: stored.event,
             timestamp: Moment(stored.ts),
+            seq: stored.seq,
             received_at: Moment(stored.received_at),
             distinct_id: stored.distinct_id,
             device_id: stored.device_id,
@@ -216,7 +219,7 @@ pub struct EventsParams {
 /// A page of events.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EventPage {
-    /// The latest received first.
+    /// The latest first.
     data: Vec<EventView>,
     /// Where the next page starts; null on the last one.
     next_cursor: Option<String>,
@@ -224,7 +227,7 @@ pub struct EventPage {
     has_more: bool,
 }
 
-/// Events as they were stored, the latest received first.
+/// Events as they were stored, the latest first.
 #[utoipa::path(
     get,
     path = "/v1/projects/{id}/events",
@@ -340,22 +343,24 @@ fn page_size(asked: Option<u32>) -> Answered<u32> {
 }
 
 fn write_cursor(place: Place) -> String {
-    format!("{:x}-{}", place.received_at, place.id.simple())
+    format!("{:x}-{:x}-{}", place.ts, place.seq, place.id.simple())
 }
 
 fn read_cursor(text: &str) -> Answered<Place> {
-    text.split_once('-')
-        .and_then(|(at, id)| {
-            Some(Place {
-                received_at: i64::from_str_radix(at, 16).ok()?,
-                id: id.parse().ok()?,
-            })
+    let parts: Vec<&str> = text.splitn(3, '-').collect();
+    let read = |parts: &[&str]| {
+        let [ts, seq, id] = parts else { return None };
+        Some(Place {
+            ts: i64::from_str_radix(ts, 16).ok()?,
+            seq: u32::from_str_radix(seq, 16).ok()?,
+            id: id.parse().ok()?,
         })
-        .ok_or_else(|| {
-            invalid_query(
-                "cursor",
-                "unreadable",
-                "take the cursor from next_cursor of the page before",
-            )
-        })
+    };
+    read(&parts).ok_or_else(|| {
+        invalid_query(
+            "cursor",
+            "unreadable",
+            "take the cursor from next_cursor of the page before",
+        )
+    })
 }

@@ -20,7 +20,6 @@ use crate::clock::Clock;
 use crate::event::{ProjectNumber, Zone};
 use crate::metrics::time::Moment;
 use crate::problem::Problem;
-use crate::store::events::Place;
 
 /// How often the project's revision is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
@@ -154,14 +153,10 @@ impl Tail {
 
     async fn send_events(&mut self) -> Result<(), Problem> {
         let since = self.clock.now_ms() - LOOK_BACK_MS;
-        let after = Place {
-            received_at: since.max(self.began),
-            id: Uuid::nil(),
-        };
         let found = self
             .questions
             .store
-            .newer_than(self.project, after, MOST_EVENTS)
+            .newer_than(self.project, since.max(self.began), MOST_EVENTS)
             .await?;
         let fresh: Vec<EventView> = found
             .rows

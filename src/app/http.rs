@@ -28,7 +28,7 @@ use crate::config::Role;
 use crate::problem::Problem;
 
 /// The dashboard runs only what we ship: no inline script, nothing from elsewhere.
-const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; \
      img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; \
      form-action 'self'";
 

@@ -137,10 +137,14 @@ async fn connect(config: &Config, engines: &Engines) -> anyhow::Result<Rooms> {
     })
     .await
     .context("connecting to Redis")?;
+    store
+        .settle_shards(stream.shards())
+        .await
+        .context("checking the number of shards")?;
     let keys = KeyRegistry::new(meta.clone());
     keys.refresh().await.context("reading the keys")?;
     Ok(Rooms {
-        secret: secrets::signing_secret(&config.data_dir)?,
+        secret: secrets::signing_secret(config.signing_secret.as_deref(), &config.data_dir)?,
         store,
         stream,
         meta,

@@ -7,9 +7,17 @@ use anyhow::Context;
 /// Bytes of the secret that signs access tokens.
 const SECRET_BYTES: usize = 32;
 
-/// The secret that signs access tokens, made at the first start. Every node of an installation with several
-/// needs the same file.
-pub fn signing_secret(data_dir: &Path) -> anyhow::Result<Vec<u8>> {
+/// The secret that signs access tokens: the one that was set, else the one made at the first start. All nodes of
+/// an installation need the same.
+pub fn signing_secret(set: Option<&str>, data_dir: &Path) -> anyhow::Result<Vec<u8>> {
+    if let Some(secret) = set {
+        anyhow::ensure!(
+            secret.len() >= SECRET_BYTES,
+            "FOOTFALL_SIGNING_SECRET has {} characters; it needs at least {SECRET_BYTES}",
+            secret.len()
+        );
+        return Ok(secret.as_bytes().to_vec());
+    }
     let path = data_dir.join("signing-secret");
     match std::fs::read(&path) {
         Ok(secret) if secret.len() == SECRET_BYTES => Ok(secret),

@@ -80,29 +80,30 @@ pub async fn fill(target: &Target, state: &Path, fresh: Progress) -> anyhow::Res
     if progress.finished {
         return Ok(progress.events);
     }
-    let requests = requests(&progress, target);
     let bar = ProgressBar::new(progress.events as u64).with_style(
         ProgressStyle::with_template("filling the demo {bar:32} {pos}/{len} events, {per_sec}, {eta} left")
             .context("progress bar")?,
     );
-    let already: usize = requests
-        .iter()
-        .take(progress.acknowledged_requests)
-        .map(Vec::len)
-        .sum();
-    bar.set_position(already as u64);
-    let client = reqwest::Client::new();
     let first = progress.acknowledged_requests;
-    let mut answers = stream::iter(requests.into_iter().enumerate().skip(first))
-        .map(|(number, events)| {
-            let (client, target, count) = (client.clone(), target.clone(), events.len());
-            let body = json!({
-                "write_key": target.write_key,
-                "request_id": format!("demo-{:x}-{number}", progress.seed),
-                "context": { "library": { "name": "footfall-demo", "version": env!("CARGO_PKG_VERSION") } },
-                "batch": events,
-            });
-            async move { send(&client, &target.url, &body).await.map(|()| count) }
+    bar.set_position((first * BATCH).min(progress.events) as u64);
+    let client = reqwest::Client::new();
+    let mut missing = events(&progress, &target.zone).skip(first * BATCH);
+    let mut number = first;
+    let bodies = std::iter::from_fn(|| {
+        let batch: Vec<Value> = missing.by_ref().take(BATCH).collect();
+        let body = json!({
+            "write_key": target.write_key,
+            "request_id": format!("demo-{:x}-{number}", progress.seed),
+            "context": { "library": { "name": "footfall-demo", "version": env!("CARGO_PKG_VERSION") } },
+            "batch": batch,
+        });
+        number += 1;
+        (!batch.is_empty()).then_some((batch.len(), body))
+    });
+    let mut answers = stream::iter(bodies)
+        .map(|(count, body)| {
+            let (client, url) = (client.clone(), target.url.clone());
+            async move { send(&client, &url, &body).await.map(|()| count) }
         })
         .buffered(IN_FLIGHT);
     while let Some(count) = answers.next().await {
@@ -116,20 +117,19 @@ pub async fn fill(target: &Target, state: &Path, fresh: Progress) -> anyhow::Res
     Ok(progress.events)
 }
 
-/// The whole fill, cut into requests. The same progress gives the same requests.
-fn requests(progress: &Progress, target: &Target) -> Vec<Vec<Value>> {
-    let zone = &target.zone;
-    let today = zone.local_day(progress.begun_at);
+/// The events of the whole fill, made up day by day as they are asked for. The same progress gives the same
+/// events.
+fn events(progress: &Progress, zone: &Zone) -> impl Iterator<Item = Value> + use<> {
+    let (zone, until) = (zone.clone(), progress.begun_at);
+    let today = zone.local_day(until);
     let first = today.plus(1 - progress.days as i32);
-    let passed = progress.begun_at - zone.day_start(today);
+    let passed = until - zone.day_start(today);
     let share = passed as f64 / (zone.day_start(today.plus(1)) - zone.day_start(today)) as f64;
     let mut shop = Shop::new(progress.seed, "https://shop.example");
-    let events: Vec<Value> = quotas(progress.events, first, progress.days, share)
+    quotas(progress.events, first, progress.days, share)
         .into_iter()
         .enumerate()
-        .flat_map(|(n, quota)| shop.day(first.plus(n as i32), zone, quota, progress.begun_at))
-        .collect();
-    events.chunks(BATCH).map(<[Value]>::to_vec).collect()
+        .flat_map(move |(n, quota)| shop.day(first.plus(n as i32), &zone, quota, until))
 }
 
 /// Sends one request until it is acknowledged. Gives up at once when the server says the request is wrong.

@@ -36,9 +36,21 @@ pub enum MetaError {
     /// A stored value has no meaning here.
     #[error("a stored value is not readable: {0}")]
     Stored(String),
-    /// The database did not answer, or refused.
+    /// The database does not answer; later it may.
     #[error("control database: {0}")]
-    Database(#[from] sqlx::Error),
+    Away(sqlx::Error),
+    /// The database refused.
+    #[error("control database: {0}")]
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for MetaError {
+    fn from(error: sqlx::Error) -> MetaError {
+        match error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => MetaError::Away(error),
+            error => MetaError::Database(error),
+        }
+    }
 }
 
 impl MetaError {
@@ -46,7 +58,7 @@ impl MetaError {
     pub(super) fn or_taken(error: sqlx::Error, taken: MetaError) -> MetaError {
         match &error {
             sqlx::Error::Database(cause) if cause.is_unique_violation() => taken,
-            _ => MetaError::Database(error),
+            _ => error.into(),
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::funnel::matcher::{Plan, Run};
 use super::funnel::{FunnelOverall, FunnelSpec, FunnelStep, FunnelTally, StepEvent};
@@ -15,29 +15,35 @@ use super::{SpecError, accepted, check_event_name, rate};
 use crate::event::{Day, Zone};
 
 /// A question about conversion, as a person writes it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 #[schema(example = json!({"goal": "purchase", "after": "view_item", "window": "7d", "from": "2026-11-01", "to": "2026-12-01"}))]
 pub struct ConversionQuery {
     /// The event that counts as conversion.
     #[serde(default)]
     #[schema(required = true, example = "purchase")]
+    #[param(required = true, example = "purchase")]
     pub goal: String,
     /// The event that enters.
     #[serde(default)]
     #[schema(required = true, example = "view_item")]
+    #[param(required = true, example = "view_item")]
     pub after: String,
     /// How long after entry the goal still counts. Default: 7 days.
     #[serde(default)]
     #[schema(example = "7d")]
+    #[param(example = "7d")]
     pub window: Option<String>,
     /// First local day of entry. Default: 30 days before `to`.
     #[serde(default)]
     #[schema(example = "2026-11-01")]
+    #[param(example = "2026-11-01")]
     pub from: Option<String>,
     /// The local day after the last. Default: tomorrow.
     #[serde(default)]
     #[schema(example = "2026-12-01")]
+    #[param(example = "2026-12-01")]
     pub to: Option<String>,
 }
 

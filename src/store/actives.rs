@@ -59,7 +59,7 @@ impl Store {
             None => "bitAnd(flags, {quiet:UInt16}) = 0",
         };
         let mut query = self
-            .question(
+            .stream(
                 project,
                 &format!(
                     "SELECT DISTINCT actor, \

@@ -1,4 +1,4 @@
-//! Raw events as a person wants to see them: a list, newest receipt first, page by page.
+//! Raw events as a person wants to see them: a list, the latest first, page by page.
 
 use clickhouse::Row;
 use serde::Deserialize;
@@ -15,6 +15,8 @@ pub struct StoredEvent {
     pub event: String,
     /// Corrected event time, UTC milliseconds.
     pub ts: i64,
+    /// Place in the client's batch.
+    pub seq: u32,
     /// When the endpoint received it, UTC milliseconds.
     pub received_at: i64,
     pub distinct_id: String,
@@ -47,22 +49,26 @@ impl StoredEvent {
     /// Where this event stands in the list: the next page's [`EventQuery::before`].
     pub fn place(&self) -> Place {
         Place {
-            received_at: self.received_at,
+            ts: self.ts,
+            seq: self.seq,
             id: self.id,
         }
     }
 }
 
 /// The columns of [`StoredEvent`], in its order.
-pub(super) const COLUMNS: &str = "id, event, ts, received_at, distinct_id, device_id, user_id, session, path, host, \
+pub(super) const COLUMNS: &str = "id, event, ts, seq, received_at, distinct_id, device_id, user_id, session, path, host, \
     referrer_host, utm_source, utm_medium, utm_campaign, country, region, city, browser, os, device, lib, amount, \
     currency, props, flags";
 
-/// A place in the list: it is ordered by receipt, ties by id (as text, which is the order of `Uuid`).
+/// A place in the list, which runs backwards through the total order of events: time, place in the client's
+/// batch, id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// UTC milliseconds.
-    pub received_at: i64,
+    /// Corrected event time, UTC milliseconds.
+    pub ts: i64,
+    /// Place in the client's batch.
+    pub seq: u32,
     pub id: Uuid,
 }
 
@@ -76,18 +82,18 @@ pub struct EventQuery {
     /// Event time in `[from, to)`, UTC milliseconds.
     pub from: Option<i64>,
     pub to: Option<i64>,
-    /// Only events after this place in the list, that is received earlier.
+    /// Only events after this place in the list, that is earlier ones.
     pub before: Option<Place>,
     pub limit: u32,
 }
 
-/// Milliseconds of receipt that a page looks at, one after the other until it is full: a list without a
+/// Milliseconds of event time that a page looks at, one after the other until it is full: a list without a
 /// bound in time reads everything the project has (measured: 874 ms against 31).
 const WINDOWS_MS: [i64; 4] = [3_600_000, 86_400_000, 14 * 86_400_000, i64::MAX];
 
 impl Store {
-    /// A page of the project's events, newest receipt first. `now_ms` is where the first page begins to look;
-    /// later receipts (another node's clock) are listed too.
+    /// A page of the project's events, the latest first. `now_ms` is where the first page begins to look back;
+    /// later events (a clock that is ahead) are listed too.
     ///
     /// # Errors
     /// When ClickHouse does not answer within the limits.
@@ -97,7 +103,7 @@ impl Store {
         query: &EventQuery,
         now_ms: i64,
     ) -> Result<Facts<Vec<StoredEvent>>, StoreError> {
-        let newest = query.before.map_or(now_ms, |place| place.received_at);
+        let newest = query.before.map_or(now_ms, |place| place.ts);
         let mut page = Facts {
             rows: Vec::new(),
             rows_read: 0,
@@ -126,7 +132,9 @@ impl Store {
         before: Option<Place>,
         limit: u32,
     ) -> Result<Facts<Vec<StoredEvent>>, StoreError> {
-        let mut conditions = String::from("received_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')");
+        let mut conditions = String::from(
+            "day >= toDate({since_day:UInt16}) AND ts >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')",
+        );
         let mut and = |condition: &str| {
             conditions.push_str(" AND ");
             conditions.push_str(condition);
@@ -146,9 +154,8 @@ impl Store {
         }
         if before.is_some() {
             and(
-                "received_at <= fromUnixTimestamp64Milli({before:Int64}, 'UTC') AND \
-                 (received_at, UUIDToNum(id)) < \
-                 (fromUnixTimestamp64Milli({before:Int64}, 'UTC'), UUIDToNum({before_id:UUID}))",
+                "day <= toDate({before_day:UInt16}) AND (ts, seq, UUIDToNum(id)) < \
+                 (fromUnixTimestamp64Milli({before:Int64}, 'UTC'), {before_seq:UInt32}, UUIDToNum({before_id:UUID}))",
             );
         }
         let mut ask = self
@@ -156,10 +163,11 @@ impl Store {
                 project,
                 &format!(
                     "SELECT {COLUMNS} FROM events WHERE project = {{project:UInt32}} AND {conditions} \
-                     ORDER BY received_at DESC, UUIDToNum(id) DESC LIMIT {{limit:UInt32}}"
+                     ORDER BY ts DESC, seq DESC, UUIDToNum(id) DESC LIMIT {{limit:UInt32}}"
                 ),
             )
             .param("since", since)
+            .param("since_day", Day::of_utc(since).as_u16())
             .param("limit", limit);
         if let Some(event) = &query.event {
             ask = ask.param("event", event);
@@ -179,7 +187,9 @@ impl Store {
         }
         if let Some(place) = before {
             ask = ask
-                .param("before", place.received_at)
+                .param("before", place.ts)
+                .param("before_day", Day::of_utc(place.ts).as_u16())
+                .param("before_seq", place.seq)
                 .param("before_id", place.id.to_string());
         }
         facts(ask).await

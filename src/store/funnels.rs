@@ -61,7 +61,7 @@ impl Store {
         // UUIDs compare by their second half first in ClickHouse; UUIDToNum gives the bytes as written, whose
         // order is that of Rust's Uuid and u128. The CAST sheds LowCardinality, which transform keeps.
         let cursor = self
-            .question(
+            .stream(
                 project,
                 "SELECT actor, ts, seq, id, \
                    CAST(transform(event, {names:Array(String)}, {indexes:Array(UInt8)}, 0), 'UInt8') AS name_index \

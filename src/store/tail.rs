@@ -3,7 +3,7 @@
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::events::{COLUMNS, Place, StoredEvent};
+use super::events::{COLUMNS, StoredEvent};
 use super::{Facts, Store, StoreError, facts};
 use crate::event::{Day, ProjectNumber, flag};
 
@@ -19,17 +19,17 @@ pub struct Pulse {
 }
 
 impl Store {
-    /// Events received after `after`'s place, oldest first; of more than `limit` the newest.
+    /// Events received at or after `since` (UTC milliseconds), oldest first; of more than `limit` the newest.
     ///
-    /// Batches of different shards commit in no order, so an event may appear behind a place that was already
-    /// passed: whoever must not miss one asks again from a few seconds earlier and leaves out known ids.
+    /// Batches of different shards commit in no order, so an event may appear behind one that was already
+    /// seen: whoever must not miss one asks again from a few seconds earlier and leaves out known ids.
     ///
     /// # Errors
     /// When ClickHouse does not answer within the limits.
     pub async fn newer_than(
         &self,
         project: ProjectNumber,
-        after: Place,
+        since: i64,
         limit: u32,
     ) -> Result<Facts<Vec<StoredEvent>>, StoreError> {
         let query = self
@@ -37,14 +37,11 @@ impl Store {
                 project,
                 &format!(
                     "SELECT {COLUMNS} FROM events WHERE project = {{project:UInt32}} \
-                     AND received_at >= fromUnixTimestamp64Milli({{after:Int64}}, 'UTC') AND \
-                     (received_at, UUIDToNum(id)) > \
-                     (fromUnixTimestamp64Milli({{after:Int64}}, 'UTC'), UUIDToNum({{after_id:UUID}})) \
+                     AND received_at >= fromUnixTimestamp64Milli({{since:Int64}}, 'UTC') \
                      ORDER BY received_at DESC, UUIDToNum(id) DESC LIMIT {{limit:UInt32}}"
                 ),
             )
-            .param("after", after.received_at)
-            .param("after_id", after.id.to_string())
+            .param("since", since)
             .param("limit", limit);
         let mut found: Facts<Vec<StoredEvent>> = facts(query).await?;
         found.rows.reverse();

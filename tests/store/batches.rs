@@ -242,7 +242,7 @@ async fn a_running_insert_is_found_by_its_batch() {
         assert_eq!(store.query_running(Table::Events, 4, 471).await, Ok(false));
         assert_eq!(store.query_running(Table::CountDeltas, 4, 4711).await, Ok(false));
     };
-    let _ = tokio::select! { _ = slow => panic!("never seen"), () = seen => () };
+    tokio::select! { _ = slow => panic!("never seen"), () = seen => () };
 }
 
 #[tokio::test]

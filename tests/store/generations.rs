@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use footfall::event::{Day, Event, Zone};
 use footfall::metrics::sketch::UserSketch;
 use footfall::store::Store;
-use footfall::store::compact::{Kind, Outcome};
+use footfall::store::compact::{Dropped, Kind, Outcome};
 
 use crate::world::{
     DAY, NOON, PROJECT, Random, count_deltas, deliver, event, naive_actors, naive_counts, name,
-    random_events, sql, store,
+    random_events, sql, sql_as, store,
 };
 
 fn days() -> Vec<Day> {
@@ -58,7 +58,7 @@ async fn assert_true(store: &Store, events: &[Event], when: &str) {
 
 #[tokio::test]
 async fn numbers_are_the_same_before_between_and_after_compactions_and_rebuilds() {
-    for seed in 1..=4 {
+    for seed in 1..=3 {
         let mut random = Random(seed);
         let (store, zone) = (store().await, Zone::parse("Europe/Berlin").expect("a zone"));
         let mut events = Vec::new();
@@ -229,10 +229,10 @@ async fn rows_of_a_generation_without_its_switch_mean_nothing() {
         naive_counts(std::slice::from_ref(&only))
     );
     let day = only.day();
-    store
-        .compact_counts(PROJECT, day, 4, &[1])
-        .await
-        .expect("a compaction");
+    for generation in [4, 5] {
+        let compacted = store.compact_counts(PROJECT, day, generation, &[1]).await;
+        assert_eq!(compacted, Ok(Outcome::Switched { rows: 1 }));
+    }
     store.drop_behind(Kind::Counts, 0).await.expect("clean-up");
     assert_eq!(
         sql(&store, "SELECT count() FROM counts").await,
@@ -253,7 +253,7 @@ async fn nothing_is_removed_before_its_successor_is_old_enough() {
         .await
         .expect("a compaction");
     let dropped = store.drop_behind(Kind::Counts, 600).await.expect("clean-up");
-    assert_eq!(dropped.days, 0);
+    assert_eq!(dropped, Dropped::default());
     assert_eq!(sql(&store, "SELECT count() FROM count_deltas").await, "1");
 }
 
@@ -325,4 +325,30 @@ async fn the_audit_names_the_day_on_which_raw_and_rollup_differ() {
         (events[1].day(), 1, 0)
     );
     assert_eq!(store.rows_by_shard().await, Ok(BTreeMap::from([(2, 2)])));
+}
+
+/// `store::rollups` stands on this: in one statement the table that is named first is looked at first. The
+/// statement is held up between its two tables until both have got a row.
+#[tokio::test]
+async fn clickhouse_takes_snapshots_in_the_order_in_which_tables_are_named() {
+    let store = store().await;
+    for table in ["a", "b"] {
+        let create = format!("CREATE TABLE {table} (x UInt32) ENGINE = MergeTree ORDER BY x");
+        sql(&store, &create).await;
+    }
+    let id = format!("{}/events:s0:1:0", store.database());
+    let statement = "SELECT h.n, r.n FROM (SELECT max(x) AS n FROM a WHERE x >= (SELECT toUInt32(sleep(3)))) AS h \
+                     RIGHT JOIN (SELECT x AS n FROM b UNION ALL SELECT x AS n FROM b WHERE x = 0) AS r ON r.n = h.n \
+                     SETTINGS query_plan_join_swap_table = 'true'";
+    let held = sql_as(&store, &id, statement);
+    let meanwhile = async {
+        // long enough under way to hold in the pause
+        let held_up =
+            format!("SELECT count() FROM system.processes WHERE query_id = '{id}' AND elapsed > 0.5");
+        while sql(&store, &held_up).await == "0" {}
+        sql(&store, "INSERT INTO a VALUES (5)").await;
+        sql(&store, "INSERT INTO b VALUES (5)").await;
+    };
+    let (found, ()) = tokio::join!(held, meanwhile);
+    assert_eq!(found, "0\t5", "a as it was before the pause, b as it was after");
 }

@@ -14,13 +14,15 @@ async fn pages_follow_each_other_without_gap_or_repetition_however_old_the_event
     for (n, event) in events.iter_mut().enumerate() {
         // minutes, days and months ago, several at the same millisecond
         let age = [60_000, DAY / 2, 3 * DAY, 90 * DAY][n % 4];
-        event.received_at = NOON - age - random.below(4) as i64;
+        event.ts = NOON - age - random.below(4) as i64;
+        event.seq = random.below(3) as u32;
     }
     deliver(&store, &name(0, 1), &events).await;
     let mut expected: Vec<Place> = events
         .iter()
         .map(|e| Place {
-            received_at: e.received_at,
+            ts: e.ts,
+            seq: e.seq,
             id: e.id,
         })
         .collect();
@@ -70,34 +72,18 @@ async fn filters_of_the_list_hold_together() {
 }
 
 #[tokio::test]
-async fn the_tail_brings_what_came_after_a_place_in_order() {
+async fn the_tail_brings_what_was_received_since_in_order_and_of_a_burst_the_newest() {
     let store = store().await;
-    let events: Vec<Event> = (0..6).map(|n| event("view", "ann", NOON + n / 2)).collect();
+    let events: Vec<Event> = (0..6).map(|n| event("view", "ann", NOON + n)).collect();
     deliver(&store, &name(0, 1), &events).await;
-    let mut all: Vec<Place> = events
-        .iter()
-        .map(|e| Place {
-            received_at: e.received_at,
-            id: e.id,
-        })
-        .collect();
-    all.sort();
-    let newer = store.newer_than(PROJECT, all[2], 2).await.expect("a tail");
-    let found: Vec<Place> = newer.rows.iter().map(|e| e.place()).collect();
-    assert_eq!(found, all[3..5]);
-    let start = Place {
-        received_at: NOON,
-        id: Uuid::nil(),
+    let received = async |since, limit| {
+        let found = store.newer_than(PROJECT, since, limit).await.expect("a tail");
+        found.rows.iter().map(|e| e.id).collect::<Vec<Uuid>>()
     };
-    assert_eq!(
-        store
-            .newer_than(PROJECT, start, 99)
-            .await
-            .expect("a tail")
-            .rows
-            .len(),
-        6
-    );
+    let ids: Vec<Uuid> = events.iter().map(|e| e.id).collect();
+    assert_eq!(received(NOON + 2, 99).await, ids[2..]);
+    assert_eq!(received(NOON, 2).await, ids[4..]);
+    assert!(received(NOON + 6, 99).await.is_empty());
 }
 
 #[tokio::test]

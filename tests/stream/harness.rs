@@ -1,6 +1,6 @@
 //! A redis-server of a test's own and events to put into it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,29 +25,31 @@ impl Redis {
     pub async fn start() -> Redis {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("r.sock");
-        let server = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
-            .arg(&socket)
-            .arg("--dir")
-            .arg(dir.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server on the PATH");
+        let server = serve(&socket);
         let redis = Redis {
             server,
             socket,
             _dir: dir,
         };
+        redis.answers().await;
+        redis
+    }
+
+    /// Kills the server and starts another one in its place, which kept what was acknowledged.
+    pub async fn killed_and_restarted(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+        self.server = serve(&self.socket);
+        self.answers().await;
+    }
+
+    async fn answers(&self) {
+        let ping = || redis::cmd("PING").exec(&mut redis::Client::open(self.url())?.get_connection()?);
         let deadline = Instant::now() + Duration::from_secs(20);
-        while redis::Client::open(redis.url())
-            .unwrap()
-            .get_connection()
-            .is_err()
-        {
+        while ping().is_err() {
             assert!(Instant::now() < deadline, "redis-server did not come up");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        redis
     }
 
     pub fn url(&self) -> String {
@@ -78,6 +80,27 @@ impl Redis {
             .exec(&mut connection)
             .unwrap();
     }
+}
+
+fn serve(socket: &Path) -> Child {
+    Command::new("redis-server")
+        .args([
+            "--port",
+            "0",
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--unixsocket",
+        ])
+        .arg(socket)
+        .arg("--dir")
+        .arg(socket.parent().unwrap())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("redis-server on the PATH")
 }
 
 impl Drop for Redis {

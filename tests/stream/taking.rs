@@ -1,5 +1,7 @@
 //! Appends: repeated, repacked, refused.
 
+use std::time::{Duration, Instant};
+
 use footfall::event::{Event, flag};
 use footfall::stream::{AppendError, EventStream, StreamOptions};
 use uuid::Uuid;
@@ -210,4 +212,32 @@ async fn at_maxmemory_appends_are_refused_whole_and_workers_drain() {
         .await
         .unwrap();
     assert_eq!((answer.replayed, answer.duplicates.len()), (false, 0));
+}
+
+#[tokio::test]
+async fn a_killed_redis_keeps_what_it_acknowledged_and_is_found_again() {
+    let mut redis = Redis::start().await;
+    let stream = redis.stream().await;
+    stream
+        .append(SHOP, Some("a"), events("ann", 0..10), NOW)
+        .await
+        .unwrap();
+    redis.killed_and_restarted().await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    // The first call may still meet the dead connection; the client then repeats its request.
+    while stream
+        .append(SHOP, Some("b"), events("bob", 0..10), NOW)
+        .await
+        .is_err()
+    {
+        assert!(Instant::now() < deadline, "not connected again");
+    }
+    assert!(
+        stream
+            .append(SHOP, Some("a"), events("ann", 0..10), NOW)
+            .await
+            .unwrap()
+            .replayed
+    );
+    assert_eq!(waiting(&stream).await, 20);
 }

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
 
-const BINARY = new URL("../../target/debug/footfall", import.meta.url).pathname;
+const ROOT = new URL("../../", import.meta.url).pathname;
+const BINARY = join(ROOT, "target/debug/footfall");
 const READY_WITHIN_MS = 180_000;
 
 export async function startProduct({ events, days }) {
@@ -14,7 +15,7 @@ export async function startProduct({ events, days }) {
   const child = spawn(
     BINARY,
     ["demo", "--data-dir", data, "--listen", "127.0.0.1:18480", "--events", `${events}`, "--days", `${days}`, "--no-live"],
-    { stdio: ["ignore", "pipe", "inherit"] },
+    { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] },
   );
   const exited = once(child, "exit");
   const stop = async () => {
@@ -26,7 +27,10 @@ export async function startProduct({ events, days }) {
   let printed = "";
   const facts = await new Promise((resolve, reject) => {
     const late = setTimeout(() => reject(new Error(`not ready in time; it printed:\n${printed}`)), READY_WITHIN_MS);
-    exited.then(([code]) => reject(new Error(`footfall ended with ${code}; it printed:\n${printed}`)));
+    exited.then(([code]) => {
+      clearTimeout(late);
+      reject(new Error(`footfall ended with ${code}; it printed:\n${printed}`));
+    });
     child.stdout.setEncoding("utf8").on("data", (text) => {
       printed += text;
       const found = (label) => printed.match(new RegExp(`^\\s*${label}\\s+(\\S.*)$`, "m"))?.[1].trim();

@@ -37,7 +37,15 @@ const PAGES = [
   ["settings", "/p/1/settings", async (page) => page.getByText("Warehouse export").waitFor()],
   ["settings-key", "/p/1/settings", async (page) => page.getByRole("button", { name: "New key" }).click()],
   ["settings-viewer", "/p/2/settings", async (page) => page.getByText("Your role here").waitFor()],
-  ["help", "/p/1/overview", async (page) => page.keyboard.press("?")],
+  [
+    "help",
+    "/p/1/overview",
+    async (page) => {
+      await page.getByTestId("card-dau").waitFor();
+      await page.keyboard.press("?");
+      await page.getByRole("dialog").waitFor();
+    },
+  ],
   ["missing", "/p/99/overview", async (page) => page.getByText("Nothing here").waitFor()],
 ];
 

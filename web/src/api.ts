@@ -10,8 +10,9 @@ import type { DateRange } from "./range";
 type Schemas = components["schemas"];
 export type Me = Schemas["Me"];
 export type Project = Schemas["Project"];
-export type Key = Schemas["Key"];
+export type Key = Schemas["ApiKey"];
 export type Member = Schemas["Member"];
+export type NewMember = Schemas["AddMemberRequest"];
 export type Envelope = Schemas["Envelope"];
 export type ActiveUsersReport = Schemas["ActiveUsersReport"];
 export type ActiveDay = Schemas["ActiveDay"];
@@ -20,7 +21,9 @@ export type FunnelReport = Schemas["FunnelReport"];
 export type FunnelStepReport = Schemas["FunnelStepReport"];
 export type ConversionReport = Schemas["ConversionReport"];
 export type StoredEvent = Schemas["StoredEvent"];
-export type EventName = { event: string; count: number };
+export type EventName = Schemas["EventTotal"];
+export type EventNames = Schemas["EventNames"];
+export type Now = Schemas["Now"];
 
 /** An analytics answer: the report, and how far it can be trusted. */
 export interface Answer<T> {
@@ -33,14 +36,6 @@ export interface Page<T> {
   data: T[];
   next_cursor?: string | null;
   has_more: boolean;
-}
-
-/** What the live stream says about now. */
-export interface Now {
-  active_5m: number;
-  events_1m: number;
-  events_today: number;
-  as_of: string;
 }
 
 /** Member of an organization, and what they may do. */
@@ -113,9 +108,9 @@ export async function login(email: string, password: string): Promise<void> {
 }
 
 /** The first person of an installation; also signs them in. */
-export async function register(account: Omit<Schemas["Register"], "cookie">): Promise<void> {
-  await body(client.POST("/v1/auth/register", { body: account }));
-  await login(account.email, account.password);
+export async function register(account: Omit<Schemas["RegisterRequest"], "cookie">): Promise<void> {
+  const answer = await body(client.POST("/v1/auth/register", { body: { ...account, cookie: true } }));
+  setToken(answer.access_token);
 }
 
 export async function logout(): Promise<void> {
@@ -127,7 +122,8 @@ export const me = (): Promise<Me> => body(client.GET("/v1/me"));
 export const members = async (organization: string): Promise<Member[]> =>
   (await body(client.GET("/v1/organizations/{id}/members", { params: at(organization) }))).data;
 
-export const addMember = (organization: string, member: Schemas["NewMember"]): Promise<Member> =>
+/** `account_created` false: they had an account already, whose name and password stay as they were. */
+export const addMember = (organization: string, member: NewMember): Promise<Schemas["AddedMember"]> =>
   body(client.POST("/v1/organizations/{id}/members", { params: at(organization), body: member }));
 
 export const removeMember = (organization: string, user_id: string) =>
@@ -188,7 +184,7 @@ export const eventNames = (
   range: DateRange,
   limit: number,
   signal: AbortSignal,
-): Promise<Answer<{ events: EventName[] }>> =>
+): Promise<Answer<EventNames>> =>
   body(
     client.GET("/v1/projects/{id}/events/names", {
       params: { ...at(project), query: { ...dates(range), limit } },
@@ -228,7 +224,7 @@ export const conversion = (
 const step = (events: string[]) => (events.length === 1 ? { event: events[0]! } : { events });
 
 // One route answers every kind of question; the report's type follows from the kind that was asked.
-async function query<T>(project: string, question: Schemas["Query"], signal: AbortSignal): Promise<Answer<T>> {
+async function query<T>(project: string, question: Schemas["Question"], signal: AbortSignal): Promise<Answer<T>> {
   const answer = await body(
     client.POST("/v1/projects/{id}/query", { params: at(project), body: question, signal }),
   );

@@ -30,6 +30,11 @@ export function percent(ratio: number | null | undefined): string {
   return `${value === 100 || value === 0 ? value.toFixed(0) : value.toFixed(1)} %`;
 }
 
+/** A ratio on an axis, without decimals that say nothing: `20 %`, `2.5 %`. */
+export function axisPercent(ratio: number): string {
+  return `${Number((ratio * 100).toFixed(2))} %`;
+}
+
 /** A relative change as a signed percentage: `+4.2 %`, `−0.3 %`; null when there is nothing to compare with. */
 export function change(now: number | null | undefined, before: number | null | undefined): string | null {
   if (now == null || before == null || before === 0) return null;
@@ -101,7 +106,13 @@ export function ago(instant: string, nowMs: number, zone: string): string {
   if (seconds < 60) return `${seconds} s ago`;
   if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h ago`;
-  return moment(instant, zone);
+  return new Intl.DateTimeFormat("en-GB", {
+    ...zoned(zone),
+    day: "numeric",
+    month: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+  }).format(new Date(instant));
 }
 
 /** A relative standard error as people read it: `± 0.8 %`. */

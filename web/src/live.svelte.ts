@@ -49,7 +49,7 @@ class Live {
     }
     if (message.event === "now") {
       const now = data as Now;
-      if (this.now && (now.events_today !== this.now.events_today || now.as_of !== this.now.as_of)) this.revision += 1;
+      if (this.now && now.events_today !== this.now.events_today) this.revision += 1;
       if (now.events_today > 0) this.started = true;
       this.now = now;
     } else if (message.event === "events") {

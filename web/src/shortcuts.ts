@@ -35,5 +35,7 @@ export function isTyping(event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return true;
   const target = event.target;
   if (!(target instanceof HTMLElement)) return false;
-  return target.isContentEditable || target.closest("input, textarea, select, dialog") !== null;
+  // A switch or a slider takes no letters.
+  const fields = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, dialog";
+  return target.isContentEditable || target.closest(fields) !== null;
 }

@@ -77,8 +77,11 @@ export async function follow({ open, onMessage, onState, signal }: Follow): Prom
         watchdog = setTimeout(stop, SILENCE_MS);
         const { done, value } = (await reader.read()) as ReadableStreamReadResult<string>;
         if (done) break;
-        attempt = 0;
-        parser.push(value).forEach(onMessage);
+        for (const message of parser.push(value)) {
+          // A stream that only says what is wrong, and ends, is a refusal.
+          if (message.event !== "problem") attempt = 0;
+          onMessage(message);
+        }
       }
     } catch {
       // Refused, cut or ended by us: the loop decides.

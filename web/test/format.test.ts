@@ -40,6 +40,10 @@ describe("duration", () => {
   ])("%s ms is %s", (ms, text) => expect(format.duration(ms)).toBe(text));
 });
 
+test("an axis has round percentages", () => {
+  expect([0, 0.2, 0.025, 0.15].map(format.axisPercent)).toEqual(["0 %", "20 %", "2.5 %", "15 %"]);
+});
+
 test("counts have thousands, and no number is a dash", () => {
   expect(format.count(1_234_567)).toBe("1,234,567");
   expect(format.count(undefined)).toBe("–");

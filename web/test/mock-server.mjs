@@ -117,7 +117,7 @@ function members(method, user, body, response) {
   }
   const member = { user_id: crypto.randomUUID(), name: body.name ?? "", email: body.email, role: body.role };
   world.members.push(member);
-  return json(response, 201, member);
+  return json(response, 201, { ...member, account_created: Boolean(body.password) });
 }
 
 function keys(method, rest, body, project, response, state) {

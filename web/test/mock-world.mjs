@@ -109,7 +109,7 @@ export function trends(events, range, interval) {
         Array.from({ length: 24 }, (_, hour) => {
           const start = msOf(date) - 3_600_000 + hour * 3_600_000;
           const count = start > now ? 0 : at(date, (1 + Math.sin(((hour - 8) / 24) * 2 * Math.PI)) / 24);
-          return { start: new Date(start).toISOString(), count, final: start + 3_600_000 < now };
+          return { start: new Date(start).toISOString(), count, partial: false, final: start + 3_600_000 < now };
         }),
       );
     } else {
@@ -122,6 +122,7 @@ export function trends(events, range, interval) {
             start: `${date}T00:00:00+01:00`,
             date,
             count: span.reduce((sum, one) => sum + at(one), 0),
+            partial: false,
             final: span.every((one) => one < today()),
           };
         });
@@ -163,13 +164,18 @@ export function funnel({ steps, window, from, to }) {
       name: step.name ?? step.event ?? step.events.join(" or "),
       events: step.events ?? [step.event],
       reached,
-      dropped: previous - reached,
+      dropped: 0,
       rate_from_start: entered ? reached / entered : null,
       rate_from_previous: previous ? reached / previous : null,
-      drop_off_rate: previous ? (previous - reached) / previous : null,
+      drop_off_rate: null,
       median_from_previous_ms: median,
       median_from_start_ms: index > 0 ? sum : null,
     };
+  });
+  // Who left is counted at the last step they reached.
+  report.slice(0, -1).forEach((step, index) => {
+    step.dropped = step.reached - report[index + 1].reached;
+    step.drop_off_rate = step.reached ? step.dropped / step.reached : null;
   });
   return {
     steps: report,
@@ -220,9 +226,15 @@ function event(receivedMs, seed) {
     browser: ["Chrome", "Safari", "Firefox"][Math.floor(chance(`b${seed}`) * 3)],
     os: ["Windows", "iOS", "Android", "macOS"][Math.floor(chance(`o${seed}`) * 4)],
     device: chance(`d${seed}`) < 0.5 ? "mobile" : "desktop",
-    amount: buys ? 89.9 : null,
+    amount: buys ? 89.9 : 0,
     currency: buys ? "EUR" : "",
     utm_source: "",
+    utm_medium: "",
+    utm_campaign: "",
+    country: "",
+    region: "",
+    city: "",
+    flags: 0,
     lib: "footfall-js/0.1.0",
     properties: buys
       ? { order_id: `A-${10_000 + seed}`, revenue: 89.9, currency: "EUR", items: [{ sku: "TR-2", size: 43, quantity: 1 }] }

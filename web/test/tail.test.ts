@@ -5,6 +5,7 @@ import { details, fresh } from "../src/tail";
 const event = (id: string, more: Partial<StoredEvent> = {}): StoredEvent => ({
   id,
   event: "view",
+  seq: 0,
   timestamp: "2026-11-23T10:00:00Z",
   received_at: "2026-11-23T10:00:01Z",
   distinct_id: "anna",
@@ -18,6 +19,15 @@ const event = (id: string, more: Partial<StoredEvent> = {}): StoredEvent => ({
   os: "",
   device: "",
   lib: "",
+  utm_source: "",
+  utm_medium: "",
+  utm_campaign: "",
+  country: "",
+  region: "",
+  city: "",
+  amount: 0,
+  currency: "",
+  flags: 0,
   properties: {},
   ...more,
 });
@@ -36,6 +46,13 @@ test("the tail keeps to the page's filter", () => {
 
 test("details begin with when and who, and leave out what is empty", () => {
   expect(details(event("a")).map(([name]) => name)).toEqual([
-    "timestamp", "received_at", "distinct_id", "user_id", "device_id", "id", "path",
+    "timestamp", "received_at", "distinct_id", "user_id", "device_id", "id", "seq", "path",
   ]);
+});
+
+test("flags are words, and an amount of nothing is no amount", () => {
+  const shown = new Map(details(event("a", { flags: 6, amount: 12.5, currency: "EUR" })));
+  expect(shown.get("flags")).toBe("clock corrected, robot");
+  expect(shown.get("amount")).toBe("12.5");
+  expect(new Map(details(event("a"))).has("amount")).toBe(false);
 });

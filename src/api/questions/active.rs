@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{Asked, Loaded, Questions, refused, refused_query};
@@ -14,31 +12,7 @@ use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::active::{ActiveSpec, ActiveUsersQuery, ActiveUsersReport, ExactActives, from_sketches};
 use crate::metrics::envelope::Answer;
 use crate::metrics::sketch::{STANDARD_ERROR, UserSketch};
-use crate::metrics::time::WeekStart;
 use crate::problem::Problem;
-
-/// The query string of a question about active users.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ActiveUsersParams {
-    /// Count only persons who did this event.
-    #[serde(default)]
-    event: Option<String>,
-    /// First local day, `YYYY-MM-DD`. Default: 30 days before `to`.
-    #[serde(default)]
-    from: Option<String>,
-    /// The local day after the last. Default: tomorrow.
-    #[serde(default)]
-    to: Option<String>,
-    /// First day of a calendar week.
-    #[serde(default)]
-    #[param(inline)]
-    week_start: WeekStart,
-    /// Count persons one by one instead of asking the sketches.
-    #[serde(default)]
-    exact: bool,
-}
 
 /// Daily, weekly and monthly active users of a range of days.
 #[utoipa::path(
@@ -46,7 +20,7 @@ pub struct ActiveUsersParams {
     path = "/v1/projects/{id}/active-users",
     operation_id = "active_users",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project"), ActiveUsersParams),
+    params(("id" = Uuid, Path, description = "The project"), ActiveUsersQuery),
     responses((status = 200, description = "Active users", body = Answer<ActiveUsersReport>), SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
@@ -55,23 +29,9 @@ pub async fn get_active_users(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
-    ApiQuery(params): ApiQuery<ActiveUsersParams>,
+    ApiQuery(query): ApiQuery<ActiveUsersQuery>,
 ) -> Answered<Json<Answer<ActiveUsersReport>>> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
-    let ActiveUsersParams {
-        event,
-        from,
-        to,
-        week_start,
-        exact,
-    } = params;
-    let query = ActiveUsersQuery {
-        event,
-        from,
-        to,
-        week_start,
-        exact,
-    };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
     report(&asked, &spec).await.map(Json)
 }

@@ -2,8 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{Asked, Loaded, Questions, refused, refused_query};
@@ -14,33 +12,13 @@ use crate::metrics::envelope::Answer;
 use crate::metrics::identity::person_of;
 use crate::problem::Problem;
 
-/// The query string of a conversion.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ConversionParams {
-    /// The event that counts as conversion.
-    goal: String,
-    /// The event that enters.
-    after: String,
-    /// How long after entry the goal still counts: `30m`, `12h`, `7d`. Default: 7 days.
-    #[serde(default)]
-    window: Option<String>,
-    /// First local day of entry. Default: 30 days before `to`.
-    #[serde(default)]
-    from: Option<String>,
-    /// The local day after the last. Default: tomorrow.
-    #[serde(default)]
-    to: Option<String>,
-}
-
 /// Conversion of a goal after an event, by local day of entry.
 #[utoipa::path(
     get,
     path = "/v1/projects/{id}/conversion",
     operation_id = "conversion",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project"), ConversionParams),
+    params(("id" = Uuid, Path, description = "The project"), ConversionQuery),
     responses((status = 200, description = "Conversion by day of entry", body = Answer<ConversionReport>), SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
@@ -49,23 +27,9 @@ pub async fn get_conversion(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
-    ApiQuery(params): ApiQuery<ConversionParams>,
+    ApiQuery(query): ApiQuery<ConversionQuery>,
 ) -> Answered<Json<Answer<ConversionReport>>> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
-    let ConversionParams {
-        goal,
-        after,
-        window,
-        from,
-        to,
-    } = params;
-    let query = ConversionQuery {
-        goal,
-        after,
-        window,
-        from,
-        to,
-    };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
     report(&asked, &spec).await.map(Json)
 }

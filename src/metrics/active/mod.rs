@@ -7,7 +7,7 @@ mod exact;
 mod rolling;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::time::{self, DayRange, WeekStart};
 use super::{SpecError, accepted, check_event_name};
@@ -22,24 +22,29 @@ pub const WAU_DAYS: usize = 7;
 pub const MAU_DAYS: usize = 30;
 
 /// A question about active users, as a person writes it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 #[schema(example = json!({"from": "2026-11-01", "to": "2026-12-01"}))]
 pub struct ActiveUsersQuery {
     /// Count only persons who did this event. Default: any event that counts as activity.
     #[serde(default)]
     #[schema(example = "purchase")]
+    #[param(example = "purchase")]
     pub event: Option<String>,
     /// First local day. Default: 30 days before `to`.
     #[serde(default)]
     #[schema(example = "2026-11-01")]
+    #[param(example = "2026-11-01")]
     pub from: Option<String>,
     /// The local day after the last. Default: tomorrow.
     #[serde(default)]
     #[schema(example = "2026-12-01")]
+    #[param(example = "2026-12-01")]
     pub to: Option<String>,
     /// First day of a calendar week.
     #[serde(default)]
+    #[param(inline)]
     pub week_start: WeekStart,
     /// Count persons one by one instead of asking the sketches (0.81 % standard error; near exact below some
     /// thousands).

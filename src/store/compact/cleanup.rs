@@ -1,5 +1,7 @@
 //! Removing what compactions made superfluous: old generations, and deltas that a generation includes.
 
+use std::collections::HashSet;
+
 use clickhouse::Row;
 use serde::Deserialize;
 
@@ -13,8 +15,10 @@ const DAYS_A_STATEMENT: usize = 200;
 /// What a clean-up removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Days for which something was removed.
-    pub days: u64,
+    /// Deltas that a generation includes.
+    pub deltas: u64,
+    /// Rows of old generations, and of such that were never switched to.
+    pub rows: u64,
 }
 
 /// A day's latest generation that is old enough.
@@ -26,6 +30,8 @@ struct Settled {
     /// For each shard the least cut of this generation and all later ones, so that no reader, whichever of
     /// them it holds for the latest, misses a delta.
     cuts: Vec<u64>,
+    /// Earlier switches of the day that are still recorded.
+    older: u64,
 }
 
 impl Settled {
@@ -70,49 +76,49 @@ impl Store {
     /// When ClickHouse does not do it; repeating is harmless.
     pub async fn drop_behind(&self, kind: Kind, grace_s: u32) -> Result<Dropped, StoreError> {
         let (deltas, delta_day) = kind.deltas();
-        let (table, table_day) = match kind {
-            Kind::Counts => ("counts", "toDate(bucket)"),
-            Kind::Sketches => ("sketches", "day"),
+        let table = match kind {
+            Kind::Counts => "counts",
+            Kind::Sketches => "sketches",
         };
         let settled = self.settled(kind, grace_s).await?;
-        let stale = self.days_with(table, table_day).await?;
-        let waiting = self.days_with(deltas, delta_day).await?;
-        let pick = |days: &std::collections::HashSet<(u32, u16)>| -> Vec<&Settled> {
-            settled
-                .iter()
-                .filter(|s| days.contains(&(s.project, s.on)))
-                .collect()
-        };
-        let mut touched = std::collections::HashSet::new();
-        for chunk in pick(&stale).chunks(DAYS_A_STATEMENT) {
-            self.remove(table, chunk, |s| s.old_rows(kind), &mut touched)
-                .await?;
+        let with_deltas = self.days_with(deltas, delta_day).await?;
+        let mut dropped = Dropped::default();
+
+        let passed: Vec<&Settled> = settled
+            .iter()
+            .filter(|day| with_deltas.contains(&(day.project, day.on)))
+            .collect();
+        for days in passed.chunks(DAYS_A_STATEMENT) {
+            let condition = any_of(days, |day| day.passed_deltas(kind));
+            // a mutation that rewrites, not one that masks: an hour's partition never merges again
+            let delete = format!("ALTER TABLE {deltas} DELETE WHERE {condition}");
+            dropped.deltas += self.remove(deltas, &condition, &delete).await?;
         }
-        for chunk in pick(&waiting).chunks(DAYS_A_STATEMENT) {
-            self.remove(deltas, chunk, |s| s.passed_deltas(kind), &mut touched)
-                .await?;
+
+        // The earlier switches go last: they are what finds the day again if this ends half-way.
+        let superseded: Vec<&Settled> = settled.iter().filter(|day| day.older > 0).collect();
+        for days in superseded.chunks(DAYS_A_STATEMENT) {
+            let condition = any_of(days, |day| day.old_rows(kind));
+            let delete = format!("DELETE FROM {table} WHERE {condition}");
+            dropped.rows += self.remove(table, &condition, &delete).await?;
+            let condition = any_of(days, |day| day.old_switches(kind));
+            let delete = format!("DELETE FROM compactions WHERE {condition}");
+            self.remove("compactions", &condition, &delete).await?;
         }
-        let all: Vec<&Settled> = settled.iter().collect();
-        for chunk in all.chunks(DAYS_A_STATEMENT) {
-            self.remove("compactions", chunk, |s| s.old_switches(kind), &mut touched)
-                .await?;
-        }
-        Ok(Dropped {
-            days: touched.len() as u64,
-        })
+        Ok(dropped)
     }
 
     async fn settled(&self, kind: Kind, grace_s: u32) -> Result<Vec<Settled>, StoreError> {
         Ok(self
             .compaction(&format!(
-                "SELECT c.project AS project, c.day AS on, any(h.gen) AS head, \
-                   minForEach(c.cuts) AS cuts \
+                "SELECT c.project AS project, c.day AS on, any(h.latest) AS head, \
+                   minForEachIf(c.cuts, c.gen >= h.latest) AS cuts, countIf(c.gen < h.latest) AS older \
                  FROM compactions AS c INNER JOIN \
-                   (SELECT project, day, max(gen) AS gen FROM compactions \
+                   (SELECT project, day, max(gen) AS latest FROM compactions \
                     WHERE kind = '{kind}' AND compacted_at <= now('UTC') - {grace_s} \
                     GROUP BY project, day) AS h \
                  ON c.project = h.project AND c.day = h.day \
-                 WHERE c.kind = '{kind}' AND c.gen >= h.gen GROUP BY project, on",
+                 WHERE c.kind = '{kind}' GROUP BY project, on",
                 kind = kind.name(),
             ))
             .fetch_all()
@@ -120,11 +126,7 @@ impl Store {
     }
 
     /// The (project, day) pairs that have rows at all.
-    async fn days_with(
-        &self,
-        table: &str,
-        day: &str,
-    ) -> Result<std::collections::HashSet<(u32, u16)>, StoreError> {
+    async fn days_with(&self, table: &str, day: &str) -> Result<HashSet<(u32, u16)>, StoreError> {
         #[derive(Row, Deserialize)]
         struct Pair {
             project: u32,
@@ -137,32 +139,25 @@ impl Store {
         Ok(pairs.into_iter().map(|pair| (pair.project, pair.on)).collect())
     }
 
-    /// Deletes what the conditions name, if there is any of it: an empty mutation costs as much as another.
-    async fn remove(
-        &self,
-        table: &str,
-        days: &[&Settled],
-        condition: impl Fn(&Settled) -> String,
-        touched: &mut std::collections::HashSet<(u32, u16)>,
-    ) -> Result<(), StoreError> {
-        let mut due = Vec::new();
-        for day in days {
-            due.push((condition(day), (day.project, day.on)));
-        }
-        let any: Vec<&str> = due.iter().map(|(condition, _)| condition.as_str()).collect();
-        let condition = any.join(" OR ");
+    /// Deletes what the condition names and returns how many rows that were; an empty mutation would cost as
+    /// much as another.
+    async fn remove(&self, table: &str, condition: &str, delete: &str) -> Result<u64, StoreError> {
         let found: u64 = self
             .compaction(&format!("SELECT count() FROM {table} WHERE {condition}"))
             .fetch_one()
             .await?;
-        if found == 0 {
-            return Ok(());
+        if found > 0 {
+            self.compaction(delete)
+                .with_setting("lightweight_deletes_sync", "2")
+                .with_setting("mutations_sync", "2")
+                .execute()
+                .await?;
         }
-        self.compaction(&format!("DELETE FROM {table} WHERE {condition}"))
-            .with_setting("lightweight_deletes_sync", "2")
-            .execute()
-            .await?;
-        touched.extend(due.iter().map(|(_, day)| *day));
-        Ok(())
+        Ok(found)
     }
+}
+
+fn any_of(days: &[&Settled], condition: impl Fn(&Settled) -> String) -> String {
+    let conditions: Vec<String> = days.iter().map(|day| condition(day)).collect();
+    conditions.join(" OR ")
 }
