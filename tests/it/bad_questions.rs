@@ -121,7 +121,7 @@ async fn bad_questions_are_named() {
             "/funnels?step=a&step=b&window=0s",
             field("?window", "out_of_range"),
         ),
-        ("/conversion?after=a", field("?goal", "missing_field")),
+        ("/conversion?after=a", field("?goal", "required")),
         ("/conversion?after=a&goal=", field("?goal", "required")),
         ("/events?limit=0", field("?limit", "out_of_range")),
         ("/events?limit=1001", field("?limit", "out_of_range")),
