@@ -20,13 +20,13 @@ pub async fn serve(installation: &Installation, address: &Address, arguments: &[
 }
 
 /// Lets the writers finish and waits for quiet; then everything must agree.
-pub async fn settle(what: &str, client: &Client, writers: Writers, kills: usize, began: Instant) {
+pub async fn settle(what: &str, client: &Client, writers: Writers, faults: usize, began: Instant) {
     let ledger = writers.finish().await;
     client.quiet().await;
     let rows = stored(client).await;
     let found = compare(&rows, &ledger);
     eprintln!(
-        "{what}: {kills} kills, {} events answered 200 ({} requests sent again), {} given up of which {} are stored, \
+        "{what} {faults} times: {} events answered 200 ({} requests sent again), {} given up of which {} are stored, \
          {} lost, {} doubled, {} foreign, {:.0} s",
         found.acknowledged,
         ledger.retries,

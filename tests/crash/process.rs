@@ -67,7 +67,7 @@ impl Process {
         children.into_iter().chain(deeper).collect()
     }
 
-    /// Every process whose command line names this folder, whoever its parent is by now.
+    /// Every process of ours whose command line names this folder, whoever its parent is by now.
     pub fn naming(folder: &Path) -> Vec<Process> {
         let folder = folder.to_string_lossy().into_owned();
         let ourselves = std::process::id();
@@ -79,6 +79,11 @@ impl Process {
             .filter(|&pid| pid != ourselves)
             .filter_map(Process::find)
             .filter(|process| process.command.contains(&folder))
+            // Somebody may be looking at the folder meanwhile.
+            .filter(|process| {
+                process.command.starts_with("redis-server")
+                    || process.command.starts_with(env!("CARGO_BIN_EXE_footfall"))
+            })
             .collect()
     }
 }

@@ -43,7 +43,7 @@ async fn a_second_start_is_refused_and_a_graceful_stop_under_load_loses_nothing(
         running = serve(&installation, &address, &[]).await;
     }
     writers.acknowledge(10).await;
-    settle("stopped", &client, writers, 0, began).await;
+    settle("stopped", &client, writers, 2, began).await;
     running.stop(Signal::INT).await;
     installation.nobody_is_left().await;
 }
