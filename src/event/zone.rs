@@ -29,7 +29,9 @@ impl Day {
 
     /// The civil date. Days outside years -9999..=9999 saturate, which no accepted event can reach.
     pub fn date(self) -> Date {
-        jiff::civil::date(1970, 1, 1).saturating_add(self.0.days())
+        // The first and the last date of the calendar; jiff's spans panic far beyond.
+        let days = self.0.clamp(-4_371_587, 2_932_896);
+        jiff::civil::date(1970, 1, 1).saturating_add(days.days())
     }
 
     /// The day of a civil date.
@@ -78,6 +80,28 @@ impl<'de> Deserialize<'de> for Day {
     }
 }
 
+/// The instant `ts_ms` milliseconds after 1970-01-01 UTC; the nearest one where the calendar has none so far
+/// away.
+pub fn instant(ts_ms: i64) -> Timestamp {
+    let nearest = if ts_ms < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_millisecond(ts_ms).unwrap_or(nearest)
+}
+
+/// Whether a text that is to be read as an instant has no offset, or one of at most 18 hours: the zones of the
+/// world stay below 15, jiff takes 25. False too with an annotation of RFC 9557 (`[Europe/Berlin]`), which jiff
+/// reads over.
+pub fn has_plausible_offset(text: &str) -> bool {
+    if text.contains('[') {
+        return false;
+    }
+    let time = text.split_once(['T', 't', ' ']).map_or("", |(_, time)| time);
+    let Some((_, offset)) = time.split_once(['+', '-']) else {
+        return true;
+    };
+    let hours = offset.get(..2).and_then(|hours| hours.parse::<u8>().ok());
+    hours.is_some_and(|hours| hours <= 18)
+}
+
 /// An IANA time zone, by name. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone {
@@ -113,28 +137,30 @@ impl Zone {
         &self.tz
     }
 
-    /// The local day of an instant in milliseconds.
+    /// The local day of an instant in milliseconds; instants outside the calendar saturate.
     pub fn local_day(&self, ts_ms: i64) -> Day {
-        let instant = Timestamp::from_millisecond(ts_ms).unwrap_or(Timestamp::UNIX_EPOCH);
-        Day::from_date(self.tz.to_datetime(instant).date())
+        Day::from_date(self.tz.to_datetime(instant(ts_ms)).date())
     }
 
     /// The first instant of a local day, in milliseconds. Midnight may not exist; a day that does not
-    /// exist at all (Apia 2011-12-30) starts where the next one does.
+    /// exist at all (Apia 2011-12-30) starts where the next one does. Days outside the calendar saturate.
     pub fn day_start(&self, day: Day) -> i64 {
         self.tz
             .to_ambiguous_zoned(day.date().at(0, 0, 0, 0))
             .compatible()
-            .map_or(i64::from(day.0) * UTC_DAY_MS, |zoned| {
-                // In a gap "compatible" moves forward by the gap's length; the day's first instant is the
-                // transition itself, which start_of_day finds. When the whole day is missing that day
-                // belongs to the next date, whose start is the same transition.
-                zoned
-                    .start_of_day()
-                    .map_or(zoned.timestamp().as_millisecond(), |z| {
-                        z.timestamp().as_millisecond()
-                    })
-            })
+            .map_or_else(
+                |_| instant(i64::from(day.0) * UTC_DAY_MS).as_millisecond(),
+                |zoned| {
+                    // In a gap "compatible" moves forward by the gap's length; the day's first instant is the
+                    // transition itself, which start_of_day finds. When the whole day is missing that day
+                    // belongs to the next date, whose start is the same transition.
+                    zoned
+                        .start_of_day()
+                        .map_or(zoned.timestamp().as_millisecond(), |z| {
+                            z.timestamp().as_millisecond()
+                        })
+                },
+            )
     }
 
     /// Whether the local day has any instant at all.
@@ -176,6 +202,25 @@ mod tests {
         let lost: Day = "2011-12-30".parse().unwrap();
         assert!(!zone.day_exists(lost));
         assert_eq!(zone.day_start(lost), zone.day_start(lost.plus(1)));
+    }
+
+    #[test]
+    fn what_lies_outside_the_calendar_saturates_at_its_nearest_end() {
+        for name in ["UTC", "Europe/Berlin", "Etc/GMT+12", "Pacific/Kiritimati"] {
+            let zone = Zone::parse(name).unwrap();
+            assert!(
+                zone.local_day(i64::MAX).to_string().starts_with("9999-12-3"),
+                "{name}"
+            );
+            assert!(
+                zone.local_day(i64::MIN).to_string().starts_with("-009999-01-0"),
+                "{name}"
+            );
+            let last: Day = "9999-12-31".parse().unwrap();
+            assert!(zone.local_day(zone.day_start(last)) >= last.plus(-1), "{name}");
+            assert_eq!(Day(i32::MAX).date(), last.date());
+            assert_eq!(Day(i32::MIN).date().to_string(), "-009999-01-01");
+        }
     }
 
     #[test]

@@ -11,11 +11,12 @@ use jiff::civil::Weekday;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
+use crate::event::zone::instant;
 use crate::event::{Day, Zone};
 
 pub use parse::{
-    DEFAULT_DAYS, DEFAULT_WINDOW, MAX_POINTS, MAX_RANGE_DAYS, MAX_WINDOW_MS, day_range, parse_instant,
-    parse_window, time_range, window,
+    DEFAULT_DAYS, DEFAULT_WINDOW, FIRST_DAY, LAST_DAY, MAX_POINTS, MAX_RANGE_DAYS, MAX_WINDOW_MS, day_range,
+    parse_instant, parse_window, time_range, window,
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -234,10 +235,6 @@ fn offset_change(zone: &Zone, after: i64, before: i64) -> Option<i64> {
 
 fn offset_ms(zone: &Zone, ts: i64) -> i64 {
     i64::from(zone.tz().to_offset(instant(ts)).seconds()) * 1000
-}
-
-fn instant(ts: i64) -> Timestamp {
-    Timestamp::from_millisecond(ts).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 #[cfg(test)]

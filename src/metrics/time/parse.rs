@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{DayRange, TimeRange};
+use crate::event::zone::has_plausible_offset;
 use crate::event::{Day, Zone};
 use crate::metrics::SpecError;
 
@@ -17,32 +18,40 @@ pub const DEFAULT_WINDOW: &str = "7d";
 /// The range when none is given: this many local days up to and including today.
 pub const DEFAULT_DAYS: i32 = 30;
 
-/// 2100-01-01: the raw tables' dates end in 2149, and sums of ranges and windows must stay inside.
-const LAST_DAY: Day = Day(47_482);
+/// The first day that a question may name: 1970-01-01.
+pub const FIRST_DAY: Day = Day(0);
+/// The last: 2100-01-01. The raw tables' dates end in 2149, and sums of ranges and windows must stay inside.
+pub const LAST_DAY: Day = Day(47_482);
 
 /// The instant that `text` names: a date (`2026-11-01`, its first instant in `zone`) or an RFC 3339 instant
-/// (`2026-11-01T00:00:00+01:00`). In UTC milliseconds, within 1970 and 2099.
+/// (`2026-11-01T00:00:00+01:00`). In UTC milliseconds, on a local day from [`FIRST_DAY`] to [`LAST_DAY`].
 pub fn parse_instant(pointer: &str, text: &str, zone: &Zone) -> Result<i64, SpecError> {
-    let ts = if let Some(day) = parse_date(text) {
-        zone.day_start(day)
-    } else {
-        text.parse::<Timestamp>()
-            .map_err(|_| {
-                SpecError::new(
-                    pointer,
-                    "invalid_time",
-                    format!("{text:?} is neither a date (2026-11-01) nor an instant (2026-11-01T00:00:00Z)"),
-                )
-            })?
-            .as_millisecond()
-    };
-    if ts < 0 && zone.local_day(ts) < Day(0) || zone.local_day(ts) > LAST_DAY {
-        return Err(SpecError::new(
+    let supported = |day: Day| {
+        if (FIRST_DAY..=LAST_DAY).contains(&day) {
+            return Ok(day);
+        }
+        Err(SpecError::new(
             pointer,
             "out_of_range",
-            "times lie between 1970-01-01 and 2100-01-01",
-        ));
+            format!("times lie between {FIRST_DAY} and {LAST_DAY}"),
+        ))
+    };
+    if let Some(day) = parse_date(text) {
+        // Compared before it is converted: the last dates of the calendar have no instant in every zone.
+        return Ok(zone.day_start(supported(day)?));
     }
+    let invalid = || {
+        SpecError::new(
+            pointer,
+            "invalid_time",
+            format!("{text:?} is neither a date (2026-11-01) nor an instant (2026-11-01T00:00:00Z)"),
+        )
+    };
+    if !has_plausible_offset(text) {
+        return Err(invalid());
+    }
+    let ts = text.parse::<Timestamp>().map_err(|_| invalid())?.as_millisecond();
+    supported(zone.local_day(ts))?;
     Ok(ts)
 }
 
@@ -72,7 +81,10 @@ pub fn time_range(
     let from = from.map(|text| end("/from", text));
     let to = to.map(|text| end("/to", text));
     let to_ms = to.unwrap_or_else(|| zone.day_start(zone.local_day(now_ms).plus(1)));
-    let from_ms = from.unwrap_or_else(|| zone.day_start(zone.local_day(to_ms - 1).plus(1 - DEFAULT_DAYS)));
+    let from_ms = from.unwrap_or_else(|| {
+        let first = zone.local_day(to_ms - 1).plus(1 - DEFAULT_DAYS);
+        zone.day_start(first.max(FIRST_DAY))
+    });
     if errors.len() > before {
         return TimeRange { from_ms, to_ms };
     }
@@ -212,6 +224,9 @@ mod tests {
             "2026-02-30",
             "20260701",
             "2026-07-01T00:00:00",
+            "2026-07-01T00:00:00+25:00",
+            "2026-07-01T00:00:00-19:00",
+            "2026-07-01T00:00:00+02:00[Europe/Berlin]",
             "1234567890",
         ] {
             assert_eq!(
@@ -225,11 +240,64 @@ mod tests {
             "2101-01-01",
             "9999-12-30T00:00:00Z",
             "-000044-03-15T00:00:00Z",
+            "9999-12-31",
+            "2100-01-02",
         ] {
             assert_eq!(
                 parse_instant("/from", bad, &berlin).unwrap_err().code,
                 "out_of_range",
                 "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_date_is_refused_or_lies_within_the_limits_in_order() {
+        let first = "-009999-01-01".parse::<Day>().unwrap();
+        let last = "9999-12-31".parse::<Day>().unwrap();
+        for name in [
+            "UTC",
+            "Europe/Berlin",
+            "Pacific/Kiritimati",
+            "Pacific/Apia",
+            "Etc/GMT+12",
+        ] {
+            let zone = Zone::parse(name).unwrap();
+            let (mut before, mut taken) = (i64::MIN, 0);
+            for day in (first.0..=last.0).map(Day) {
+                let supported = (FIRST_DAY..=LAST_DAY).contains(&day);
+                // Every date near the limits, one in 61 of the others.
+                let near = [first.0, 0, LAST_DAY.0, last.0]
+                    .iter()
+                    .any(|limit| (day.0 - limit).abs() < 400);
+                if !near && day.0 % 61 != 0 {
+                    continue;
+                }
+                let start = zone.day_start(day);
+                assert!(start >= before, "{name} {day}: day starts go forward");
+                before = start;
+                match parse_instant("/to", &day.to_string(), &zone) {
+                    Ok(ts) => {
+                        assert!(supported, "{name} {day}");
+                        assert_eq!(ts, start);
+                        taken += 1;
+                    }
+                    Err(error) => {
+                        assert!(!supported, "{name} {day}: {error:?}");
+                        assert_eq!(error.pointer, "/to");
+                    }
+                }
+            }
+            assert!(taken > 1_000);
+        }
+    }
+
+    #[test]
+    fn a_range_to_the_end_of_the_calendar_is_refused() {
+        for to in ["9999-12-30", "9999-12-31"] {
+            assert_eq!(
+                codes(Some("2026-01-01"), Some(to)),
+                [("/to".to_owned(), "out_of_range")]
             );
         }
     }
