@@ -46,6 +46,13 @@ fn the_smallest_event_is_complete() {
 }
 
 #[test]
+fn a_number_is_stored_as_it_was_sent_to_the_last_digit() {
+    let wire = r#"{"event": "open", "device_id": "d", "properties": {"x": 5.9807439496317076e-241}}"#;
+    let event = take(serde_json::from_str(wire).unwrap()).unwrap();
+    assert_eq!(event.props, r#"{"x":5.9807439496317076e-241}"#);
+}
+
+#[test]
 fn ids_given_here_never_repeat() {
     let mut ids: Vec<Uuid> = (0..2000).map(|_| given_id(NOW)).collect();
     ids.sort();
