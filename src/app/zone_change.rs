@@ -1,4 +1,5 @@
 //! A project's zone changed: its days have other borders now, so their sketches are built again from raw events.
+//! Until then answers from sketches carry the warning `rebuild_pending`.
 
 use std::sync::Arc;
 
@@ -30,26 +31,16 @@ pub async fn queue_pending(rooms: &Rooms) -> anyhow::Result<()> {
 
 async fn queue(rooms: &Rooms, change: &ZoneChange) -> anyhow::Result<()> {
     let now = rooms.clock.now_ms();
-    // Today's events may still be on their way into the tables.
-    let today = Day::of_utc(now);
-    let (first, last) = rooms
-        .store
-        .data_days(change.project)
-        .await?
-        .map_or((today, today), |(first, last)| {
-            (first.min(today), last.max(today))
-        });
-    // In another zone an event may fall on the day before or after.
-    let rebuilds: Vec<Rebuild> = (first.0 - 1..=last.0 + 1)
-        .map(|day| Rebuild {
-            project: change.project,
-            kind: RollupKind::Sketches,
-            day: Day(day),
-        })
-        .collect();
+    // One member that stands for every day: the roller finds out which those are once everything received
+    // under the old zone, a backfill of years ago too, is in the tables.
+    let every_day = Rebuild {
+        project: change.project,
+        kind: RollupKind::AllSketches,
+        day: Day::of_utc(now),
+    };
     rooms
         .stream
-        .queue_rebuilds(&rebuilds, now + SETTLES_AFTER_MS)
+        .queue_rebuilds(&[every_day], now + SETTLES_AFTER_MS)
         .await?;
     rooms.meta.zone_rebuild_queued(change).await?;
     Ok(())

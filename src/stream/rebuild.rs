@@ -16,14 +16,18 @@ pub enum RollupKind {
     Counts,
     /// Sketches per day; the day is a day of the project's zone.
     Sketches,
+    /// Sketches of every day with activity, after a change of zone. Which days those are is settled when it is
+    /// due, because a backfill may be on its way into the tables; the day is the one on which it was asked for.
+    AllSketches,
 }
 
 impl RollupKind {
-    /// The name in Redis and in ClickHouse's `compactions`.
+    /// The name in Redis.
     pub fn as_str(self) -> &'static str {
         match self {
             RollupKind::Counts => "counts",
             RollupKind::Sketches => "sketches",
+            RollupKind::AllSketches => "all-sketches",
         }
     }
 }
@@ -58,6 +62,7 @@ impl FromStr for Rebuild {
         let kind = match kind {
             "counts" => RollupKind::Counts,
             "sketches" => RollupKind::Sketches,
+            "all-sketches" => RollupKind::AllSketches,
             _ => return Err(()),
         };
         let project = ProjectNumber(project.parse().map_err(drop)?);
@@ -129,6 +134,33 @@ impl EventStream {
             .arg(self.keys().rebuild())
             .query_async(&mut self.back())
             .await?)
+    }
+
+    /// Sketches of the project that wait to be rebuilt or are being rebuilt: until then they may hold the days of
+    /// a zone that is gone. Usually one look at an empty queue.
+    pub async fn sketches_pending(&self, project: ProjectNumber) -> Result<u64, StreamError> {
+        if self.rebuilds_waiting().await? == 0 {
+            return Ok(0);
+        }
+        let mut cursor = 0_u64;
+        let mut pending = 0;
+        loop {
+            let mut command = redis::cmd("ZSCAN");
+            command
+                .arg(self.keys().rebuild())
+                .arg(cursor)
+                .arg("MATCH")
+                .arg(format!("{project}:*sketches:*"))
+                .arg("COUNT")
+                .arg(1_000);
+            let (next, found): (u64, Vec<String>) = command.query_async(&mut self.back()).await?;
+            // Members and scores in turn.
+            pending += found.len() as u64 / 2;
+            if next == 0 {
+                return Ok(pending);
+            }
+            cursor = next;
+        }
     }
 
     /// Draws the number of a new generation of rollups. Draw it *before* reading what the generation is made

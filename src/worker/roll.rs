@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::event::{ProjectNumber, Zone};
+use crate::event::{Day, ProjectNumber, Zone};
 use crate::store::Store;
 use crate::store::compact::{Candidate, Kind, Outcome};
 use crate::store::error::StoreError;
@@ -144,6 +144,10 @@ impl Roller {
         // What was taken before a rebuild is due may name the local days of a zone that is gone; once it is in
         // the tables the rebuild finds it among the raw events.
         let settled = self.stream.as_of(now_ms).await?.as_of;
+        let due = self.stream.due_rebuilds(settled, MOST_DAYS as usize).await?;
+        for all in due.into_iter().filter(|due| due.kind == RollupKind::AllSketches) {
+            self.expand(all, now_ms, settled).await?;
+        }
         for rebuild in self.stream.due_rebuilds(settled, MOST_DAYS as usize).await? {
             self.in_turn(rebuild.project, self.rebuild(rebuild, now_ms, &mut rolled))
                 .await?;
@@ -217,6 +221,25 @@ impl Roller {
         Ok(())
     }
 
+    /// Replaces the rebuild of all days by one of each, due at `due_ms`. The days are queued before it goes, so
+    /// that something of the project is pending all the while.
+    async fn expand(&self, all: Rebuild, now_ms: i64, due_ms: i64) -> Result<(), RollError> {
+        let project = all.project;
+        let claimed = self.stream.claim_rebuild(all, now_ms).await?;
+        if let Some((first, last)) = self.store.data_days(project).await? {
+            // In another zone an event may fall on the day before or after.
+            let days: Vec<Rebuild> = (first.0 - 1..=last.0 + 1)
+                .map(|day| Rebuild {
+                    project,
+                    kind: RollupKind::Sketches,
+                    day: Day(day),
+                })
+                .collect();
+            self.stream.queue_rebuilds(&days, due_ms).await?;
+        }
+        Ok(self.stream.finish_rebuild(claimed).await?)
+    }
+
     async fn rebuild(&self, rebuild: Rebuild, now_ms: i64, rolled: &mut Rolled) -> Result<(), RollError> {
         let Rebuild { project, kind, day } = rebuild;
         let claimed = self.stream.claim_rebuild(rebuild, now_ms).await?;
@@ -233,6 +256,8 @@ impl Roller {
                         .rebuild_sketches(project, day, &zone, generation, &cuts)
                         .await?
                 }
+                // Another roller queued it a moment ago: the next look expands it.
+                RollupKind::AllSketches => return self.expand(rebuild, now_ms, now_ms).await,
             };
             if let Outcome::Switched { .. } = outcome {
                 rolled.rebuilt += 1;

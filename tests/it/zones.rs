@@ -44,8 +44,20 @@ async fn agrees(world: &World, shop: &Tenant, events: &[Event]) {
                 "{question}"
             );
             assert_eq!(reply["meta"]["timezone"], shop.zone.name());
+            assert_eq!(reply["meta"]["warnings"], json!([]));
         }
     }
+}
+
+/// Whether the answer over closed days of the past says that it is complete, and what it warns of.
+async fn says(world: &World, shop: &Tenant, exact: bool) -> (bool, Vec<String>) {
+    let path = shop.path(&format!(
+        "/active-users?from=2026-11-10&to=2026-11-20&exact={exact}"
+    ));
+    let meta = world.get(&path, &shop.secret).await.expect(200)["meta"].clone();
+    let warnings = meta["warnings"].as_array().expect("warnings");
+    let code = |warning: &Value| warning["code"].as_str().expect("a code").to_owned();
+    (meta["complete"] == true, warnings.iter().map(code).collect())
 }
 
 #[tokio::test]
@@ -64,6 +76,9 @@ async fn active_users_are_counted_by_the_days_of_the_new_zone() {
     for zone in ["Asia/Kathmandu", "Pacific/Apia", "America/Los_Angeles"] {
         world.at(NOW);
         let shop = change(&world, &shop, zone).await;
+        let pending = vec!["rebuild_pending".to_owned()];
+        assert_eq!(says(&world, &shop, false).await, (false, pending), "{zone}");
+        assert_eq!(says(&world, &shop, true).await, (true, vec![]), "{zone}");
         world.at(LATER);
         let rolled = world.settle(LATER).await;
         assert!(rolled.rebuilt > 0, "{zone}");
@@ -84,7 +99,9 @@ async fn events_that_were_under_way_when_the_zone_changed_land_in_the_days_of_th
     // Taken under the old zone, still in the stream when the days are due to be counted anew.
     let under_way = json!([
         view("bob", "2026-11-20T20:00:00Z"),
-        view("cem", "2026-11-22T20:00:00Z")
+        view("cem", "2026-11-22T20:00:00Z"),
+        // Of a day far from all that are in the tables.
+        view("dot", "2026-08-01T20:00:00Z")
     ]);
     world.send(&shop.write, under_way).await;
     let shop = change(&world, &shop, "Asia/Kathmandu").await;
@@ -99,6 +116,15 @@ async fn events_that_were_under_way_when_the_zone_changed_land_in_the_days_of_th
         let days = world.get(&path, &shop.secret).await.expect(200)["data"]["days"].clone();
         let dau: Vec<&Value> = (0..4).map(|n| &days[n]["dau"]).collect();
         assert_eq!(dau, [0, 2, 0, 1], "exact={exact}");
+        let path = shop.path(&format!(
+            "/active-users?from=2026-08-01&to=2026-08-03&exact={exact}"
+        ));
+        let days = world.get(&path, &shop.secret).await.expect(200)["data"]["days"].clone();
+        assert_eq!(
+            (&days[0]["dau"], &days[1]["dau"]),
+            (&json!(0), &json!(1)),
+            "exact={exact}"
+        );
     }
     world.close().await;
 }

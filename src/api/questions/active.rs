@@ -10,7 +10,7 @@ use super::{Asked, Loaded, Questions, refused, refused_query};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::active::{ActiveSpec, ActiveUsersQuery, ActiveUsersReport, ExactActives, from_sketches};
-use crate::metrics::envelope::Answer;
+use crate::metrics::envelope::{Answer, Warning};
 use crate::metrics::sketch::{STANDARD_ERROR, UserSketch};
 use crate::problem::Problem;
 
@@ -65,6 +65,7 @@ async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersRe
         counted.add_person(&days);
         return Ok(asked.answer(counted.finish(asked.now_ms), until, rows.rows_read(), None));
     }
+    let rebuilding = asked.is_rebuilding().await?;
     let facts = asked
         .store
         .day_sketches(asked.number, spec.sketch_event(), facts.from, facts.to)
@@ -78,5 +79,14 @@ async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersRe
             .or_insert(sketch);
     }
     let report = from_sketches(spec, &asked.zone, asked.now_ms, &sketches);
-    Ok(asked.answer(report, until, facts.rows_read, Some(STANDARD_ERROR)))
+    let mut answer = asked.answer(report, until, facts.rows_read, Some(STANDARD_ERROR));
+    if rebuilding {
+        answer.meta.complete = false;
+        answer.meta.warnings.push(Warning::new(
+            "rebuild_pending",
+            "days are being counted anew, as after a change of the project's time zone: until that is done, in some \
+             seconds or minutes, these numbers may still be those of the old days; `exact=true` counts the new ones now",
+        ));
+    }
+    Ok(answer)
 }

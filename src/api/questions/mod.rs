@@ -140,6 +140,7 @@ pub struct Asked {
     pub now_ms: i64,
     /// Facts.
     pub store: Store,
+    stream: EventStream,
     as_of: AsOf,
     started: Instant,
     _place: admission::Place,
@@ -171,10 +172,21 @@ impl Asked {
             zone,
             now_ms,
             store: questions.store.clone(),
+            stream: questions.stream.clone(),
             as_of,
             started,
             project,
             _place: place,
+        })
+    }
+
+    /// Whether sketches of the project wait to be computed again. Ask before reading them: then the worst is a
+    /// warning too many.
+    pub async fn is_rebuilding(&self) -> Result<bool, Problem> {
+        let pending = self.stream.sketches_pending(self.number).await;
+        pending.map(|days| days > 0).map_err(|error| {
+            tracing::warn!(%error, "the stream does not say which days wait to be rebuilt");
+            Problem::unavailable("the event stream does not answer", 1)
         })
     }
 
