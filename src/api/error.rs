@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer};
 use utoipa::IntoResponses;
 
 use crate::meta::MetaError;
@@ -30,26 +30,29 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "send the body as Content-Type: application/json",
-            ));
-        }
-        let body =
-            Bytes::from_request(request, state)
-                .await
-                .map_err(|rejection| match rejection.status() {
-                    StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-                        StatusCode::PAYLOAD_TOO_LARGE,
-                        "body_too_large",
-                        "the body is larger than this route takes (2 MB)",
-                    ),
-                    status => Problem::new(status, "unreadable_body", rejection.body_text()),
-                })?;
-        read_json(&body).map(ApiJson)
+        read_json(&json_body(request, state).await?).map(ApiJson)
     }
+}
+
+/// The body of a request that says that it is JSON, not read yet.
+pub async fn json_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    if !is_json(request.headers()) {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "send the body as Content-Type: application/json",
+        ));
+    }
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "the body is larger than this route takes (2 MB)",
+            ),
+            status => Problem::new(status, "unreadable_body", rejection.body_text()),
+        })
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ApiQuery<T> {
@@ -64,7 +67,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ApiQuery<T> {
                 let text = error.inner().to_string();
                 let (code, named) = reason(&text);
                 let name = named.map_or_else(|| error.path().to_string(), str::to_owned);
-                Problem::invalid_field(&format!("?{name}"), code, text)
+                Problem::invalid_field(&format!("?{name}"), code, in_words(&text))
             })
     }
 }
@@ -90,9 +93,21 @@ fn is_json(headers: &HeaderMap) -> bool {
         })
 }
 
-fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+/// Reads a whole body.
+pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let value = read_value(&mut reader)?;
+    reader.end().map_err(|cause| malformed(&cause))?;
+    Ok(value)
+}
+
+/// Reads what stands in JSON, or in a [`serde_json::Value`].
+pub fn read_value<'de, T, D>(reader: D) -> Result<T, Problem>
+where
+    T: DeserializeOwned,
+    D: Deserializer<'de, Error = serde_json::Error>,
+{
+    serde_path_to_error::deserialize(reader).map_err(|error| {
         let pointer = pointer_of(error.path());
         let cause = error.into_inner();
         if cause.is_data() {
@@ -102,12 +117,36 @@ fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
                 ("missing_field", Some(name)) => format!("{pointer}/{name}"),
                 _ => pointer,
             };
-            return Problem::invalid_field(&pointer, code, text);
+            return Problem::invalid_field(&pointer, code, in_words(&text));
         }
         malformed(&cause)
-    })?;
-    reader.end().map_err(|cause| malformed(&cause))?;
-    Ok(value)
+    })
+}
+
+/// serde's `invalid type: integer `5`, expected struct StepQuery` for people who do not write our Rust.
+fn in_words(text: &str) -> String {
+    let Some((found, expected)) = text
+        .strip_prefix("invalid type: ")
+        .or_else(|| text.strip_prefix("invalid value: "))
+        .and_then(|rest| rest.rsplit_once(", expected "))
+    else {
+        return text.to_owned();
+    };
+    let expected = match expected {
+        "a sequence" => "an array",
+        "a map" => "an object",
+        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        _ if expected.starts_with("struct ") => "an object",
+        other => other,
+    };
+    let found = match found {
+        "sequence" => "an array",
+        "map" => "an object",
+        other => other,
+    };
+    format!("must be {expected}, not {found}")
 }
 
 fn malformed(cause: &serde_json::Error) -> Problem {

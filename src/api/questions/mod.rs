@@ -7,32 +7,34 @@ pub mod funnels;
 pub mod trends;
 
 mod admission;
+mod question;
 
 use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::error::{ApiJson, ApiPath, Named, SignedIn, WithBody};
+use super::error::{ApiPath, Named, SignedIn, WithBody};
 use super::{Accounts, Answered, Caller, Need};
 use crate::event::{ProjectNumber, Zone};
 use crate::meta::Project;
 use crate::metrics::SpecError;
-use crate::metrics::active::{ActiveUsersQuery, ActiveUsersReport};
-use crate::metrics::conversion::{ConversionQuery, ConversionReport};
+use crate::metrics::active::ActiveUsersReport;
+use crate::metrics::conversion::ConversionReport;
 use crate::metrics::envelope::{Answer, Envelope, Warning};
-use crate::metrics::funnel::{FunnelQuery, FunnelReport};
+use crate::metrics::funnel::FunnelReport;
 use crate::metrics::time::Moment;
-use crate::metrics::trend::{TrendReport, TrendsQuery};
+use crate::metrics::trend::TrendReport;
 use crate::problem::{FieldError, Problem};
 use crate::store::{Store, StoreError};
 use crate::stream::{AsOf, EventStream};
 
 pub use admission::Admission;
+pub use question::Question;
 
 /// What questions need besides accounts.
 #[derive(Clone)]
@@ -54,20 +56,6 @@ impl Questions {
             admission: Admission::default(),
         }
     }
-}
-
-/// A question, tagged by `kind`. Unknown members are refused.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Question {
-    /// DAU, WAU, MAU, weeks, months, stickiness.
-    ActiveUsers(ActiveUsersQuery),
-    /// Events over time.
-    Trends(TrendsQuery),
-    /// An ordered funnel.
-    Funnel(FunnelQuery),
-    /// Conversion of a goal after an event, by day of entry.
-    Conversion(ConversionQuery),
 }
 
 /// The answer to a [`Question`], tagged by the same `kind`.
@@ -102,7 +90,7 @@ pub async fn ask(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
-    ApiJson(question): ApiJson<Question>,
+    question: Question,
 ) -> Answered<Json<QuestionAnswer>> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
     Ok(Json(match question {
