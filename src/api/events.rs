@@ -16,6 +16,7 @@ use super::questions::{Asked, Loaded, Questions, refused_query};
 use super::{Accounts, Answered, Caller};
 use crate::metrics::envelope::Answer;
 use crate::metrics::time::{Moment, time_range};
+use crate::metrics::trend::check_quarter_hours;
 use crate::store::events::{EventQuery, Place, StoredEvent};
 use crate::store::rollups::quarter_hours;
 
@@ -176,6 +177,7 @@ pub async fn event_names(
         asked.now_ms,
         &mut errors,
     );
+    check_quarter_hours(range, &mut errors);
     if !errors.is_empty() {
         return Err(refused_query(errors));
     }

@@ -37,6 +37,19 @@ pub struct TrendsQuery {
     pub week_start: WeekStart,
 }
 
+/// Counts are kept per UTC quarter hour: refuses ranges that start or end within one.
+pub fn check_quarter_hours(range: TimeRange, errors: &mut Vec<SpecError>) {
+    for (pointer, ts) in [("/from", range.from_ms), ("/to", range.to_ms)] {
+        if ts % (i64::from(QUARTER_HOUR_S) * 1000) != 0 {
+            errors.push(SpecError::new(
+                pointer,
+                "not_a_quarter_hour",
+                "events are counted per UTC quarter hour: the range has to start and end on one",
+            ));
+        }
+    }
+}
+
 /// A validated [`TrendsQuery`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrendSpec {
@@ -81,15 +94,7 @@ impl TrendsQuery {
             now_ms,
             &mut errors,
         );
-        for (pointer, ts) in [("/from", range.from_ms), ("/to", range.to_ms)] {
-            if ts % (i64::from(QUARTER_HOUR_S) * 1000) != 0 {
-                errors.push(SpecError::new(
-                    pointer,
-                    "not_a_quarter_hour",
-                    "trends are counted per UTC quarter hour: the range has to start and end on one",
-                ));
-            }
-        }
+        check_quarter_hours(range, &mut errors);
         if errors.is_empty() {
             let points = time::buckets(zone, range, self.interval, self.week_start).len() * self.events.len();
             if points > MAX_POINTS {
