@@ -13,6 +13,7 @@ pub struct Export {
 impl Store {
     /// The project's events with event time in `[from_ms, to_ms)`, in no particular order, one JSON object a
     /// line: `id, event, timestamp, received_at` (RFC 3339, UTC), ids, typed columns, `properties` (object).
+    /// Without `local_day`: it is the day in the zone that the project had at receipt.
     ///
     /// # Errors
     /// When ClickHouse does not accept the question.
@@ -31,8 +32,8 @@ impl Store {
                    if(props = '', '{}', replaceRegexpAll(props, '[\\\\r\\\\n]', ' ')), '}') \
                  FROM (SELECT props, formatRowNoNewline('JSONEachRow', id, event, ts AS timestamp, seq, received_at, \
                      distinct_id, device_id, user_id, path, host, referrer_host, utm_source, utm_medium, \
-                     utm_campaign, country, region, city, browser, os, device, lib, amount, currency, flags, \
-                     local_day) AS json \
+                     utm_campaign, country, region, city, browser, os, device, lib, amount, currency, flags) \
+                     AS json \
                    FROM events WHERE project = {project:UInt32} \
                    AND day >= toDate({from_day:UInt16}) AND day <= toDate({to_day:UInt16}) \
                    AND ts >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') \

@@ -47,15 +47,18 @@ pub struct Found {
 
 /// Exports everything.
 pub async fn stored(client: &Client) -> Vec<Row> {
+    // The zone of the demo, and of the project that the clients make.
+    let zone = jiff::tz::TimeZone::get("Europe/Berlin").expect("a zone");
+    let instant = |line: &Value| {
+        let text = text(&line["timestamp"]);
+        text.parse::<jiff::Timestamp>().expect("an instant")
+    };
     let row = |line: &Value| Row {
         id: text(&line["id"]).parse().expect("a UUID"),
         event: text(&line["event"]),
         person: text(&line["distinct_id"]),
-        day: text(&line["local_day"]),
-        ts: text(&line["timestamp"])
-            .parse::<jiff::Timestamp>()
-            .expect("an instant")
-            .as_millisecond(),
+        day: instant(line).to_zoned(zone.clone()).date().to_string(),
+        ts: instant(line).as_millisecond(),
         seq: line["seq"].as_u64().expect("a number"),
         active: line["flags"].as_u64().expect("bits") & NOT_ACTIVITY == 0,
     };
