@@ -55,6 +55,14 @@ impl FieldError {
             detail: detail.into(),
         }
     }
+
+    /// The reason after the field's name, unless it is about the whole body.
+    pub fn sentence(&self) -> String {
+        if self.pointer.is_empty() {
+            return self.detail.clone();
+        }
+        format!("{}: {}", self.pointer, self.detail)
+    }
 }
 
 impl Problem {
@@ -81,7 +89,7 @@ impl Problem {
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = errors
             .iter()
-            .map(|e| format!("{}: {}", e.pointer, e.detail))
+            .map(FieldError::sentence)
             .collect::<Vec<_>>()
             .join("; ");
         Self {

@@ -30,7 +30,8 @@ pub struct CaptureAnswer {
 pub struct EventResult {
     /// Place in the request, from 0.
     pub index: u32,
-    /// The event's id: the client's, or the one it was given.
+    /// The event's id: the client's, or the one it was given. Missing for a duplicate that was given its id when
+    /// the request came first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// What became of it.

@@ -52,8 +52,13 @@ pub(super) struct Prepared {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Verdict {
-    Accepted(Uuid),
-    Duplicate(Uuid),
+    Accepted {
+        id: Uuid,
+        /// The id was made up by this receipt of the request.
+        given: bool,
+    },
+    /// Without an id where only the event that was stored before knows it.
+    Duplicate(Option<Uuid>),
     Rejected {
         /// The client's id of the event, as far as it can be read.
         id: Option<String>,
@@ -101,11 +106,14 @@ pub(super) fn prepare(text: &str, head: &Head, keys: &KeySnapshot) -> Result<Pre
         verdicts.push(match judged {
             Err(rejection) => Verdict::Rejected { id, rejection },
             // The first of two events with one id counts.
-            Ok((row, _)) if !seen.insert(row.id) => Verdict::Duplicate(row.id),
+            Ok((row, _)) if !seen.insert(row.id) => Verdict::Duplicate(Some(row.id)),
             Ok((row, time)) => {
                 times.update(&(time.len() as u64).to_le_bytes());
                 times.update(time.as_bytes());
-                let verdict = Verdict::Accepted(row.id);
+                let verdict = Verdict::Accepted {
+                    id: row.id,
+                    given: row.flags & flag::ID_GIVEN != 0,
+                };
                 rows.push(row);
                 verdict
             }
@@ -195,10 +203,10 @@ impl Prepared {
         }
         let first = errors.first()?;
         let detail = match self.verdicts.len() {
-            1 => format!("{}: {}", first.pointer, first.detail),
+            1 => first.sentence(),
             n => format!(
-                "none of the {n} events can be taken; the first, {}: {}",
-                first.pointer, first.detail
+                "none of the {n} events can be taken; the first, {}",
+                first.sentence()
             ),
         };
         Some(Problem {
@@ -211,10 +219,10 @@ impl Prepared {
     pub fn note_duplicates(&mut self, known: &[Uuid], replayed: bool) {
         let known: HashSet<&Uuid> = known.iter().collect();
         for verdict in &mut self.verdicts {
-            if let Verdict::Accepted(id) = verdict
+            if let Verdict::Accepted { id, given } = verdict
                 && (replayed || known.contains(id))
             {
-                *verdict = Verdict::Duplicate(*id);
+                *verdict = Verdict::Duplicate((!*given).then_some(*id));
             }
         }
     }
@@ -238,7 +246,7 @@ impl Prepared {
                 detail: None,
             };
             match verdict {
-                Verdict::Accepted(id) => {
+                Verdict::Accepted { id, .. } => {
                     answer.accepted += 1;
                     if verbose {
                         let id = Some(id.to_string());
@@ -247,7 +255,7 @@ impl Prepared {
                 }
                 Verdict::Duplicate(id) => {
                     answer.duplicates += 1;
-                    let id = Some(id.to_string());
+                    let id = id.map(|id| id.to_string());
                     answer.results.push(result(EventStatus::Duplicate, id));
                 }
                 Verdict::Rejected { id, rejection } => {

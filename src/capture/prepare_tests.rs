@@ -203,6 +203,17 @@ fn what_the_stream_knew_already_is_answered_as_duplicate() {
     let mut replayed = take(&body);
     replayed.note_duplicates(&[], true);
     assert_eq!(replayed.answer(false).duplicates, 2);
+    let two = format!(
+        r#"{{"request_id":"r","batch":[{{"event":"a","user_id":"u"}},{{"event":"a","user_id":"u","id":"{ID}"}}]}}"#
+    );
+    let mut replayed = take(&two);
+    replayed.note_duplicates(&[], true);
+    let ids: Vec<_> = replayed.answer(false).results.into_iter().map(|r| r.id).collect();
+    assert_eq!(
+        ids,
+        [None, Some(ID.to_owned())],
+        "an id that was never stored is not told"
+    );
 }
 
 #[test]
