@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::rejection::{Rejection, RejectionCode};
 use crate::event::flag;
-use crate::event::zone::UTC_DAY_MS;
+use crate::event::zone::{UTC_DAY_MS, has_plausible_offset};
 
 /// Differences of the clocks up to this are network time; correcting them would reorder one device's events.
 /// The same allowance holds for events ahead of their receipt.
@@ -26,7 +26,8 @@ pub(super) struct EventTime {
     pub original: Option<Value>,
 }
 
-/// Reads and settles an event's time: corrected by `received_at - sent_at` if that exceeds 5 minutes, then
+/// Reads and settles an event's time: corrected by `received_at - sent_at` if that exceeds 5 minutes and
+/// is at most 400 days, then
 /// set to the receipt if it lies more than 5 minutes ahead of it, or to 400 days before it if it is older.
 pub(super) fn settle(
     sent: Option<Value>,
@@ -49,7 +50,11 @@ pub(super) fn settle(
         ),
     })?;
     let mut flags = 0;
-    let skew = sent_at.map_or(0, |sent_at| received_at.saturating_sub(sent_at));
+    // A clock that is off by more than what is stored is no clock: the event's own time is the better guess.
+    let skew = sent_at
+        .map(|sent_at| received_at.saturating_sub(sent_at))
+        .filter(|skew| skew.saturating_abs() <= OLDEST_MS)
+        .unwrap_or(0);
     if skew.saturating_abs() > SKEW_ALLOWED_MS {
         ts = ts.saturating_add(skew);
         flags |= flag::TIME_CORRECTED;
@@ -84,6 +89,10 @@ pub fn read(value: &Value) -> Result<i64, Unreadable> {
     match value {
         Value::String(text) => {
             let text = text.trim();
+            // jiff would take "02:30[Europe/Berlin]" for 02:30 UTC.
+            if !has_plausible_offset(text) {
+                return Err(Unreadable::Text);
+            }
             let instant = text.parse::<Timestamp>().or_else(|offset_missing| {
                 // A bare date is a day, not an instant.
                 if text.len() <= "2026-11-23".len() {
@@ -136,7 +145,16 @@ mod tests {
 
     #[test]
     fn text_that_is_no_instant_is_refused() {
-        for text in ["yesterday", "2026-13-01T00:00:00Z", "2026-11-23", "10:00", "NaN"] {
+        for text in [
+            "yesterday",
+            "2026-13-01T00:00:00Z",
+            "2026-11-23",
+            "10:00",
+            "NaN",
+            "2026-10-25T02:30:00[Europe/Berlin]",
+            "2026-10-25T02:30:00+02:00[Europe/Berlin]",
+            "2026-10-25T02:30:00+25:00",
+        ] {
             let rejection = settle(Some(json!(text)), NOW, None).unwrap_err();
             assert_eq!(rejection.code, RejectionCode::TimestampInvalid, "{text}");
             assert_eq!(rejection.field, "/timestamp");
@@ -153,6 +171,18 @@ mod tests {
             assert_eq!(time.ts, NOW - 2_000);
             assert_eq!(time.flags, flag::TIME_CORRECTED);
             assert_eq!(time.original, Some(json!(NOW + off - 2_000)));
+        }
+    }
+
+    #[test]
+    fn an_absurd_clock_corrects_nothing() {
+        for absurd in [0, i64::MIN, i64::MAX, NOW + OLDEST_MS + 1, NOW - OLDEST_MS - 1] {
+            let time = settle(Some(json!(NOW - 2_000)), NOW, Some(absurd)).unwrap();
+            assert_eq!(
+                (time.ts, time.flags, time.original),
+                (NOW - 2_000, 0, None),
+                "{absurd}"
+            );
         }
     }
 
