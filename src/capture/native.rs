@@ -51,7 +51,7 @@ struct CaptureBatch {
     #[schema(max_items = 1000)]
     batch: Vec<WireEvent>,
     /// When the client sends this, by its own clock; each sending renews it. Times are corrected by the
-    /// difference of the clocks where that exceeds 5 minutes.
+    /// difference of the clocks where that exceeds 5 minutes; one more than 400 days off is ignored.
     #[schema(format = DateTime)]
     sent_at: Option<String>,
     /// The project's key, for senders that cannot set headers (beacons).
@@ -132,7 +132,7 @@ pub(super) async fn capture_events(
 ) -> Response {
     let answer = match query {
         Ok(Query(query)) => capture(&state, query, request).await,
-        Err(rejection) => Err(Problem::invalid_field("?", "invalid", rejection.body_text())),
+        Err(rejection) => Err(unreadable_query(&rejection.body_text())),
     };
     match answer {
         Ok(answer) => Json(answer).into_response(),
@@ -254,6 +254,17 @@ fn head(headers: &HeaderMap, query_key: Option<&str>, received_at: i64) -> Resul
         user_agent: text(header::USER_AGENT).map(str::to_owned),
         received_at,
     })
+}
+
+/// The only thing that can be wrong with a query of optional texts is a name that stands there twice.
+fn unreadable_query(reason: &str) -> Problem {
+    match reason
+        .split_once("duplicate field `")
+        .and_then(|(_, rest)| rest.split('`').next())
+    {
+        Some(name) => Problem::invalid_field(&format!("?{name}"), "duplicate", "may be given once only"),
+        None => Problem::invalid_field("?", "invalid", "the query string cannot be read"),
+    }
 }
 
 /// A switch in the query: on by `1`, `true` or its bare name.

@@ -12,7 +12,9 @@ use super::time::Moment;
     "rows_read": 120, "elapsed_ms": 1.8, "cached": false, "timezone": "Europe/Berlin", "warnings": []
 }))]
 pub struct Envelope {
-    /// Receipt instant: every event received before it is counted.
+    /// Receipt instant: every event received before it is counted. It is measured over the whole installation,
+    /// some seconds behind the clock: another project's burst may hold it back (then `events_pending` warns), it
+    /// never runs ahead of this one's.
     #[schema(value_type = String, format = DateTime)]
     pub as_of: Moment,
     /// False while the range is still open, or while something that the answer depends on lags behind.

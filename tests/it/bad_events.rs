@@ -180,6 +180,11 @@ async fn bad_tracking_requests_are_named_and_store_nothing() {
             Request::post(format!("/v1/events?key={}&dry_run=maybe", shop.write)),
             (422, "invalid_field", "?dry_run", "invalid"),
         ),
+        (
+            "a key twice",
+            Request::post(format!("/v1/events?key={0}&key={0}", shop.write)),
+            (422, "invalid_field", "?key", "duplicate"),
+        ),
     ];
     for (what, request, refusal) in requests {
         check(

@@ -777,7 +777,7 @@ export interface components {
             /**
              * Format: date-time
              * @description When the client sends this, by its own clock; each sending renews it. Times are corrected by the
-             *     difference of the clocks where that exceeds 5 minutes.
+             *     difference of the clocks where that exceeds 5 minutes; one more than 400 days off is ignored.
              */
             sent_at?: string | null;
             /** @description The project's key, for senders that cannot set headers (beacons). */
@@ -897,7 +897,9 @@ export interface components {
             approximate: boolean;
             /**
              * Format: date-time
-             * @description Receipt instant: every event received before it is counted.
+             * @description Receipt instant: every event received before it is counted. It is measured over the whole installation,
+             *     some seconds behind the clock: another project's burst may hold it back (then `events_pending` warns), it
+             *     never runs ahead of this one's.
              */
             as_of: string;
             /** @description Whether the answer was remembered from an earlier, identical question. */
@@ -945,7 +947,10 @@ export interface components {
             detail?: string | null;
             /** @description JSON pointer from the event to the field to blame; empty for the event as a whole. */
             field?: string | null;
-            /** @description The event's id: the client's, or the one it was given. */
+            /**
+             * @description The event's id: the client's, or the one it was given. Missing for a duplicate that was given its id when
+             *     the request came first.
+             */
             id?: string | null;
             /**
              * Format: int32
