@@ -251,7 +251,6 @@ impl App {
 /// The worker role until `stop`.
 async fn work(rooms: Rooms, stop: CancellationToken) -> anyhow::Result<()> {
     let zones = Zones::read(&rooms.meta).await?;
-    zone_change::queue_pending(&rooms).await?;
     let deliverer = Deliverer::new(
         rooms.stream.clone(),
         rooms.store.clone(),
@@ -268,7 +267,11 @@ async fn work(rooms: Rooms, stop: CancellationToken) -> anyhow::Result<()> {
         RollOptions::default(),
     );
     let worker = Worker::new(deliverer, roller, rooms.clock.clone());
-    tokio::join!(worker.run(stop.clone()), zones.follow(&rooms.meta, stop));
+    tokio::join!(
+        worker.run(stop.clone()),
+        zones.follow(&rooms.meta, stop.clone()),
+        zone_change::follow(&rooms, stop),
+    );
     Ok(())
 }
 

@@ -2,6 +2,9 @@
 //! Until then answers from sketches carry the warning `rebuild_pending`.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use super::Rooms;
 use crate::api::ZoneHook;
@@ -12,6 +15,9 @@ use crate::stream::rebuild::{Rebuild, RollupKind};
 /// How long after a change the rebuild starts: by then every capture node has loaded the new zone.
 const SETTLES_AFTER_MS: i64 = 5_000;
 
+/// How often a worker looks for changes whose rebuild was not queued.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
 /// What the API calls after a zone change.
 pub fn hook(rooms: &Rooms) -> ZoneHook {
     let rooms = rooms.clone();
@@ -21,8 +27,20 @@ pub fn hook(rooms: &Rooms) -> ZoneHook {
     })
 }
 
-/// Queues what an earlier process could not.
-pub async fn queue_pending(rooms: &Rooms) -> anyhow::Result<()> {
+/// Queues, now and then until `stop`, what could not be queued when the zone changed because Redis was away.
+pub async fn follow(rooms: &Rooms, stop: CancellationToken) {
+    loop {
+        if let Err(error) = queue_pending(rooms).await {
+            tracing::warn!(%error, "a zone change waits for its rebuild");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+async fn queue_pending(rooms: &Rooms) -> anyhow::Result<()> {
     for change in rooms.meta.pending_zone_changes().await? {
         queue(rooms, &change).await?;
     }
