@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::error::{ApiJson, WithBody};
 use super::fields::Fields;
+use super::throttle::{Peer, too_many_attempts};
 use super::token::ACCESS_TOKEN_LIFE_S;
 use super::{Accounts, Answered};
 use crate::meta::{REFRESH_TOKEN_LIFE_MS, Registration, Rotation, User, hash_password, verify_password};
@@ -161,7 +162,7 @@ pub async fn register(
     )
 }
 
-/// Signs in. Ten failures for one address within 15 minutes: 429.
+/// Signs in. Ten failures for one account from one IP address within 15 minutes, or a hundred from everywhere: 429.
 #[utoipa::path(post, path = "/v1/auth/login", operation_id = "login", tag = "auth", security(()),
     request_body = LoginRequest,
     responses((status = 200, description = "Signed in", body = Session),
@@ -172,6 +173,7 @@ pub async fn register(
         WithBody))]
 pub async fn login(
     State(accounts): State<Accounts>,
+    peer: Peer,
     headers: HeaderMap,
     ApiJson(login): ApiJson<LoginRequest>,
 ) -> SignedInAnswer {
@@ -189,20 +191,13 @@ pub async fn login(
     }
     accounts
         .throttle
-        .attempt(&email, now_ms)
-        .map_err(|wait_s| Problem {
-            retry_after: Some(wait_s),
-            ..Problem::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too_many_attempts",
-                format!("too many failed sign-ins for this address: try again in {wait_s} seconds"),
-            )
-        })?;
+        .attempt(&email, peer, now_ms)
+        .map_err(too_many_attempts)?;
     let known = accounts.meta.credentials(&email).await?;
     let hash = known.as_ref().map(|known| known.password_hash.clone());
     let matches = verify_password(login.password, hash).await?;
     let user = known.filter(|_| matches).ok_or_else(wrong)?.user;
-    accounts.throttle.forget(&email);
+    accounts.throttle.forget(&email, peer);
     let refresh_token = accounts.meta.begin_session(user.id, now_ms).await?;
     let delivery = Delivery::new(login.cookie, &headers);
     signed_in(&accounts, StatusCode::OK, user, refresh_token, delivery)
