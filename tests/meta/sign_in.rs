@@ -168,7 +168,8 @@ async fn an_access_token_lasts_fifteen_minutes_and_a_refresh_gets_the_next() {
         .expect(200);
     app.get("/v1/me", &text(&next["access_token"])).await.expect(200);
     assert_ne!(next["refresh_token"], json!(refresh));
-    // Shown a second time: somebody has a copy, so the session ends for both.
+    // Shown again later: somebody has a copy, so the session ends for both.
+    app.clock.set(app.clock.now_ms() + 10_000);
     let reuse = app
         .ask("POST", "/v1/auth/refresh", "", json!({"refresh_token": refresh}))
         .await;
