@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 use super::caller::Caller;
 use super::error::{ApiJson, ApiQuery, SignedIn, Validated, WithBody};
 use super::fields::{Fields, ListQuery, Listed, listed};
+use super::throttle::{Peer, too_many_attempts};
 use super::{Accounts, Answered};
-use crate::meta::{Organization, Page, Project, User};
+use crate::meta::{Organization, Page, Project, User, hash_password, verify_password};
 use crate::problem::Problem;
 
 /// Everything that a dashboard must know about who is signed in.
@@ -49,6 +50,74 @@ pub async fn me(State(accounts): State<Accounts>, caller: Caller) -> Answered<Js
         organizations: accounts.meta.organizations_of(id, Page::first(1000)).await?.rows,
         projects: accounts.meta.projects_of(id, Page::first(1000)).await?.rows,
     }))
+}
+
+/// Another password.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"current_password": "correct horse battery", "new_password": "staple in the stable"}))]
+pub struct ChangePasswordRequest {
+    /// The password until now.
+    pub current_password: String,
+    /// 10 to 200 characters.
+    #[schema(min_length = 10, max_length = 200)]
+    pub new_password: String,
+}
+
+/// Changes the caller's password and ends all the caller's other sessions: their refresh tokens at once, their
+/// access tokens within 15 minutes. Wrong passwords count as failed sign-ins do.
+#[utoipa::path(post, path = "/v1/me/password", operation_id = "changePassword", tag = "accounts",
+    request_body = ChangePasswordRequest,
+    responses((status = 204, description = "Changed; this session goes on"),
+        (status = 401, description = "No credentials, or none that are valid: `unauthenticated`, `token_expired`",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`wrong_password`: the current one is another; `forbidden`: an API key has none",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_attempts`, with `Retry-After`", body = Problem,
+            content_type = "application/problem+json"),
+        WithBody))]
+pub async fn change_password(
+    State(accounts): State<Accounts>,
+    caller: Caller,
+    peer: Peer,
+    ApiJson(change): ApiJson<ChangePasswordRequest>,
+) -> Answered<StatusCode> {
+    let (id, session) = match caller {
+        Caller::User { id, session } => (id, session),
+        Caller::ApiKey(_) => return Err(Problem::forbidden("an API key has no password")),
+    };
+    let mut fields = Fields::default();
+    fields.password("/new_password", &change.new_password);
+    fields.finish()?;
+    let wrong = || {
+        Problem::new(
+            StatusCode::FORBIDDEN,
+            "wrong_password",
+            "the current password is not this one",
+        )
+    };
+    if change.current_password.chars().count() > 200 {
+        return Err(wrong());
+    }
+    let gone = || Problem::unauthenticated("the account is gone");
+    let known = accounts.meta.credentials_of(id).await?.ok_or_else(gone)?;
+    let now_ms = accounts.clock.now_ms();
+    accounts
+        .throttle
+        .attempt(&known.user.email, peer, now_ms)
+        .map_err(too_many_attempts)?;
+    let known_hash = known.password_hash;
+    if !verify_password(change.current_password, Some(known_hash.clone())).await? {
+        return Err(wrong());
+    }
+    accounts.throttle.forget(&known.user.email, peer);
+    let new_hash = hash_password(change.new_password).await?;
+    let changed = accounts
+        .meta
+        .change_password(id, &known_hash, &new_hash, Some(session), now_ms)
+        .await?;
+    // Somebody else changed it meanwhile, so the current one is another by now.
+    changed.then_some(StatusCode::NO_CONTENT).ok_or_else(wrong)
 }
 
 /// Lists the organizations that the caller is a member of.

@@ -13,9 +13,12 @@ use utoipa::ToSchema;
 
 use super::error::{ApiJson, WithBody};
 use super::fields::Fields;
+use super::throttle::{Peer, too_many_attempts};
 use super::token::ACCESS_TOKEN_LIFE_S;
 use super::{Accounts, Answered};
-use crate::meta::{REFRESH_TOKEN_LIFE_MS, Registration, Rotation, User, hash_password, verify_password};
+use crate::meta::{
+    OpenSession, REFRESH_TOKEN_LIFE_MS, Registration, Rotation, User, hash_password, verify_password,
+};
 use crate::problem::Problem;
 
 const COOKIE_NAME: &str = "ff_refresh";
@@ -150,18 +153,12 @@ pub async fn register(
         .meta
         .register(registration, accounts.open_signup, now_ms)
         .await?;
-    let refresh_token = accounts.meta.begin_session(registered.user.id, now_ms).await?;
+    let session = accounts.meta.begin_session(registered.user.id, now_ms).await?;
     let delivery = Delivery::new(new.cookie, &headers);
-    signed_in(
-        &accounts,
-        StatusCode::CREATED,
-        registered.user,
-        refresh_token,
-        delivery,
-    )
+    signed_in(&accounts, StatusCode::CREATED, registered.user, session, delivery)
 }
 
-/// Signs in. Ten failures for one address within 15 minutes: 429.
+/// Signs in. Ten failures for one account from one IP address within 15 minutes, or a hundred from everywhere: 429.
 #[utoipa::path(post, path = "/v1/auth/login", operation_id = "login", tag = "auth", security(()),
     request_body = LoginRequest,
     responses((status = 200, description = "Signed in", body = Session),
@@ -172,6 +169,7 @@ pub async fn register(
         WithBody))]
 pub async fn login(
     State(accounts): State<Accounts>,
+    peer: Peer,
     headers: HeaderMap,
     ApiJson(login): ApiJson<LoginRequest>,
 ) -> SignedInAnswer {
@@ -189,27 +187,21 @@ pub async fn login(
     }
     accounts
         .throttle
-        .attempt(&email, now_ms)
-        .map_err(|wait_s| Problem {
-            retry_after: Some(wait_s),
-            ..Problem::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too_many_attempts",
-                format!("too many failed sign-ins for this address: try again in {wait_s} seconds"),
-            )
-        })?;
+        .attempt(&email, peer, now_ms)
+        .map_err(too_many_attempts)?;
     let known = accounts.meta.credentials(&email).await?;
     let hash = known.as_ref().map(|known| known.password_hash.clone());
     let matches = verify_password(login.password, hash).await?;
     let user = known.filter(|_| matches).ok_or_else(wrong)?.user;
-    accounts.throttle.forget(&email);
-    let refresh_token = accounts.meta.begin_session(user.id, now_ms).await?;
+    accounts.throttle.forget(&email, peer);
+    let session = accounts.meta.begin_session(user.id, now_ms).await?;
     let delivery = Delivery::new(login.cookie, &headers);
-    signed_in(&accounts, StatusCode::OK, user, refresh_token, delivery)
+    signed_in(&accounts, StatusCode::OK, user, session, delivery)
 }
 
 /// Exchanges a refresh token (from the body, else from the cookie) for a new pair; the new refresh token comes
-/// the way the old one did. A token that was used before ends the whole session: somebody has a copy.
+/// the way the old one did. A token that was used before ends the whole session: somebody has a copy. Only the
+/// last one may come again within ten seconds (two tabs, a lost answer) and gets another new one.
 #[utoipa::path(post, path = "/v1/auth/refresh", operation_id = "refresh", tag = "auth", security(()),
     request_body(content = RefreshRequest, description = "Empty when the token is in the cookie"),
     responses((status = 200, description = "The next pair of tokens", body = Session),
@@ -252,7 +244,7 @@ pub async fn refresh(
         .user(session.user)
         .await?
         .ok_or_else(|| Problem::unauthenticated("the account is gone"))?;
-    signed_in(&accounts, StatusCode::OK, user, session.refresh_token, delivery)
+    signed_in(&accounts, StatusCode::OK, user, session, delivery)
 }
 
 /// Ends the session of a refresh token (from the body, else from the cookie). Access tokens run out by
@@ -304,9 +296,14 @@ fn signed_in(
     accounts: &Accounts,
     status: StatusCode,
     user: User,
-    refresh_token: String,
+    session: OpenSession,
     delivery: Delivery,
 ) -> SignedInAnswer {
+    let OpenSession {
+        family,
+        refresh_token,
+        ..
+    } = session;
     let (cookie, in_body) = match delivery {
         Delivery::Body => (None, Some(refresh_token)),
         Delivery::Cookie { secure } => {
@@ -315,7 +312,7 @@ fn signed_in(
         }
     };
     let session = Session {
-        access_token: accounts.tokens.issue(user.id, accounts.clock.now_ms())?,
+        access_token: accounts.tokens.issue(user.id, family, accounts.clock.now_ms())?,
         token_type: "Bearer".to_owned(),
         expires_in: ACCESS_TOKEN_LIFE_S,
         refresh_token: in_body,

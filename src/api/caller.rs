@@ -52,6 +52,8 @@ pub enum Caller {
     User {
         /// The user's id.
         id: Uuid,
+        /// The session that the access token belongs to.
+        session: Uuid,
     },
     /// A program with a secret key.
     ApiKey(KeyInfo),
@@ -61,7 +63,7 @@ impl Caller {
     /// The user, for what only people may do.
     pub fn user(&self) -> Result<Uuid, Problem> {
         match self {
-            Caller::User { id } => Ok(*id),
+            Caller::User { id, .. } => Ok(*id),
             Caller::ApiKey(_) => Err(Problem::forbidden(
                 "an API key reads its project; this needs somebody who signed in",
             )),
@@ -72,7 +74,7 @@ impl Caller {
     /// what belongs to others look the same: 404.
     pub async fn project(&self, meta: &Meta, project: Uuid, need: Need) -> Result<Project, Problem> {
         let found = match self {
-            Caller::User { id } => meta.project_for(project, *id).await?,
+            Caller::User { id, .. } => meta.project_for(project, *id).await?,
             Caller::ApiKey(key) if key.project_id == project => meta.project(project).await?,
             Caller::ApiKey(_) => None,
         };
@@ -86,7 +88,7 @@ impl Caller {
 
     /// The caller's role in an organization, if it suffices. Not a member: 404.
     pub async fn organization(&self, meta: &Meta, organization: Uuid, need: Need) -> Result<Role, Problem> {
-        let Caller::User { id } = self else {
+        let Caller::User { id, .. } = self else {
             return Err(Problem::not_found("organization"));
         };
         let role = meta
@@ -116,8 +118,12 @@ where
             ));
         }
         if !credential.starts_with(KeyKind::Secret.prefix()) {
-            let id = accounts.tokens.read(credential, accounts.clock.now_ms())?;
-            return Ok(Caller::User { id });
+            let (id, session) = accounts.tokens.read(credential, accounts.clock.now_ms())?;
+            // A good signature tells nothing about an account that went with a restored backup.
+            if accounts.meta.user(id).await?.is_none() {
+                return Err(Problem::unauthenticated("the account is gone"));
+            }
+            return Ok(Caller::User { id, session });
         }
         if parts.headers.contains_key(ORIGIN) {
             return Err(Problem::new(

@@ -128,6 +128,7 @@ where
         .routes(routes!(auth::logout))
         // accounts
         .routes(routes!(accounts::me))
+        .routes(routes!(accounts::change_password))
         .routes(routes!(
             accounts::list_organizations,
             accounts::create_organization

@@ -17,6 +17,8 @@ const AUDIENCE: &str = "footfall-api";
 #[derive(Serialize, Deserialize)]
 struct Claims {
     sub: Uuid,
+    /// The session: the family of its refresh tokens.
+    sid: Uuid,
     iss: String,
     aud: String,
     /// Seconds since 1970.
@@ -40,11 +42,12 @@ impl AccessTokens {
         }
     }
 
-    /// A token for `user`, good for [`ACCESS_TOKEN_LIFE_S`].
-    pub fn issue(&self, user: Uuid, now_ms: i64) -> Result<String, Problem> {
+    /// A token for `user` in the session `session`, good for [`ACCESS_TOKEN_LIFE_S`].
+    pub fn issue(&self, user: Uuid, session: Uuid, now_ms: i64) -> Result<String, Problem> {
         let now_s = now_ms.div_euclid(1000);
         let claims = Claims {
             sub: user,
+            sid: session,
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
             iat: now_s,
@@ -53,8 +56,8 @@ impl AccessTokens {
         encode(&Header::new(Algorithm::HS256), &claims, &self.signing).map_err(Problem::internal)
     }
 
-    /// The user of a valid token.
-    pub fn read(&self, token: &str, now_ms: i64) -> Result<Uuid, Problem> {
+    /// User and session of a valid token.
+    pub fn read(&self, token: &str, now_ms: i64) -> Result<(Uuid, Uuid), Problem> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[AUDIENCE]);
         validation.set_issuer(&[ISSUER]);
@@ -70,7 +73,7 @@ impl AccessTokens {
                 ..Problem::unauthenticated("the access token has expired: refresh it")
             });
         }
-        Ok(claims.sub)
+        Ok((claims.sub, claims.sid))
     }
 }
 
@@ -81,9 +84,9 @@ mod tests {
     #[test]
     fn a_token_tells_its_user_for_fifteen_minutes_and_only_to_its_own_installation() {
         let tokens = AccessTokens::new(&[7; 32]);
-        let user = Uuid::from_u128(1);
-        let token = tokens.issue(user, 1_000_000).unwrap();
-        assert_eq!(tokens.read(&token, 1_899_999), Ok(user));
+        let (user, session) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let token = tokens.issue(user, session, 1_000_000).unwrap();
+        assert_eq!(tokens.read(&token, 1_899_999), Ok((user, session)));
         assert_eq!(tokens.read(&token, 1_900_000).unwrap_err().code, "token_expired");
         assert_eq!(
             AccessTokens::new(&[8; 32])

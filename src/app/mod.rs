@@ -194,6 +194,7 @@ impl App {
         let serving = tokio::spawn({
             let stop = stop_serving.clone();
             async move {
+                let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
                 axum::serve(listener, routes)
                     .with_graceful_shutdown(stop.cancelled_owned())
                     .await

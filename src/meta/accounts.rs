@@ -116,13 +116,16 @@ impl Meta {
             .bind(email)
             .fetch_optional(&self.pool)
             .await?;
-        row.map(|row| {
-            Ok(Credentials {
-                user: read_user(&row)?,
-                password_hash: row.try_get("password_hash")?,
-            })
-        })
-        .transpose()
+        row.as_ref().map(read_credentials).transpose()
+    }
+
+    /// The account of a user with its password hash.
+    pub async fn credentials_of(&self, user: Uuid) -> Result<Option<Credentials>> {
+        let row = sqlx::query("SELECT id, email, name, password_hash FROM users WHERE id = $1")
+            .bind(user.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(read_credentials).transpose()
     }
 
     /// A user by id.
@@ -216,5 +219,12 @@ fn read_user(row: &AnyRow) -> Result<User> {
         id: uuid_at(row, "id")?,
         email: row.try_get("email")?,
         name: row.try_get("name")?,
+    })
+}
+
+fn read_credentials(row: &AnyRow) -> Result<Credentials> {
+    Ok(Credentials {
+        user: read_user(row)?,
+        password_hash: row.try_get("password_hash")?,
     })
 }

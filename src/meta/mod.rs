@@ -36,7 +36,7 @@ pub use page::{Moment, Page, Paged};
 pub use password::{hash_password, verify_password};
 pub use projects::{Project, ProjectChange, ProjectUpdate, ZoneChange};
 pub use registry::KeyRegistry;
-pub use sessions::{REFRESH_TOKEN_LIFE_MS, RotatedSession, Rotation};
+pub use sessions::{GRACE_MS, OpenSession, REFRESH_TOKEN_LIFE_MS, Rotation};
 
 /// What every call of this room answers with.
 pub type Result<T> = std::result::Result<T, MetaError>;

@@ -162,3 +162,13 @@ fn unprivileged() -> (u32, u32) {
         })
         .expect("a user postgres or nobody")
 }
+
+/// Runs each test of the calling module on SQLite and on PostgreSQL.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite { $(#[tokio::test] async fn $test() { super::$test(crate::databases::Database::sqlite().await).await })* }
+        mod postgresql { $(#[tokio::test] async fn $test() { super::$test(crate::databases::Database::postgresql().await).await })* }
+    };
+}
+
+pub(crate) use on_both;

@@ -3,7 +3,9 @@
 mod app;
 mod databases;
 mod key_rules;
+mod passwords;
 mod refusals;
 mod repository;
+mod sessions;
 mod sign_in;
 mod tenants;

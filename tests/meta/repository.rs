@@ -1,23 +1,13 @@
 //! Every rule of the control database, on SQLite and on PostgreSQL.
 
 use footfall::event::Zone;
-use footfall::meta::{
-    Meta, MetaError, NewMember, Page, ProjectChange, REFRESH_TOKEN_LIFE_MS, Registered, Registration, Role,
-    Rotation,
-};
+use footfall::meta::{Meta, MetaError, NewMember, Page, ProjectChange, Registered, Registration, Role};
 use sqlx::{AnyConnection, Connection};
 use uuid::Uuid;
 
 use crate::databases::{Database, NOW};
 
-macro_rules! on_both {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite { $(#[tokio::test] async fn $test() { super::$test(crate::databases::Database::sqlite().await).await })* }
-        mod postgresql { $(#[tokio::test] async fn $test() { super::$test(crate::databases::Database::postgresql().await).await })* }
-    };
-}
-
-on_both!(
+crate::databases::on_both!(
     processes_that_start_together_migrate_once,
     an_edited_migration_and_a_newer_database_are_refused,
     of_two_first_registrations_one_wins,
@@ -27,8 +17,6 @@ on_both!(
     of_two_owners_who_demote_each_other_one_stays,
     a_deleted_projects_number_is_never_given_again,
     a_zone_change_is_pending_until_its_own_rebuild_is_queued,
-    a_refresh_token_works_once_and_reuse_ends_the_family,
-    an_expired_or_ended_session_cannot_be_refreshed,
     pages_show_every_row_once,
 );
 
@@ -285,52 +273,6 @@ async fn a_zone_change_is_pending_until_its_own_rebuild_is_queued(database: Data
         meta.update_project(project.id, Uuid::nil(), to("UTC"), NOW).await,
         Err(MetaError::NotFound("project"))
     ));
-}
-
-async fn a_refresh_token_works_once_and_reuse_ends_the_family(database: Database) {
-    let meta = database.meta().await;
-    let user = registered(&meta, "ada@example.com").await.user.id;
-    let other_session = meta.begin_session(user, NOW).await.unwrap();
-    let first = meta.begin_session(user, NOW).await.unwrap();
-    let second = match meta.rotate_session(&first, NOW + 1).await.unwrap() {
-        Rotation::Rotated(session) if session.user == user => session.refresh_token,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(
-        meta.rotate_session(&first, NOW + 2).await.unwrap(),
-        Rotation::Reused
-    );
-    assert_eq!(
-        meta.rotate_session(&second, NOW + 3).await.unwrap(),
-        Rotation::Invalid,
-        "the thief's or the owner's: nobody can tell, so neither goes on"
-    );
-    let (one, two) = tokio::join!(
-        meta.rotate_session(&other_session, NOW + 4),
-        meta.rotate_session(&other_session, NOW + 4)
-    );
-    let outcomes = [one.unwrap(), two.unwrap()];
-    assert!(outcomes.contains(&Rotation::Reused), "{outcomes:?}");
-    assert!(
-        outcomes
-            .iter()
-            .any(|outcome| matches!(outcome, Rotation::Rotated(_)))
-    );
-}
-
-async fn an_expired_or_ended_session_cannot_be_refreshed(database: Database) {
-    let meta = database.meta().await;
-    let user = registered(&meta, "ada@example.com").await.user.id;
-    let old = meta.begin_session(user, NOW).await.unwrap();
-    let later = NOW + REFRESH_TOKEN_LIFE_MS;
-    assert_eq!(meta.rotate_session(&old, later).await.unwrap(), Rotation::Invalid);
-    let ended = meta.begin_session(user, later).await.unwrap();
-    meta.end_session(&ended, later).await.unwrap();
-    assert_eq!(
-        meta.rotate_session(&ended, later).await.unwrap(),
-        Rotation::Invalid
-    );
-    meta.end_session("never given out", later).await.unwrap();
 }
 
 async fn pages_show_every_row_once(database: Database) {

@@ -1,6 +1,9 @@
 //! Register, login, refresh, logout.
 
+use std::net::SocketAddr;
+
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use serde_json::{Value, json};
 
@@ -130,6 +133,29 @@ async fn after_ten_failures_the_address_waits_even_with_the_right_password() {
 }
 
 #[tokio::test]
+async fn a_stranger_who_guesses_does_not_keep_the_owner_out() {
+    let app = App::new().await;
+    app.register("ada@example.com").await;
+    let login = async |from: [u8; 4], password: &str| {
+        let body = json!({"email": "ada@example.com", "password": password}).to_string();
+        let request = Request::post("/v1/auth/login")
+            .header("content-type", "application/json")
+            .header("x-forwarded-for", "192.0.2.77")
+            .extension(ConnectInfo(SocketAddr::from((from, 5000))));
+        app.send(request.body(Body::from(body)).unwrap()).await
+    };
+    let (stranger, owner) = ([198, 51, 100, 1], [192, 0, 2, 1]);
+    for _ in 0..10 {
+        login(stranger, "a wrong password")
+            .await
+            .problem(401, "wrong_credentials");
+    }
+    login(stranger, PASSWORD).await.problem(429, "too_many_attempts");
+    login(owner, PASSWORD).await.expect(200);
+    login(stranger, PASSWORD).await.problem(429, "too_many_attempts");
+}
+
+#[tokio::test]
 async fn an_access_token_lasts_fifteen_minutes_and_a_refresh_gets_the_next() {
     let app = App::new().await;
     let session = app.register("ada@example.com").await;
@@ -142,7 +168,8 @@ async fn an_access_token_lasts_fifteen_minutes_and_a_refresh_gets_the_next() {
         .expect(200);
     app.get("/v1/me", &text(&next["access_token"])).await.expect(200);
     assert_ne!(next["refresh_token"], json!(refresh));
-    // Shown a second time: somebody has a copy, so the session ends for both.
+    // Shown again later: somebody has a copy, so the session ends for both.
+    app.clock.set(app.clock.now_ms() + 10_000);
     let reuse = app
         .ask("POST", "/v1/auth/refresh", "", json!({"refresh_token": refresh}))
         .await;
