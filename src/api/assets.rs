@@ -3,13 +3,14 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::{EmbeddedFile, RustEmbed};
 use serde::Deserialize;
 use std::sync::Arc;
 
+use super::error::{no_such_route, wrong_method};
 use crate::problem::Problem;
 
 #[derive(RustEmbed)]
@@ -36,6 +37,7 @@ pub fn router(demo_key: Option<String>) -> Router {
     Router::new()
         .route("/f.js", get(sdk))
         .route("/demo", get(shop))
+        .method_not_allowed_fallback(wrong_method)
         .with_state(Arc::new(demo_key))
         .fallback(dashboard)
 }
@@ -114,8 +116,12 @@ async fn shop(
     (headers, html).into_response()
 }
 
-/// A file of the dashboard, or its page for every address that is one of its own routes.
-async fn dashboard(uri: Uri, headers: HeaderMap) -> Response {
+/// A file of the dashboard, or its page for every address that is one of its own routes. Pages are only read:
+/// events that are posted to a wrong address must not be answered 200 and be lost.
+async fn dashboard(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    if method != Method::GET && method != Method::HEAD {
+        return no_such_route(method, uri).await.into_response();
+    }
     let path = uri.path().trim_start_matches('/');
     if let Some(file) = Dashboard::get(path) {
         let lasting = if path.starts_with("assets/") {

@@ -181,7 +181,12 @@ impl From<MetaError> for Problem {
 
 /// For routes that do not exist.
 pub async fn no_such_route(method: Method, uri: Uri) -> Problem {
-    Problem::not_found(&format!("route: {method} {}", uri.path()))
+    let hint = if method == Method::POST {
+        " (events go to POST /v1/events)"
+    } else {
+        ""
+    };
+    Problem::not_found(&format!("route: {method} {}{hint}", uri.path()))
 }
 
 /// For methods that a route does not have (`Allow` lists those it has).

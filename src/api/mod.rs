@@ -156,6 +156,8 @@ pub fn finish<S: Clone + Send + Sync + 'static>(routes: OpenApiRouter<S>, state:
     let (router, _) = routes.split_for_parts();
     router
         .method_not_allowed_fallback(error::wrong_method)
+        .route("/v1", any(error::no_such_route))
+        .route("/v1/", any(error::no_such_route))
         .route("/v1/{*rest}", any(error::no_such_route))
         // Tokens, keys and people's data: nothing is kept by caches unless a handler says so itself.
         .layer(SetResponseHeaderLayer::if_not_present(

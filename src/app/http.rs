@@ -75,6 +75,8 @@ pub fn router(
         let files = assets::router(rooms.demo_key.clone())
             .layer(header_layer(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY));
         routes = routes.merge(api::router(state)).merge(documents).merge(files);
+    } else {
+        routes = routes.fallback(api::error::no_such_route);
     }
     let request_id = HeaderName::from_static("x-request-id");
     let compressed = DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream"));

@@ -58,6 +58,29 @@ async fn the_dashboard_runs_only_what_we_ship() {
 }
 
 #[tokio::test]
+async fn events_sent_to_a_wrong_address_are_refused_aloud() {
+    let world = World::new().await;
+    let event = serde_json::json!({"event": "page_view", "user_id": "ann"});
+    for path in ["/v1", "/v1/", "/v1/event", "/e", "/batch/", "/", "/funnels", "/track.js"] {
+        for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"] {
+            let reply = world.ask(method, path, "", event.clone()).await;
+            let problem = reply.problem(404, "not_found");
+            let detail = problem["detail"].as_str().unwrap_or_default();
+            assert!(detail.contains(&format!("{method} {path}")), "{detail}");
+            assert_eq!(detail.contains("POST /v1/events"), method == "POST", "{detail}");
+        }
+    }
+    for path in ["/v1", "/v1/", "/v1/event"] {
+        world.get(path, "").await.problem(404, "not_found");
+    }
+    for path in ["/f.js", "/demo"] {
+        let reply = world.ask("POST", path, "", event.clone()).await;
+        reply.problem(405, "method_not_allowed");
+    }
+    world.close().await;
+}
+
+#[tokio::test]
 async fn every_site_may_load_the_sdk_and_asks_again_cheaply() {
     let world = World::new().await;
     let script = world.get("/f.js", "").await;
