@@ -52,6 +52,8 @@ pub enum Caller {
     User {
         /// The user's id.
         id: Uuid,
+        /// When the access token ends, UTC milliseconds.
+        until: i64,
     },
     /// A program with a secret key.
     ApiKey(KeyInfo),
@@ -61,7 +63,7 @@ impl Caller {
     /// The user, for what only people may do.
     pub fn user(&self) -> Result<Uuid, Problem> {
         match self {
-            Caller::User { id } => Ok(*id),
+            Caller::User { id, .. } => Ok(*id),
             Caller::ApiKey(_) => Err(Problem::forbidden(
                 "an API key reads its project; this needs somebody who signed in",
             )),
@@ -72,7 +74,7 @@ impl Caller {
     /// what belongs to others look the same: 404.
     pub async fn project(&self, meta: &Meta, project: Uuid, need: Need) -> Result<Project, Problem> {
         let found = match self {
-            Caller::User { id } => meta.project_for(project, *id).await?,
+            Caller::User { id, .. } => meta.project_for(project, *id).await?,
             Caller::ApiKey(key) if key.project_id == project => meta.project(project).await?,
             Caller::ApiKey(_) => None,
         };
@@ -84,9 +86,25 @@ impl Caller {
         Ok(project)
     }
 
+    /// The same once more, for an answer that lasts: the credential may have ended since the request came, the
+    /// member may have left, the project may be gone.
+    pub async fn still_reads(&self, accounts: &Accounts, project: Uuid) -> Result<(), Problem> {
+        match self {
+            Caller::User { until, .. } if *until <= accounts.clock.now_ms() => {
+                return Err(super::token::expired());
+            }
+            Caller::ApiKey(key) if !accounts.meta.key_is_valid(key.key_id).await? => {
+                return Err(revoked_key());
+            }
+            Caller::User { .. } | Caller::ApiKey(_) => {}
+        }
+        self.project(&accounts.meta, project, Need::Read).await?;
+        Ok(())
+    }
+
     /// The caller's role in an organization, if it suffices. Not a member: 404.
     pub async fn organization(&self, meta: &Meta, organization: Uuid, need: Need) -> Result<Role, Problem> {
-        let Caller::User { id } = self else {
+        let Caller::User { id, .. } = self else {
             return Err(Problem::not_found("organization"));
         };
         let role = meta
@@ -116,8 +134,11 @@ where
             ));
         }
         if !credential.starts_with(KeyKind::Secret.prefix()) {
-            let id = accounts.tokens.read(credential, accounts.clock.now_ms())?;
-            return Ok(Caller::User { id });
+            let session = accounts.tokens.read(credential, accounts.clock.now_ms())?;
+            return Ok(Caller::User {
+                id: session.user,
+                until: session.until,
+            });
         }
         if parts.headers.contains_key(ORIGIN) {
             return Err(Problem::new(
@@ -126,15 +147,21 @@ where
                 "this secret key is in a web page, where everybody can read it: revoke it now and use it on servers only",
             ));
         }
-        let key = accounts.meta.find_key(credential).await?.ok_or_else(|| {
-            Problem::unauthenticated("this secret key is not valid: it may have been revoked")
-        })?;
+        let key = accounts
+            .meta
+            .find_key(credential)
+            .await?
+            .ok_or_else(revoked_key)?;
         if let Err(error) = accounts.meta.touch_key(key.key_id, accounts.clock.now_ms()).await {
             // A note for people; the question itself needs no write.
             tracing::warn!(%error, "the use of a key could not be noted");
         }
         Ok(Caller::ApiKey(key))
     }
+}
+
+fn revoked_key() -> Problem {
+    Problem::unauthenticated("this secret key is not valid: it may have been revoked")
 }
 
 /// `Authorization: Bearer …`, or `X-Api-Key`.

@@ -131,7 +131,7 @@ pub async fn remove_member(
     caller: Caller,
     ApiPath((id, user_id)): ApiPath<(Uuid, Uuid)>,
 ) -> Answered<StatusCode> {
-    let leaving = caller == Caller::User { id: user_id };
+    let leaving = matches!(caller, Caller::User { id, .. } if id == user_id);
     let need = if leaving { Need::Read } else { Need::Admin };
     let own = caller.organization(&accounts.meta, id, need).await?;
     only_owners_touch_owners(own, role_of(&accounts, id, user_id).await?)?;

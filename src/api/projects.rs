@@ -61,7 +61,7 @@ pub async fn list_projects(
 ) -> Answered<Json<Listed<Project>>> {
     let page = list.page()?;
     listed(match &caller {
-        Caller::User { id } => accounts.meta.projects_of(*id, page).await?,
+        Caller::User { id, .. } => accounts.meta.projects_of(*id, page).await?,
         Caller::ApiKey(key) => {
             let own = accounts.meta.project(key.project_id).await?;
             let rows = own

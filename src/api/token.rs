@@ -24,6 +24,23 @@ struct Claims {
     exp: i64,
 }
 
+/// What a valid token says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Who signed in.
+    pub user: Uuid,
+    /// When the token ends, UTC milliseconds.
+    pub until: i64,
+}
+
+/// 401 `token_expired`.
+pub fn expired() -> Problem {
+    Problem {
+        code: "token_expired".to_owned(),
+        ..Problem::unauthenticated("the access token has expired: refresh it")
+    }
+}
+
 /// Issues and reads access tokens. Cheap to clone.
 #[derive(Clone)]
 pub struct AccessTokens {
@@ -53,8 +70,8 @@ impl AccessTokens {
         encode(&Header::new(Algorithm::HS256), &claims, &self.signing).map_err(Problem::internal)
     }
 
-    /// The user of a valid token.
-    pub fn read(&self, token: &str, now_ms: i64) -> Result<Uuid, Problem> {
+    /// Who holds a valid token, and for how long.
+    pub fn read(&self, token: &str, now_ms: i64) -> Result<Session, Problem> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[AUDIENCE]);
         validation.set_issuer(&[ISSUER]);
@@ -65,12 +82,12 @@ impl AccessTokens {
             .map_err(|_| Problem::unauthenticated("the access token is not valid: sign in again"))?
             .claims;
         if claims.exp <= now_ms.div_euclid(1000) {
-            return Err(Problem {
-                code: "token_expired".to_owned(),
-                ..Problem::unauthenticated("the access token has expired: refresh it")
-            });
+            return Err(expired());
         }
-        Ok(claims.sub)
+        Ok(Session {
+            user: claims.sub,
+            until: claims.exp.saturating_mul(1000),
+        })
     }
 }
 
@@ -83,7 +100,11 @@ mod tests {
         let tokens = AccessTokens::new(&[7; 32]);
         let user = Uuid::from_u128(1);
         let token = tokens.issue(user, 1_000_000).unwrap();
-        assert_eq!(tokens.read(&token, 1_899_999), Ok(user));
+        let session = Session {
+            user,
+            until: 1_900_000,
+        };
+        assert_eq!(tokens.read(&token, 1_899_999), Ok(session));
         assert_eq!(tokens.read(&token, 1_900_000).unwrap_err().code, "token_expired");
         assert_eq!(
             AccessTokens::new(&[8; 32])
