@@ -9,6 +9,7 @@ pub mod auth;
 pub mod caller;
 pub mod error;
 pub mod events;
+pub mod export;
 mod fields;
 pub mod keys;
 pub mod live;
@@ -108,7 +109,7 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(questions::conversion::get_conversion))
         .routes(routes!(events::event_names))
         .routes(routes!(events::list_events))
-        .routes(routes!(events::export_events))
+        .routes(routes!(export::export_events))
         .routes(routes!(live::live))
 }
 

@@ -61,7 +61,16 @@ async fn the_dashboard_runs_only_what_we_ship() {
 async fn events_sent_to_a_wrong_address_are_refused_aloud() {
     let world = World::new().await;
     let event = serde_json::json!({"event": "page_view", "user_id": "ann"});
-    for path in ["/v1", "/v1/", "/v1/event", "/e", "/batch/", "/", "/funnels", "/track.js"] {
+    for path in [
+        "/v1",
+        "/v1/",
+        "/v1/event",
+        "/e",
+        "/batch/",
+        "/",
+        "/funnels",
+        "/track.js",
+    ] {
         for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"] {
             let reply = world.ask(method, path, "", event.clone()).await;
             let problem = reply.problem(404, "not_found");
