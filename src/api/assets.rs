@@ -38,6 +38,7 @@ pub fn router(demo_key: Option<String>) -> Router {
     Router::new()
         .route("/f.js", get(sdk))
         .route("/demo", get(shop))
+        .route("/docs/problems", get(super::problems::page))
         .method_not_allowed_fallback(wrong_method)
         .with_state(Arc::new(demo_key))
         .fallback(dashboard)

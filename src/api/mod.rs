@@ -15,6 +15,7 @@ pub mod keys;
 pub mod live;
 pub mod members;
 pub mod openapi;
+mod problems;
 pub mod projects;
 pub mod questions;
 mod throttle;

@@ -68,3 +68,56 @@ async fn connection(socket: TcpStream, peer: SocketAddr, routes: Router, stop: C
         tracing::debug!(%error, "a connection broke off");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// A server and the socket of a client that began a request.
+    async fn begun(words: &str) -> (TcpStream, CancellationToken, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let routes = Router::new().route("/", get(|| async { "here" }));
+        let serving = tokio::spawn(serve(listener, routes, stop.clone()));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(words.as_bytes()).await.unwrap();
+        (client, stop, serving)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_never_ends_closes_its_connection() {
+        for words in ["", "GET / HTTP/1.1\r\nhost: x\r\nx-slow: "] {
+            let (mut client, stop, serving) = begun(words).await;
+            let mut answer = Vec::new();
+            let _ = client.read_to_end(&mut answer).await;
+            assert!(!answer.starts_with(b"HTTP/1.1 200"), "closed without an answer");
+            stop.cancel();
+            serving.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_answered_and_an_idle_connection_does_not_delay_stopping() {
+        let (mut client, stop, serving) = begun("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"here") {
+            assert!(client.read_buf(&mut answer).await.unwrap() > 0, "an answer");
+        }
+        stop.cancel();
+        serving.await.unwrap();
+        assert_eq!(client.read_buf(&mut answer).await.unwrap(), 0, "closed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_in_the_middle_of_a_head_is_cut_off_when_we_stop() {
+        let (client, stop, serving) = begun("GET / HT").await;
+        stop.cancel();
+        let started = tokio::time::Instant::now();
+        serving.await.unwrap();
+        assert!(started.elapsed() <= END_WITHIN + Duration::from_secs(1));
+        drop(client);
+    }
+}

@@ -101,6 +101,15 @@ async fn the_document_and_its_page_are_served() {
         );
     }
     assert!(!page.text().contains("https://"), "served offline");
+    let problems = world.get("/docs/problems", "").await;
+    assert!(problems.header("content-type").starts_with("text/html"));
+    let refused = world.get("/v1/nowhere", "").await.problem(404, "not_found");
+    assert_eq!(refused["type"], "/docs/problems#not_found");
+    assert!(
+        problems.text().contains("id=\"not_found\""),
+        "{}",
+        problems.text()
+    );
     world.close().await;
 }
 

@@ -89,7 +89,7 @@ export interface paths {
             cookie?: never;
         };
         /** Tells whether the installation waits for its set-up. */
-        get: operations["getAuthStatus"];
+        get: operations["get_auth_status"];
         put?: never;
         post?: never;
         delete?: never;
@@ -115,7 +115,7 @@ export interface paths {
          *     200 means that the accepted events are durable. Send the same request again after a 503 or no answer at
          *     all: with a `request_id`, or ids of the events, nothing is stored twice.
          */
-        post: operations["captureEvents"];
+        post: operations["capture_events"];
         delete?: never;
         options?: never;
         head?: never;
@@ -130,7 +130,7 @@ export interface paths {
             cookie?: never;
         };
         /** Answers who is signed in, with organizations and projects. */
-        get: operations["getMe"];
+        get: operations["get_me"];
         put?: never;
         post?: never;
         delete?: never;
@@ -147,10 +147,10 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the organizations that the caller is a member of. */
-        get: operations["listOrganizations"];
+        get: operations["list_organizations"];
         put?: never;
         /** Creates an organization, owned by the caller. */
-        post: operations["createOrganization"];
+        post: operations["create_organization"];
         delete?: never;
         options?: never;
         head?: never;
@@ -165,13 +165,13 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the members of an organization. */
-        get: operations["listMembers"];
+        get: operations["list_members"];
         put?: never;
         /**
          * Adds a member (admins; an owner is added by owners). An address without an account needs a password, with
          *     which the account is created.
          */
-        post: operations["addMember"];
+        post: operations["add_member"];
         delete?: never;
         options?: never;
         head?: never;
@@ -189,11 +189,11 @@ export interface paths {
         put?: never;
         post?: never;
         /** Removes a member (admins; only owners remove owners; everybody may leave). The last owner stays. */
-        delete: operations["removeMember"];
+        delete: operations["remove_member"];
         options?: never;
         head?: never;
         /** Changes a member's role (admins; only owners make or unmake owners). The last owner stays. */
-        patch: operations["changeMember"];
+        patch: operations["change_member"];
         trace?: never;
     };
     "/v1/projects": {
@@ -204,10 +204,10 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the projects of all the caller's organizations; for a secret key, its project. */
-        get: operations["listProjects"];
+        get: operations["list_projects"];
         put?: never;
         /** Creates a project with a write key (admins of the organization). */
-        post: operations["createProject"];
+        post: operations["create_project"];
         delete?: never;
         options?: never;
         head?: never;
@@ -222,18 +222,18 @@ export interface paths {
             cookie?: never;
         };
         /** Answers a project. */
-        get: operations["getProject"];
+        get: operations["get_project"];
         put?: never;
         post?: never;
         /**
          * Deletes a project (admins). Its keys stop at once and nothing can be asked about it any more; its number is
          *     never given out again.
          */
-        delete: operations["deleteProject"];
+        delete: operations["delete_project"];
         options?: never;
         head?: never;
         /** Changes name or zone (admins). */
-        patch: operations["updateProject"];
+        patch: operations["update_project"];
         trace?: never;
     };
     "/v1/projects/{id}/active-users": {
@@ -349,10 +349,10 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the keys of a project. Secret ones are named, never shown. */
-        get: operations["listKeys"];
+        get: operations["list_keys"];
         put?: never;
         /** Creates a key (admins). A secret key is shown in this answer and never again. */
-        post: operations["createKey"];
+        post: operations["create_key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -370,7 +370,7 @@ export interface paths {
         put?: never;
         post?: never;
         /** Revokes a key (admins). The API refuses it at once, tracking within about a second. */
-        delete: operations["revokeKey"];
+        delete: operations["revoke_key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1637,7 +1637,7 @@ export interface components {
             event: string;
             /**
              * Format: int32
-             * @description Bits: 1 time moved into range, 2 clock corrected, 4 robot, 8 no activity.
+             * @description Bits: 1 time moved into range, 2 clock corrected, 4 robot, 8 no activity, 16 id given at capture.
              */
             flags: number;
             host: string;
@@ -1918,7 +1918,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1995,7 +1995,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2065,7 +2065,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2143,7 +2143,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2199,7 +2199,7 @@ export interface operations {
             };
         };
     };
-    getAuthStatus: {
+    get_auth_status: {
         parameters: {
             query?: never;
             header?: never;
@@ -2225,7 +2225,7 @@ export interface operations {
             };
         };
     };
-    captureEvents: {
+    capture_events: {
         parameters: {
             query?: {
                 /** @description The project's key, for senders that cannot set headers */
@@ -2326,7 +2326,7 @@ export interface operations {
             };
         };
     };
-    getMe: {
+    get_me: {
         parameters: {
             query?: never;
             header?: never;
@@ -2364,7 +2364,7 @@ export interface operations {
             };
         };
     };
-    listOrganizations: {
+    list_organizations: {
         parameters: {
             query?: {
                 /**
@@ -2419,7 +2419,7 @@ export interface operations {
             };
         };
     };
-    createOrganization: {
+    create_organization: {
         parameters: {
             query?: never;
             header?: never;
@@ -2441,7 +2441,7 @@ export interface operations {
                     "application/json": components["schemas"]["Organization"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2497,7 +2497,7 @@ export interface operations {
             };
         };
     };
-    listMembers: {
+    list_members: {
         parameters: {
             query?: {
                 /**
@@ -2564,7 +2564,7 @@ export interface operations {
             };
         };
     };
-    addMember: {
+    add_member: {
         parameters: {
             query?: never;
             header?: never;
@@ -2589,7 +2589,7 @@ export interface operations {
                     "application/json": components["schemas"]["AddedMember"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2663,7 +2663,7 @@ export interface operations {
             };
         };
     };
-    removeMember: {
+    remove_member: {
         parameters: {
             query?: never;
             header?: never;
@@ -2722,7 +2722,7 @@ export interface operations {
             };
         };
     };
-    changeMember: {
+    change_member: {
         parameters: {
             query?: never;
             header?: never;
@@ -2749,7 +2749,7 @@ export interface operations {
                     "application/json": components["schemas"]["Member"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2823,7 +2823,7 @@ export interface operations {
             };
         };
     };
-    listProjects: {
+    list_projects: {
         parameters: {
             query?: {
                 /**
@@ -2878,7 +2878,7 @@ export interface operations {
             };
         };
     };
-    createProject: {
+    create_project: {
         parameters: {
             query?: never;
             header?: never;
@@ -2900,7 +2900,7 @@ export interface operations {
                     "application/json": components["schemas"]["Project"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2965,7 +2965,7 @@ export interface operations {
             };
         };
     };
-    getProject: {
+    get_project: {
         parameters: {
             query?: never;
             header?: never;
@@ -3015,7 +3015,7 @@ export interface operations {
             };
         };
     };
-    deleteProject: {
+    delete_project: {
         parameters: {
             query?: {
                 /**
@@ -3078,7 +3078,7 @@ export interface operations {
             };
         };
     };
-    updateProject: {
+    update_project: {
         parameters: {
             query?: never;
             header?: never;
@@ -3103,7 +3103,7 @@ export interface operations {
                     "application/json": components["schemas"]["Project"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3248,7 +3248,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3360,7 +3360,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3455,7 +3455,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3548,7 +3548,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3639,7 +3639,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3734,7 +3734,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3763,7 +3763,7 @@ export interface operations {
             };
         };
     };
-    listKeys: {
+    list_keys: {
         parameters: {
             query?: {
                 /**
@@ -3830,7 +3830,7 @@ export interface operations {
             };
         };
     };
-    createKey: {
+    create_key: {
         parameters: {
             query?: never;
             header?: never;
@@ -3855,7 +3855,7 @@ export interface operations {
                     "application/json": components["schemas"]["ApiKey"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3920,7 +3920,7 @@ export interface operations {
             };
         };
     };
-    revokeKey: {
+    revoke_key: {
         parameters: {
             query?: never;
             header?: never;
@@ -4018,7 +4018,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4086,7 +4086,7 @@ export interface operations {
                     "application/json": components["schemas"]["QuestionAnswer"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4149,7 +4149,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4246,7 +4246,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
