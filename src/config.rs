@@ -80,6 +80,10 @@ pub struct Config {
     /// Let anybody register an account. Without it only the first one may (set-up), the rest are invited.
     #[arg(long, env = "FOOTFALL_OPEN_SIGNUP", default_value_t = false)]
     pub open_signup: bool,
+
+    /// Answer /metrics to everybody. Without it only programs on this machine are answered, without a proxy between.
+    #[arg(long, env = "FOOTFALL_METRICS_PUBLIC", default_value_t = false)]
+    pub metrics_public: bool,
 }
 
 impl Config {
@@ -119,6 +123,7 @@ impl Config {
             ("log", self.log.clone()),
             ("log-json", self.log_json.to_string()),
             ("open-signup", self.open_signup.to_string()),
+            ("metrics-public", self.metrics_public.to_string()),
         ]
         .map(|(name, value)| format!("{name:<16}{value}\n"))
         .concat()

@@ -36,7 +36,7 @@ pub struct NewOrganization {
 }
 
 /// Answers who is signed in, with organizations and projects.
-#[utoipa::path(get, path = "/v1/me", operation_id = "getMe", tag = "accounts",
+#[utoipa::path(get, path = "/v1/me", operation_id = "get_me", tag = "accounts",
     responses((status = 200, description = "Who is signed in", body = Me), SignedIn))]
 pub async fn me(State(accounts): State<Accounts>, caller: Caller) -> Answered<Json<Me>> {
     let id = caller.user()?;
@@ -83,7 +83,7 @@ pub async fn change_password(
     ApiJson(change): ApiJson<ChangePasswordRequest>,
 ) -> Answered<StatusCode> {
     let (id, session) = match caller {
-        Caller::User { id, session } => (id, session),
+        Caller::User { id, session, .. } => (id, session),
         Caller::ApiKey(_) => return Err(Problem::forbidden("an API key has no password")),
     };
     let mut fields = Fields::default();
@@ -121,7 +121,7 @@ pub async fn change_password(
 }
 
 /// Lists the organizations that the caller is a member of.
-#[utoipa::path(get, path = "/v1/organizations", operation_id = "listOrganizations", tag = "accounts",
+#[utoipa::path(get, path = "/v1/organizations", operation_id = "list_organizations", tag = "accounts",
     params(ListQuery),
     responses((status = 200, description = "Organizations", body = Listed<Organization>), SignedIn, Validated))]
 pub async fn list_organizations(
@@ -138,7 +138,7 @@ pub async fn list_organizations(
 }
 
 /// Creates an organization, owned by the caller.
-#[utoipa::path(post, path = "/v1/organizations", operation_id = "createOrganization", tag = "accounts",
+#[utoipa::path(post, path = "/v1/organizations", operation_id = "create_organization", tag = "accounts",
     request_body = NewOrganization,
     responses((status = 201, description = "Created", body = Organization), SignedIn, WithBody))]
 pub async fn create_organization(

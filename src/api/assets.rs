@@ -2,14 +2,16 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::{EmbeddedFile, RustEmbed};
 use serde::Deserialize;
 use std::sync::Arc;
 
+use super::error::{ApiQuery, invalid_query, no_such_route, wrong_method};
+use crate::meta::{KeyKind, parse_key};
 use crate::problem::Problem;
 
 #[derive(RustEmbed)]
@@ -36,6 +38,8 @@ pub fn router(demo_key: Option<String>) -> Router {
     Router::new()
         .route("/f.js", get(sdk))
         .route("/demo", get(shop))
+        .route("/docs/problems", get(super::problems::page))
+        .method_not_allowed_fallback(wrong_method)
         .with_state(Arc::new(demo_key))
         .fallback(dashboard)
 }
@@ -65,33 +69,42 @@ async fn sdk(headers: HeaderMap) -> Response {
 
 #[derive(Deserialize)]
 struct ShopParams {
-    key: Option<String>,
+    #[serde(default)]
+    key: Vec<String>,
 }
 
 /// The shop page with the real snippet in it, for the project whose write key the address (`?key=`) names.
 async fn shop(
     State(demo_key): State<Arc<Option<String>>>,
-    Query(params): Query<ShopParams>,
+    ApiQuery(params): ApiQuery<ShopParams>,
     headers: HeaderMap,
-) -> Response {
-    let Some(key) = params.key.or_else(|| demo_key.as_ref().clone()) else {
-        return Problem::invalid_field(
-            "?key",
-            "missing_field",
-            "name the project's write key: /demo?key=ffp_live_…",
-        )
-        .into_response();
+) -> Result<Response, Problem> {
+    let named: Vec<&str> = params.key.iter().map(String::as_str).collect();
+    let key = match (named.as_slice(), demo_key.as_deref()) {
+        (&[key], _) | ([], Some(key)) if parse_key(key) == Some(KeyKind::Write) => key,
+        ([], None) => {
+            return Err(invalid_query(
+                "key",
+                "missing_field",
+                "name the project's write key: /demo?key=ffp_live_…",
+            ));
+        }
+        ([_, _, ..], _) => return Err(invalid_query("key", "repeated", "name one write key")),
+        _ => return Err(invalid_query("key", "wrong_type", "this is not a write key")),
     };
-    if !key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        return Problem::invalid_field("?key", "wrong_type", "this is not a write key").into_response();
-    }
     let Some(page) = Shop::get("index.html") else {
-        return not_built("the shop page", "make sdk");
+        return Ok(not_built("the shop page", "make sdk"));
     };
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("localhost");
+    let host = match headers.get(header::HOST) {
+        Some(host) => plain_host(host).ok_or_else(|| {
+            Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_host",
+                "the header Host is not a host name with an optional port",
+            )
+        })?,
+        None => "localhost",
+    };
     let scheme = match headers
         .get("x-forwarded-proto")
         .and_then(|proto| proto.to_str().ok())
@@ -101,7 +114,7 @@ async fn shop(
     };
     let html = String::from_utf8_lossy(&page.data)
         .replace("{{host}}", &format!("{scheme}://{host}"))
-        .replace("{{key}}", &key);
+        .replace("{{key}}", key);
     // A shop is somebody's site: it carries an inline snippet, which the dashboard's policy would refuse.
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -111,11 +124,23 @@ async fn shop(
         ),
         (header::CACHE_CONTROL, ASK_AGAIN),
     ];
-    (headers, html).into_response()
+    Ok((headers, html).into_response())
 }
 
-/// A file of the dashboard, or its page for every address that is one of its own routes.
-async fn dashboard(uri: Uri, headers: HeaderMap) -> Response {
+/// A host that may stand in a script: letters, digits and the signs of names, addresses and ports.
+fn plain_host(host: &HeaderValue) -> Option<&str> {
+    let host = host.to_str().ok().filter(|host| !host.is_empty())?;
+    host.bytes()
+        .all(|c| c.is_ascii_alphanumeric() || b".:[]-".contains(&c))
+        .then_some(host)
+}
+
+/// A file of the dashboard, or its page for every address that is one of its own routes. Pages are only read:
+/// events that are posted to a wrong address must not be answered 200 and be lost.
+async fn dashboard(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    if method != Method::GET && method != Method::HEAD {
+        return no_such_route(method, uri).await.into_response();
+    }
     let path = uri.path().trim_start_matches('/');
     if let Some(file) = Dashboard::get(path) {
         let lasting = if path.starts_with("assets/") {
@@ -143,8 +168,9 @@ fn send(name: &str, file: EmbeddedFile, cache: &'static str, asked: &HeaderMap) 
         .fold(String::from("\""), |tag, byte| format!("{tag}{byte:02x}"))
         + "\"";
     let known = asked
-        .get(header::IF_NONE_MATCH)
-        .is_some_and(|known| known.as_bytes() == tag.as_bytes());
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .any(|known| matches(known, &tag));
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -167,6 +193,16 @@ fn send(name: &str, file: EmbeddedFile, cache: &'static str, asked: &HeaderMap) 
         }
     }
     response
+}
+
+/// `If-None-Match` as RFC 9110, 13.1.2 compares: `*`, or a list in which weak tags are as good as strong ones.
+fn matches(known: &HeaderValue, tag: &str) -> bool {
+    known.to_str().is_ok_and(|known| {
+        known
+            .split(',')
+            .map(str::trim)
+            .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+    })
 }
 
 fn not_built(what: &str, command: &str) -> Response {

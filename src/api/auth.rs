@@ -105,7 +105,7 @@ type CookieHeader = AppendHeaders<Option<(HeaderName, HeaderValue)>>;
 type SignedInAnswer = Answered<(StatusCode, CookieHeader, Json<Session>)>;
 
 /// Tells whether the installation waits for its set-up.
-#[utoipa::path(get, path = "/v1/auth/status", operation_id = "getAuthStatus", tag = "auth", security(()),
+#[utoipa::path(get, path = "/v1/auth/status", operation_id = "get_auth_status", tag = "auth", security(()),
     responses((status = 200, description = "What a sign-in page must know", body = AuthStatus,
         example = json!({"needs_setup": true, "open_signup": false}))))]
 pub async fn status(State(accounts): State<Accounts>) -> Answered<Json<AuthStatus>> {

@@ -54,6 +54,8 @@ pub enum Caller {
         id: Uuid,
         /// The session that the access token belongs to.
         session: Uuid,
+        /// When the access token ends, UTC milliseconds.
+        until: i64,
     },
     /// A program with a secret key.
     ApiKey(KeyInfo),
@@ -84,6 +86,22 @@ impl Caller {
         }
         need.check(project.role)?;
         Ok(project)
+    }
+
+    /// The same once more, for an answer that lasts: the credential may have ended since the request came, the
+    /// member may have left, the project may be gone.
+    pub async fn still_reads(&self, accounts: &Accounts, project: Uuid) -> Result<(), Problem> {
+        match self {
+            Caller::User { until, .. } if *until <= accounts.clock.now_ms() => {
+                return Err(super::token::expired());
+            }
+            Caller::ApiKey(key) if !accounts.meta.key_is_valid(key.key_id).await? => {
+                return Err(revoked_key());
+            }
+            Caller::User { .. } | Caller::ApiKey(_) => {}
+        }
+        self.project(&accounts.meta, project, Need::Read).await?;
+        Ok(())
     }
 
     /// The caller's role in an organization, if it suffices. Not a member: 404.
@@ -118,12 +136,16 @@ where
             ));
         }
         if !credential.starts_with(KeyKind::Secret.prefix()) {
-            let (id, session) = accounts.tokens.read(credential, accounts.clock.now_ms())?;
+            let token = accounts.tokens.read(credential, accounts.clock.now_ms())?;
             // A good signature tells nothing about an account that went with a restored backup.
-            if accounts.meta.user(id).await?.is_none() {
+            if accounts.meta.user(token.user).await?.is_none() {
                 return Err(Problem::unauthenticated("the account is gone"));
             }
-            return Ok(Caller::User { id, session });
+            return Ok(Caller::User {
+                id: token.user,
+                session: token.session,
+                until: token.until,
+            });
         }
         if parts.headers.contains_key(ORIGIN) {
             return Err(Problem::new(
@@ -132,15 +154,21 @@ where
                 "this secret key is in a web page, where everybody can read it: revoke it now and use it on servers only",
             ));
         }
-        let key = accounts.meta.find_key(credential).await?.ok_or_else(|| {
-            Problem::unauthenticated("this secret key is not valid: it may have been revoked")
-        })?;
+        let key = accounts
+            .meta
+            .find_key(credential)
+            .await?
+            .ok_or_else(revoked_key)?;
         if let Err(error) = accounts.meta.touch_key(key.key_id, accounts.clock.now_ms()).await {
             // A note for people; the question itself needs no write.
             tracing::warn!(%error, "the use of a key could not be noted");
         }
         Ok(Caller::ApiKey(key))
     }
+}
+
+fn revoked_key() -> Problem {
+    Problem::unauthenticated("this secret key is not valid: it may have been revoked")
 }
 
 /// `Authorization: Bearer …`, or `X-Api-Key`.

@@ -1,6 +1,8 @@
 //! Every refusal is a problem document: extractors that turn axum's rejections into problems, the control
 //! database's errors as answers, and the fallbacks for routes and methods that do not exist.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -11,6 +13,9 @@ use utoipa::IntoResponses;
 
 use crate::meta::MetaError;
 use crate::problem::{FieldError, Problem};
+
+/// How long a client may take to send its body.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
 
 /// A JSON body. Refusals: 400 `malformed_json` with line and column, 413, 415, and 422 `invalid_field` with a
 /// pointer to the member.
@@ -43,8 +48,16 @@ pub async fn json_body<S: Send + Sync>(request: Request, state: &S) -> Result<By
             "send the body as Content-Type: application/json",
         ));
     }
-    Bytes::from_request(request, state)
+    // Not 408, which a client may take for a reason to send the request again at once.
+    tokio::time::timeout(BODY_WITHIN, Bytes::from_request(request, state))
         .await
+        .map_err(|_| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "incomplete_body",
+                "the body did not arrive within 30 seconds",
+            )
+        })?
         .map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -220,7 +233,12 @@ impl From<MetaError> for Problem {
 
 /// For routes that do not exist.
 pub async fn no_such_route(method: Method, uri: Uri) -> Problem {
-    Problem::not_found(&format!("route: {method} {}", uri.path()))
+    let hint = if method == Method::POST {
+        " (events go to POST /v1/events)"
+    } else {
+        ""
+    };
+    Problem::not_found(&format!("route: {method} {}{hint}", uri.path()))
 }
 
 /// For methods that a route does not have (`Allow` lists those it has).
@@ -263,7 +281,7 @@ pub enum Validated {
 /// Refusals of routes that take a JSON body.
 #[derive(IntoResponses)]
 pub enum WithBody {
-    /// The body is not JSON: `malformed_json`, with line and column.
+    /// The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`.
     #[response(status = 400, content_type = "application/problem+json")]
     Malformed(Problem),
     /// The body is larger than 2 MB: `body_too_large`.
@@ -275,4 +293,23 @@ pub enum WithBody {
     /// A member of the body cannot be accepted: `invalid_field`, with a pointer to each.
     #[response(status = 422, content_type = "application/problem+json")]
     Invalid(Problem),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_comes_is_refused_after_thirty_seconds() {
+        let silent = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
+        let request = Request::post("/v1/auth/login")
+            .header(CONTENT_TYPE, "application/json")
+            .body(Body::from_stream(silent))
+            .unwrap();
+        let refused = ApiJson::<serde_json::Value>::from_request(request, &())
+            .await
+            .unwrap_err();
+        assert_eq!((refused.status, refused.code.as_str()), (400, "incomplete_body"));
+    }
 }

@@ -1,11 +1,7 @@
-//! Raw events: names and their totals, a list page by page, an export.
+//! Raw events: names and their totals, a list page by page.
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -72,7 +68,7 @@ pub struct EventView {
     /// All properties as sent.
     #[schema(value_type = Object)]
     properties: Value,
-    /// Bits: 1 time moved into range, 2 clock corrected, 4 robot, 8 no activity.
+    /// Bits: 1 time moved into range, 2 clock corrected, 4 robot, 8 no activity, 16 id given at capture.
     flags: u16,
 }
 
@@ -269,68 +265,6 @@ pub async fn list_events(
         next_cursor,
         has_more,
     }))
-}
-
-/// Which events to export.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct ExportParams {
-    /// Start of the range: a local date or an instant. Default: 30 days before `to`.
-    #[serde(default)]
-    from: Option<String>,
-    /// End of the range, not included; at most 366 days after `from`. Default: tomorrow.
-    #[serde(default)]
-    to: Option<String>,
-}
-
-/// Raw events of a range as newline-delimited JSON, streamed, in no particular order. A connection that
-/// breaks off before the end of the last line was an incomplete export.
-#[utoipa::path(
-    get,
-    path = "/v1/projects/{id}/export",
-    operation_id = "export_events",
-    tag = "events",
-    params(("id" = Uuid, Path, description = "The project"), ExportParams),
-    responses(
-        (status = 200, description = "One event a line", content_type = "application/x-ndjson", body = String),
-        SignedIn, Named, Validated, Loaded
-    ),
-    security(("access_token" = []), ("secret_key" = []))
-)]
-pub async fn export_events(
-    caller: Caller,
-    State(accounts): State<Accounts>,
-    State(questions): State<Questions>,
-    ApiPath(id): ApiPath<Uuid>,
-    ApiQuery(params): ApiQuery<ExportParams>,
-) -> Answered<Response> {
-    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
-    let mut errors = Vec::new();
-    let range = time_range(
-        params.from.as_deref(),
-        params.to.as_deref(),
-        &asked.zone,
-        asked.now_ms,
-        &mut errors,
-    );
-    if !errors.is_empty() {
-        return Err(refused_query(errors));
-    }
-    let export = asked
-        .store
-        .export(asked.number, range.from_ms, range.to_ms)
-        .await?;
-    // The place among the project's questions is held until the last byte is sent.
-    let chunks = stream::try_unfold((export, asked), |(mut export, asked)| async move {
-        let chunk = export.next().await?;
-        Ok::<_, crate::store::StoreError>(chunk.map(|bytes| (bytes, (export, asked))))
-    });
-    Ok((
-        [(header::CONTENT_TYPE, "application/x-ndjson")],
-        Body::from_stream(chunks),
-    )
-        .into_response())
 }
 
 fn page_size(asked: Option<u32>) -> Answered<u32> {

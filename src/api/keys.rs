@@ -26,7 +26,7 @@ pub struct NewKey {
 }
 
 /// Lists the keys of a project. Secret ones are named, never shown.
-#[utoipa::path(get, path = "/v1/projects/{id}/keys", operation_id = "listKeys", tag = "projects",
+#[utoipa::path(get, path = "/v1/projects/{id}/keys", operation_id = "list_keys", tag = "projects",
     params(("id" = Uuid, Path, description = "The project"), ListQuery),
     responses((status = 200, description = "Keys", body = Listed<ApiKey>), SignedIn, Named, Validated))]
 pub async fn list_keys(
@@ -40,7 +40,7 @@ pub async fn list_keys(
 }
 
 /// Creates a key (admins). A secret key is shown in this answer and never again.
-#[utoipa::path(post, path = "/v1/projects/{id}/keys", operation_id = "createKey", tag = "projects",
+#[utoipa::path(post, path = "/v1/projects/{id}/keys", operation_id = "create_key", tag = "projects",
     params(("id" = Uuid, Path, description = "The project")),
     request_body = NewKey,
     responses((status = 201, description = "Created", body = ApiKey), SignedIn, Named, WithBody))]
@@ -62,7 +62,7 @@ pub async fn create_key(
 }
 
 /// Revokes a key (admins). The API refuses it at once, tracking within about a second.
-#[utoipa::path(delete, path = "/v1/projects/{id}/keys/{key_id}", operation_id = "revokeKey", tag = "projects",
+#[utoipa::path(delete, path = "/v1/projects/{id}/keys/{key_id}", operation_id = "revoke_key", tag = "projects",
     params(("id" = Uuid, Path, description = "The project"), ("key_id" = Uuid, Path, description = "The key's id")),
     responses((status = 204, description = "Revoked"), SignedIn, Named))]
 pub async fn revoke_key(

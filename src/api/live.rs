@@ -23,6 +23,8 @@ use crate::problem::Problem;
 
 /// How often the project's revision is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
+/// Whether the caller may still look is asked again every five seconds.
+const CHECK_EVERY_LOOKS: u32 = 12;
 /// The counts move with time too, not only with events.
 const COUNT_EVERY_LOOKS: u32 = 25;
 /// Shards commit in no common order: every look begins this far back and leaves out what was sent.
@@ -76,8 +78,11 @@ pub async fn live(
     let began = clock.now_ms();
     let tail = Tail {
         questions,
+        caller,
+        id,
         zone: project.zone(),
         project: project.number,
+        accounts,
         clock,
         stop,
         rev: None,
@@ -97,6 +102,10 @@ pub async fn live(
 
 struct Tail {
     questions: Questions,
+    caller: Caller,
+    accounts: Accounts,
+    /// The project's id, for the caller's right to it.
+    id: Uuid,
     project: ProjectNumber,
     zone: Zone,
     clock: Clock,
@@ -134,6 +143,9 @@ impl Tail {
     }
 
     async fn look(&mut self) -> Result<(), Problem> {
+        if self.looks > 0 && self.looks.is_multiple_of(CHECK_EVERY_LOOKS) {
+            self.caller.still_reads(&self.accounts, self.id).await?;
+        }
         // The revision is read before the facts: what comes in between is seen at the next look.
         let rev = self.questions.stream.rev(self.project).await.map_err(|error| {
             tracing::warn!(%error, "the live view lost the stream");

@@ -42,7 +42,7 @@ pub struct ChangeMemberRequest {
 }
 
 /// Lists the members of an organization.
-#[utoipa::path(get, path = "/v1/organizations/{id}/members", operation_id = "listMembers", tag = "accounts",
+#[utoipa::path(get, path = "/v1/organizations/{id}/members", operation_id = "list_members", tag = "accounts",
     params(("id" = Uuid, Path, description = "The organization"), ListQuery),
     responses((status = 200, description = "Members", body = Listed<Member>), SignedIn, Named, Validated))]
 pub async fn list_members(
@@ -57,7 +57,7 @@ pub async fn list_members(
 
 /// Adds a member (admins; an owner is added by owners). An address without an account needs a password, with
 /// which the account is created.
-#[utoipa::path(post, path = "/v1/organizations/{id}/members", operation_id = "addMember", tag = "accounts",
+#[utoipa::path(post, path = "/v1/organizations/{id}/members", operation_id = "add_member", tag = "accounts",
     params(("id" = Uuid, Path, description = "The organization")),
     request_body = AddMemberRequest,
     responses((status = 201, description = "Added", body = AddedMember),
@@ -102,7 +102,7 @@ pub async fn add_member(
 }
 
 /// Changes a member's role (admins; only owners make or unmake owners). The last owner stays.
-#[utoipa::path(patch, path = "/v1/organizations/{id}/members/{user_id}", operation_id = "changeMember", tag = "accounts",
+#[utoipa::path(patch, path = "/v1/organizations/{id}/members/{user_id}", operation_id = "change_member", tag = "accounts",
     params(("id" = Uuid, Path, description = "The organization"), ("user_id" = Uuid, Path, description = "The member")),
     request_body = ChangeMemberRequest,
     responses((status = 200, description = "Changed", body = Member),
@@ -121,7 +121,7 @@ pub async fn change_member(
 }
 
 /// Removes a member (admins; only owners remove owners; everybody may leave). The last owner stays.
-#[utoipa::path(delete, path = "/v1/organizations/{id}/members/{user_id}", operation_id = "removeMember", tag = "accounts",
+#[utoipa::path(delete, path = "/v1/organizations/{id}/members/{user_id}", operation_id = "remove_member", tag = "accounts",
     params(("id" = Uuid, Path, description = "The organization"), ("user_id" = Uuid, Path, description = "The member")),
     responses((status = 204, description = "Removed; the account stays"),
         (status = 409, description = "`last_owner`", body = Problem, content_type = "application/problem+json"),

@@ -9,11 +9,13 @@ pub mod auth;
 pub mod caller;
 pub mod error;
 pub mod events;
+pub mod export;
 mod fields;
 pub mod keys;
 pub mod live;
 pub mod members;
 pub mod openapi;
+mod problems;
 pub mod projects;
 pub mod questions;
 mod throttle;
@@ -108,7 +110,7 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(questions::conversion::get_conversion))
         .routes(routes!(events::event_names))
         .routes(routes!(events::list_events))
-        .routes(routes!(events::export_events))
+        .routes(routes!(export::export_events))
         .routes(routes!(live::live))
 }
 
@@ -157,6 +159,8 @@ pub fn finish<S: Clone + Send + Sync + 'static>(routes: OpenApiRouter<S>, state:
     let (router, _) = routes.split_for_parts();
     router
         .method_not_allowed_fallback(error::wrong_method)
+        .route("/v1", any(error::no_such_route))
+        .route("/v1/", any(error::no_such_route))
         .route("/v1/{*rest}", any(error::no_such_route))
         // Tokens, keys and people's data: nothing is kept by caches unless a handler says so itself.
         .layer(SetResponseHeaderLayer::if_not_present(

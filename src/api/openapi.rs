@@ -17,8 +17,7 @@ use utoipa::{Modify, OpenApi};
         (name = "projects", description = "Projects and their keys"),
         (name = "questions", description = "Active users, trends, funnels, conversion"),
         (name = "events", description = "Raw events: latest, live, export"),
-        (name = "tracking", description = "Sending events"),
-        (name = "operations", description = "Health and metrics")
+        (name = "tracking", description = "Sending events")
     ),
     security(("access_token" = []), ("secret_key" = [])),
     modifiers(&Schemes)

@@ -51,7 +51,7 @@ pub struct DeleteQuery {
 }
 
 /// Lists the projects of all the caller's organizations; for a secret key, its project.
-#[utoipa::path(get, path = "/v1/projects", operation_id = "listProjects", tag = "projects",
+#[utoipa::path(get, path = "/v1/projects", operation_id = "list_projects", tag = "projects",
     params(ListQuery),
     responses((status = 200, description = "Projects", body = Listed<Project>), SignedIn, Validated))]
 pub async fn list_projects(
@@ -76,7 +76,7 @@ pub async fn list_projects(
 }
 
 /// Creates a project with a write key (admins of the organization).
-#[utoipa::path(post, path = "/v1/projects", operation_id = "createProject", tag = "projects",
+#[utoipa::path(post, path = "/v1/projects", operation_id = "create_project", tag = "projects",
     request_body = NewProject,
     responses((status = 201, description = "Created", body = Project), SignedIn, Named, WithBody))]
 pub async fn create_project(
@@ -99,7 +99,7 @@ pub async fn create_project(
 }
 
 /// Answers a project.
-#[utoipa::path(get, path = "/v1/projects/{id}", operation_id = "getProject", tag = "projects",
+#[utoipa::path(get, path = "/v1/projects/{id}", operation_id = "get_project", tag = "projects",
     params(("id" = Uuid, Path, description = "The project")),
     responses((status = 200, description = "The project", body = Project), SignedIn, Named))]
 pub async fn get_project(
@@ -111,7 +111,7 @@ pub async fn get_project(
 }
 
 /// Changes name or zone (admins).
-#[utoipa::path(patch, path = "/v1/projects/{id}", operation_id = "updateProject", tag = "projects",
+#[utoipa::path(patch, path = "/v1/projects/{id}", operation_id = "update_project", tag = "projects",
     params(("id" = Uuid, Path, description = "The project")),
     request_body = ProjectPatch,
     responses((status = 200, description = "The project as it is now", body = Project), SignedIn, Named, WithBody))]
@@ -149,7 +149,7 @@ pub async fn update_project(
 
 /// Deletes a project (admins). Its keys stop at once and nothing can be asked about it any more; its number is
 /// never given out again.
-#[utoipa::path(delete, path = "/v1/projects/{id}", operation_id = "deleteProject", tag = "projects",
+#[utoipa::path(delete, path = "/v1/projects/{id}", operation_id = "delete_project", tag = "projects",
     params(("id" = Uuid, Path, description = "The project"), DeleteQuery),
     responses((status = 204, description = "Deleted"), SignedIn, Named, Validated))]
 pub async fn delete_project(

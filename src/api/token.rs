@@ -26,6 +26,25 @@ struct Claims {
     exp: i64,
 }
 
+/// What a valid token says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Who signed in.
+    pub user: Uuid,
+    /// The session: the family of its refresh tokens.
+    pub session: Uuid,
+    /// When the token ends, UTC milliseconds.
+    pub until: i64,
+}
+
+/// 401 `token_expired`.
+pub fn expired() -> Problem {
+    Problem {
+        code: "token_expired".to_owned(),
+        ..Problem::unauthenticated("the access token has expired: refresh it")
+    }
+}
+
 /// Issues and reads access tokens. Cheap to clone.
 #[derive(Clone)]
 pub struct AccessTokens {
@@ -56,8 +75,8 @@ impl AccessTokens {
         encode(&Header::new(Algorithm::HS256), &claims, &self.signing).map_err(Problem::internal)
     }
 
-    /// User and session of a valid token.
-    pub fn read(&self, token: &str, now_ms: i64) -> Result<(Uuid, Uuid), Problem> {
+    /// Who holds a valid token, in which session, and for how long.
+    pub fn read(&self, token: &str, now_ms: i64) -> Result<Held, Problem> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[AUDIENCE]);
         validation.set_issuer(&[ISSUER]);
@@ -68,12 +87,13 @@ impl AccessTokens {
             .map_err(|_| Problem::unauthenticated("the access token is not valid: sign in again"))?
             .claims;
         if claims.exp <= now_ms.div_euclid(1000) {
-            return Err(Problem {
-                code: "token_expired".to_owned(),
-                ..Problem::unauthenticated("the access token has expired: refresh it")
-            });
+            return Err(expired());
         }
-        Ok((claims.sub, claims.sid))
+        Ok(Held {
+            user: claims.sub,
+            session: claims.sid,
+            until: claims.exp.saturating_mul(1000),
+        })
     }
 }
 
@@ -86,7 +106,8 @@ mod tests {
         let tokens = AccessTokens::new(&[7; 32]);
         let (user, session) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let token = tokens.issue(user, session, 1_000_000).unwrap();
-        assert_eq!(tokens.read(&token, 1_899_999), Ok((user, session)));
+        let until = 1_900_000;
+        assert_eq!(tokens.read(&token, 1_899_999), Ok(Held { user, session, until }));
         assert_eq!(tokens.read(&token, 1_900_000).unwrap_err().code, "token_expired");
         assert_eq!(
             AccessTokens::new(&[8; 32])

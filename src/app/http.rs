@@ -1,11 +1,12 @@
 //! The whole HTTP surface: tracking, API, dashboard, operations, under one set of layers.
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -40,11 +41,20 @@ pub fn document() -> OpenApi {
     document
 }
 
+/// What we have counted, and for whom.
+#[derive(Clone)]
+pub struct MetricsPage {
+    /// The recorder.
+    pub handle: PrometheusHandle,
+    /// Answered to everybody; otherwise only to this machine.
+    pub public: bool,
+}
+
 /// Every route of the given roles. `stop` ends the live streams, which would otherwise never end.
 pub fn router(
     rooms: &Rooms,
     roles: &[Role],
-    metrics: Option<PrometheusHandle>,
+    metrics: Option<MetricsPage>,
     stop: CancellationToken,
 ) -> Router {
     let mut routes = operations(rooms, metrics);
@@ -75,6 +85,8 @@ pub fn router(
         let files = assets::router(rooms.demo_key.clone())
             .layer(header_layer(header::CONTENT_SECURITY_POLICY, CONTENT_POLICY));
         routes = routes.merge(api::router(state)).merge(documents).merge(files);
+    } else {
+        routes = routes.fallback(api::error::no_such_route);
     }
     let request_id = HeaderName::from_static("x-request-id");
     let compressed = DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream"));
@@ -90,6 +102,7 @@ pub fn router(
         .layer(PropagateRequestIdLayer::new(request_id.clone()))
         .layer(TraceLayer::new_for_http())
         .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
+        .layer(middleware::map_request(refuse_odd_request_ids))
 }
 
 fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
@@ -97,25 +110,36 @@ fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer
 }
 
 /// Whether we live, whether we can work, and what we have counted.
-fn operations(rooms: &Rooms, metrics: Option<PrometheusHandle>) -> Router {
+fn operations(rooms: &Rooms, metrics: Option<MetricsPage>) -> Router {
     let mut routes = Router::new()
+        .method_not_allowed_fallback(api::error::wrong_method)
         .route("/livez", get(|| async { "ok\n" }))
         .route("/healthz", get(ready))
         .route("/readyz", get(ready))
         .with_state(rooms.clone());
     if let Some(metrics) = metrics {
-        let render = move || {
+        let render = move |method: Method, uri: Uri, headers: HeaderMap, extensions: Extensions| {
             let metrics = metrics.clone();
             async move {
-                (
-                    [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-                    metrics.render(),
-                )
+                if !metrics.public && !from_this_machine(&headers, &extensions) {
+                    return api::error::no_such_route(method, uri).await.into_response();
+                }
+                let kind = "text/plain; version=0.0.4";
+                ([(header::CONTENT_TYPE, kind)], metrics.handle.render()).into_response()
             }
         };
         routes = routes.route("/metrics", get(render));
     }
     routes
+}
+
+/// Whether the peer runs on this machine. A proxy beside us speaks for others, and says so.
+fn from_this_machine(headers: &HeaderMap, extensions: &Extensions) -> bool {
+    let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip"];
+    let local = extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .is_some_and(|ConnectInfo(peer)| peer.ip().to_canonical().is_loopback());
+    local && !forwarded.iter().any(|name| headers.contains_key(*name))
 }
 
 /// 200 when every engine answers within two seconds, else 503 naming those that do not.
@@ -147,7 +171,7 @@ async fn count_requests(request: Request, next: Next) -> Response {
         .extensions()
         .get::<axum::extract::MatchedPath>()
         .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
-    let method = request.method().to_string();
+    let method = known_method(request.method());
     let started = std::time::Instant::now();
     let response = next.run(request).await;
     let status = response.status().as_u16().to_string();
@@ -156,6 +180,26 @@ async fn count_requests(request: Request, next: Next) -> Response {
     metrics::histogram!("footfall_http_request_duration_seconds", "route" => route)
         .record(started.elapsed().as_secs_f64());
     response
+}
+
+/// Methods are the callers' words too: unknown ones are counted together.
+fn known_method(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    let known = KNOWN.into_iter().find(|known| *known == method.as_str());
+    known.unwrap_or("other")
+}
+
+/// A request id from outside is kept if it is 1 to 128 visible ASCII characters; else we give our own.
+async fn refuse_odd_request_ids(mut request: Request) -> Request {
+    const NAME: &str = "x-request-id";
+    let mut given = request.headers().get_all(NAME).iter();
+    let fits = given
+        .next()
+        .is_some_and(|id| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic));
+    if !fits || given.next().is_some() {
+        request.headers_mut().remove(NAME);
+    }
+    request
 }
 
 /// A handler that panicked answers like any other fault of ours.

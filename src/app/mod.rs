@@ -4,6 +4,7 @@ pub mod demo;
 pub mod doctor;
 mod http;
 mod secrets;
+mod serve;
 mod zone_change;
 mod zones;
 
@@ -28,7 +29,7 @@ use crate::worker::Worker;
 use crate::worker::deliver::{DeliverOptions, Deliverer};
 use crate::worker::roll::{RollOptions, Roller};
 
-pub use http::{document, router};
+pub use http::{MetricsPage, document, router};
 use zones::Zones;
 
 /// Shards of the stream beside an embedded Redis.
@@ -43,8 +44,9 @@ const REQUEST_KEY_TTL_S: u64 = 86_400;
 const DEDUP_WINDOW_S: u64 = 3_600;
 /// Ports that are tried when the wanted one is taken.
 const PORTS_TRIED: u16 = 20;
-/// How long requests and workers may take to finish when we stop.
-const STOP_WITHIN: Duration = Duration::from_secs(25);
+/// How long the worker may take to finish its batch when we stop, after the requests have had their eight seconds:
+/// 23 seconds together. A batch that is cut off is finished at the next start.
+const WORK_ENDS_WITHIN: Duration = Duration::from_secs(15);
 
 /// The rooms of one installation, connected. Cheap to clone.
 #[derive(Clone)]
@@ -76,7 +78,7 @@ pub struct App {
     engines: Engines,
     stop_serving: CancellationToken,
     stop_working: CancellationToken,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<()>,
     working: JoinHandle<anyhow::Result<()>>,
     keys_running: JoinHandle<()>,
 }
@@ -190,16 +192,12 @@ impl App {
         });
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().context("reading our own address")?;
+        let metrics = MetricsPage {
+            handle: metrics,
+            public: config.metrics_public,
+        };
         let routes = http::router(&rooms, &config.roles, Some(metrics), stop_serving.clone());
-        let serving = tokio::spawn({
-            let stop = stop_serving.clone();
-            async move {
-                let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-                axum::serve(listener, routes)
-                    .with_graceful_shutdown(stop.cancelled_owned())
-                    .await
-            }
-        });
+        let serving = tokio::spawn(serve::serve(listener, routes, stop_serving.clone()));
         Ok(App {
             url: format!("http://{address}"),
             rooms,
@@ -234,11 +232,16 @@ impl App {
     /// Stops in order: no new requests, the workers finish their batch, then the engines.
     pub async fn stop(self) {
         self.stop_serving.cancel();
-        if !self.serving.is_finished() && tokio::time::timeout(STOP_WITHIN, self.serving).await.is_err() {
-            tracing::warn!("some requests did not end in time and were cut off");
+        if !self.serving.is_finished() {
+            // It cuts off what lasts too long.
+            let _ = self.serving.await;
         }
         self.stop_working.cancel();
-        if !self.working.is_finished() && tokio::time::timeout(STOP_WITHIN, self.working).await.is_err() {
+        if !self.working.is_finished()
+            && tokio::time::timeout(WORK_ENDS_WITHIN, self.working)
+                .await
+                .is_err()
+        {
             tracing::warn!("the worker did not finish its batch in time; the next start does");
         }
         self.keys_running.abort();

@@ -83,7 +83,7 @@ pub(super) struct CaptureQuery {
     post,
     path = "/v1/events",
     tag = "tracking",
-    operation_id = "captureEvents",
+    operation_id = "capture_events",
     security(("write_key" = []), ("secret_key" = []), ()),
     params(
         ("key" = Option<String>, Query, description = "The project's key, for senders that cannot set headers"),

@@ -160,6 +160,15 @@ impl Meta {
         row.as_ref().map(read_info).transpose()
     }
 
+    /// Whether a key that was found earlier is still in force.
+    pub async fn key_is_valid(&self, key: Uuid) -> Result<bool> {
+        let row = sqlx::query(info_select!("AND k.id = $1"))
+            .bind(key.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// Notes that a key was used; written at most once a minute per key and process.
     pub async fn touch_key(&self, key: Uuid, now_ms: i64) -> Result<()> {
         {

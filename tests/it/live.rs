@@ -7,7 +7,7 @@ use axum::http::Request;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
-use crate::harness::{NOW, Tenant, World};
+use crate::harness::{NOW, Tenant, World, text};
 
 /// A live stream as a client reads it: `event:` and `data:` of each frame.
 struct Frames {
@@ -17,8 +17,12 @@ struct Frames {
 
 impl Frames {
     async fn open(world: &World, shop: &Tenant) -> Frames {
+        Frames::open_with(world, shop, &shop.secret).await
+    }
+
+    async fn open_with(world: &World, shop: &Tenant, credential: &str) -> Frames {
         let request = Request::get(shop.path("/live"))
-            .header("authorization", format!("Bearer {}", shop.secret))
+            .header("authorization", format!("Bearer {credential}"))
             .header("accept-encoding", "gzip");
         let response = world
             .open(request.body(Default::default()).expect("a request"))
@@ -41,6 +45,17 @@ impl Frames {
         tokio::time::timeout(within, self.read_on())
             .await
             .expect("a frame or the end within 20 s")
+    }
+
+    /// The problem that ends the stream; nothing may follow it.
+    async fn end(mut self) -> Value {
+        loop {
+            let (event, data) = self.next().await.expect("a problem before the end");
+            if event == "problem" {
+                assert_eq!(self.next().await, None, "the stream goes on");
+                return data;
+            }
+        }
     }
 
     async fn read_on(&mut self) -> Option<(String, Value)> {
@@ -109,5 +124,35 @@ async fn the_live_view_says_what_is_now_then_what_comes_and_ends_when_we_stop() 
     while let Some((event, data)) = frames.next().await {
         assert_eq!(event, "now", "only counts may still come: {data}");
     }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn the_live_view_ends_when_its_caller_may_not_look_any_more() {
+    let world = World::new().await;
+    let shop = world.owner("ada@example.com", "UTC").await;
+    let blog = world.project(&shop, "Blog", "UTC").await;
+    let by_key = Frames::open(&world, &shop).await;
+    let by_token = Frames::open_with(&world, &shop, &shop.token).await;
+    let of_deleted = Frames::open(&world, &blog).await;
+
+    let keys = world.get(&shop.path("/keys"), &shop.token).await.expect(200);
+    let keys = keys["data"].as_array().expect("keys");
+    let secret = keys.iter().find(|key| key["kind"] == "secret").expect("one");
+    let path = shop.path(&format!("/keys/{}", text(&secret["id"])));
+    let revoked = world.ask("DELETE", &path, &shop.token, Value::Null).await;
+    revoked.expect(204);
+    let gone = blog.path("?confirm=Blog");
+    let gone = world.ask("DELETE", &gone, &shop.token, Value::Null).await;
+    gone.expect(204);
+    world.at(NOW + 16 * 60_000);
+
+    let (by_key, by_token, of_deleted) = tokio::join!(by_key.end(), by_token.end(), of_deleted.end());
+    assert_eq!(by_key["code"], "unauthenticated");
+    assert_eq!(by_token["code"], "token_expired");
+    assert!(
+        of_deleted["code"] == "unauthenticated" || of_deleted["code"] == "not_found",
+        "{of_deleted}"
+    );
     world.close().await;
 }

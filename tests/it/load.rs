@@ -54,3 +54,36 @@ async fn an_export_that_nobody_finishes_reading_gives_its_place_back() {
         .expect(200);
     world.close().await;
 }
+
+#[tokio::test]
+async fn exports_that_nobody_reads_take_no_place_from_the_questions() {
+    let world = World::new().await;
+    let shop = world.owner("ada@example.com", "UTC").await;
+    // More than the buffers between the engine and a reader hold.
+    let text = "x".repeat(30_000);
+    for start in (0..600).step_by(30) {
+        let events = (start..start + 30)
+            .map(|i| json!({"event": "a", "user_id": format!("u{i}"), "properties": {"text": text}}));
+        world.send(&shop.write, events.collect()).await;
+    }
+    world.deliver().await;
+    let open = || {
+        let request = axum::http::Request::get(shop.path("/export"))
+            .header("authorization", format!("Bearer {}", shop.secret))
+            .body(Default::default());
+        world.open(request.expect("a request"))
+    };
+    let unread = [open().await, open().await];
+    for response in &unread {
+        assert_eq!(response.status(), 200);
+    }
+    let third = world.get(&shop.path("/export"), &shop.secret).await;
+    assert_eq!(third.header("retry-after"), "2");
+    third.problem(429, "too_many_questions");
+    let names = world.get(&shop.path("/events/names"), &shop.secret).await;
+    assert_eq!(names.expect(200)["data"]["events"][0]["count"], 600);
+    drop(unread);
+    let export = world.get(&shop.path("/export"), &shop.secret).await;
+    assert_eq!(export.lines().len(), 600);
+    world.close().await;
+}

@@ -48,6 +48,8 @@ fn every_operation_says_what_it_is_and_how_it_refuses() {
             .as_str()
             .unwrap_or_else(|| panic!("{operation}: no operationId"));
         assert!(ids.insert(id), "{operation}: {id} is another one's too");
+        let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+        assert!(id.chars().all(plain), "{operation}: {id} is not snake_case");
         let summary = described["summary"].as_str().unwrap_or_default();
         assert!(!summary.is_empty(), "{operation}: no summary");
         let of_operation = described["tags"].as_array().expect("tags");

@@ -1,9 +1,12 @@
 //! What runs beside the API: health, metrics, documents, the dashboard's files, the SDK, the shop.
 
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use serde_json::Value;
 
-use crate::harness::World;
+use crate::harness::{Reply, World};
 
 #[tokio::test]
 async fn health_and_metrics_answer() {
@@ -11,10 +14,74 @@ async fn health_and_metrics_answer() {
     for path in ["/livez", "/readyz", "/healthz"] {
         assert_eq!(world.get(path, "").await.status, 200, "{path}");
     }
-    let metrics = world.get("/metrics", "").await;
+    world.ask("BREW", "/readyz", "", Value::Null).await;
+    let metrics = metrics_for(&world, "127.0.0.1:5000", &[]).await;
     assert!(metrics.header("content-type").starts_with("text/plain"));
-    let line = "footfall_http_requests_total{route=\"/readyz\",method=\"GET\",status=\"200\"}";
-    assert!(metrics.text().contains(line), "{}", metrics.text());
+    for line in [
+        "footfall_http_requests_total{route=\"/readyz\",method=\"GET\",status=\"200\"}",
+        "footfall_http_requests_total{route=\"/readyz\",method=\"other\",status=\"405\"}",
+    ] {
+        assert!(metrics.text().contains(line), "{}", metrics.text());
+    }
+    assert!(!metrics.text().contains("BREW"), "callers' words are no labels");
+    world.close().await;
+}
+
+async fn metrics_for(world: &World, peer: &str, headers: &[(&str, &str)]) -> Reply {
+    let peer: SocketAddr = peer.parse().expect("an address");
+    let mut request = Request::get("/metrics").extension(ConnectInfo(peer));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    world
+        .raw(request.body(Default::default()).expect("a request"))
+        .await
+}
+
+#[tokio::test]
+async fn metrics_are_for_this_machine() {
+    let world = World::new().await;
+    for peer in ["127.0.0.1:5000", "[::1]:5000", "[::ffff:127.0.0.1]:5000"] {
+        assert_eq!(metrics_for(&world, peer, &[]).await.status, 200, "{peer}");
+    }
+    let far = metrics_for(&world, "192.0.2.7:5000", &[]).await;
+    far.problem(404, "not_found");
+    let proxied = [("x-forwarded-for", "192.0.2.7")];
+    let proxied = metrics_for(&world, "127.0.0.1:5000", &proxied).await;
+    proxied.problem(404, "not_found");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_request_id_from_outside_is_kept_only_if_it_is_plain() {
+    let world = World::new().await;
+    let long = "x".repeat(129);
+    for (given, kept) in [
+        ("abc-1", true),
+        (&long[..128], true),
+        ("a b", false),
+        (&long, false),
+        ("", false),
+    ] {
+        let request = Request::get("/livez").header("x-request-id", given);
+        let reply = world
+            .raw(request.body(Default::default()).expect("a request"))
+            .await;
+        let id = reply.header("x-request-id");
+        assert_eq!(id == given, kept, "{given:?}: {id:?}");
+        assert!(!id.is_empty());
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_401_names_its_scheme() {
+    let world = World::new().await;
+    let api = world.get("/v1/me", "").await;
+    let tracking = world.post("ffp_live_x", "{}").await;
+    for reply in [api, tracking] {
+        assert_eq!((reply.status, reply.header("www-authenticate")), (401, "Bearer"));
+    }
     world.close().await;
 }
 
@@ -34,6 +101,15 @@ async fn the_document_and_its_page_are_served() {
         );
     }
     assert!(!page.text().contains("https://"), "served offline");
+    let problems = world.get("/docs/problems", "").await;
+    assert!(problems.header("content-type").starts_with("text/html"));
+    let refused = world.get("/v1/nowhere", "").await.problem(404, "not_found");
+    assert_eq!(refused["type"], "/docs/problems#not_found");
+    assert!(
+        problems.text().contains("id=\"not_found\""),
+        "{}",
+        problems.text()
+    );
     world.close().await;
 }
 
@@ -58,6 +134,38 @@ async fn the_dashboard_runs_only_what_we_ship() {
 }
 
 #[tokio::test]
+async fn events_sent_to_a_wrong_address_are_refused_aloud() {
+    let world = World::new().await;
+    let event = serde_json::json!({"event": "page_view", "user_id": "ann"});
+    for path in [
+        "/v1",
+        "/v1/",
+        "/v1/event",
+        "/e",
+        "/batch/",
+        "/",
+        "/funnels",
+        "/track.js",
+    ] {
+        for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"] {
+            let reply = world.ask(method, path, "", event.clone()).await;
+            let problem = reply.problem(404, "not_found");
+            let detail = problem["detail"].as_str().unwrap_or_default();
+            assert!(detail.contains(&format!("{method} {path}")), "{detail}");
+            assert_eq!(detail.contains("POST /v1/events"), method == "POST", "{detail}");
+        }
+    }
+    for path in ["/v1", "/v1/", "/v1/event"] {
+        world.get(path, "").await.problem(404, "not_found");
+    }
+    for path in ["/f.js", "/demo"] {
+        let reply = world.ask("POST", path, "", event.clone()).await;
+        reply.problem(405, "method_not_allowed");
+    }
+    world.close().await;
+}
+
+#[tokio::test]
 async fn every_site_may_load_the_sdk_and_asks_again_cheaply() {
     let world = World::new().await;
     let script = world.get("/f.js", "").await;
@@ -72,6 +180,11 @@ async fn every_site_may_load_the_sdk_and_asks_again_cheaply() {
             .await;
         assert_eq!((again.status, again.body.len()), (304, 0));
         assert_eq!(again.header("etag"), tag);
+        for known in [format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
+            let request = Request::get("/f.js").header("if-none-match", &known);
+            let request = request.body(Default::default()).expect("a request");
+            assert_eq!(world.raw(request).await.status, 304, "{known}");
+        }
         let stale = Request::get("/f.js").header("if-none-match", "\"other\"");
         assert_eq!(
             world
@@ -106,6 +219,23 @@ async fn the_shop_carries_the_key_of_its_address_and_nothing_else() {
         let problem = refused.problem(422, "invalid_field");
         assert_eq!(problem["errors"][0]["pointer"], "?key");
         assert!(!problem.to_string().contains("script"), "{problem}");
+    }
+    for dead in [
+        "key=",
+        "key=a&key=b",
+        "key=ffp_live_1",
+        &format!("key={}", shop.secret),
+    ] {
+        let problem = world.get(&format!("/demo?{dead}"), "").await;
+        let problem = problem.problem(422, "invalid_field");
+        assert_eq!(problem["errors"][0]["pointer"], "?key", "{dead}");
+    }
+    for host in ["a\"b", "a/b", "x;alert(1)", "a b", "<script>"] {
+        let request = Request::get(format!("/demo?key={}", shop.write)).header("host", host);
+        let reply = world
+            .raw(request.body(Default::default()).expect("a request"))
+            .await;
+        reply.problem(422, "invalid_host");
     }
     let keyless = world.get("/demo", "").await.problem(422, "invalid_field");
     assert_eq!(keyless["errors"][0]["code"], "missing_field");

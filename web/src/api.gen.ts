@@ -13,7 +13,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Signs in. Ten failures for one account from one IP address within 15 minutes, or a hundred from everywhere: 429. */
+        /** Signs in. Ten failures for one address within 15 minutes: 429. */
         post: operations["login"];
         delete?: never;
         options?: never;
@@ -52,8 +52,7 @@ export interface paths {
         put?: never;
         /**
          * Exchanges a refresh token (from the body, else from the cookie) for a new pair; the new refresh token comes
-         *     the way the old one did. A token that was used before ends the whole session: somebody has a copy. Only the
-         *     last one may come again within ten seconds (two tabs, a lost answer) and gets another new one.
+         *     the way the old one did. A token that was used before ends the whole session: somebody has a copy.
          */
         post: operations["refresh"];
         delete?: never;
@@ -90,7 +89,7 @@ export interface paths {
             cookie?: never;
         };
         /** Tells whether the installation waits for its set-up. */
-        get: operations["getAuthStatus"];
+        get: operations["get_auth_status"];
         put?: never;
         post?: never;
         delete?: never;
@@ -116,7 +115,7 @@ export interface paths {
          *     200 means that the accepted events are durable. Send the same request again after a 503 or no answer at
          *     all: with a `request_id`, or ids of the events, nothing is stored twice.
          */
-        post: operations["captureEvents"];
+        post: operations["capture_events"];
         delete?: never;
         options?: never;
         head?: never;
@@ -131,29 +130,9 @@ export interface paths {
             cookie?: never;
         };
         /** Answers who is signed in, with organizations and projects. */
-        get: operations["getMe"];
+        get: operations["get_me"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/me/password": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Changes the caller's password and ends all the caller's other sessions: their refresh tokens at once, their
-         *     access tokens within 15 minutes. Wrong passwords count as failed sign-ins do.
-         */
-        post: operations["changePassword"];
         delete?: never;
         options?: never;
         head?: never;
@@ -168,10 +147,10 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the organizations that the caller is a member of. */
-        get: operations["listOrganizations"];
+        get: operations["list_organizations"];
         put?: never;
         /** Creates an organization, owned by the caller. */
-        post: operations["createOrganization"];
+        post: operations["create_organization"];
         delete?: never;
         options?: never;
         head?: never;
@@ -186,13 +165,13 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the members of an organization. */
-        get: operations["listMembers"];
+        get: operations["list_members"];
         put?: never;
         /**
          * Adds a member (admins; an owner is added by owners). An address without an account needs a password, with
          *     which the account is created.
          */
-        post: operations["addMember"];
+        post: operations["add_member"];
         delete?: never;
         options?: never;
         head?: never;
@@ -210,11 +189,11 @@ export interface paths {
         put?: never;
         post?: never;
         /** Removes a member (admins; only owners remove owners; everybody may leave). The last owner stays. */
-        delete: operations["removeMember"];
+        delete: operations["remove_member"];
         options?: never;
         head?: never;
         /** Changes a member's role (admins; only owners make or unmake owners). The last owner stays. */
-        patch: operations["changeMember"];
+        patch: operations["change_member"];
         trace?: never;
     };
     "/v1/projects": {
@@ -225,10 +204,10 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the projects of all the caller's organizations; for a secret key, its project. */
-        get: operations["listProjects"];
+        get: operations["list_projects"];
         put?: never;
         /** Creates a project with a write key (admins of the organization). */
-        post: operations["createProject"];
+        post: operations["create_project"];
         delete?: never;
         options?: never;
         head?: never;
@@ -243,18 +222,18 @@ export interface paths {
             cookie?: never;
         };
         /** Answers a project. */
-        get: operations["getProject"];
+        get: operations["get_project"];
         put?: never;
         post?: never;
         /**
          * Deletes a project (admins). Its keys stop at once and nothing can be asked about it any more; its number is
          *     never given out again.
          */
-        delete: operations["deleteProject"];
+        delete: operations["delete_project"];
         options?: never;
         head?: never;
         /** Changes name or zone (admins). */
-        patch: operations["updateProject"];
+        patch: operations["update_project"];
         trace?: never;
     };
     "/v1/projects/{id}/active-users": {
@@ -370,10 +349,10 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the keys of a project. Secret ones are named, never shown. */
-        get: operations["listKeys"];
+        get: operations["list_keys"];
         put?: never;
         /** Creates a key (admins). A secret key is shown in this answer and never again. */
-        post: operations["createKey"];
+        post: operations["create_key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -391,7 +370,7 @@ export interface paths {
         put?: never;
         post?: never;
         /** Revokes a key (admins). The API refuses it at once, tracking within about a second. */
-        delete: operations["revokeKey"];
+        delete: operations["revoke_key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -798,7 +777,7 @@ export interface components {
             /**
              * Format: date-time
              * @description When the client sends this, by its own clock; each sending renews it. Times are corrected by the
-             *     difference of the clocks where that exceeds 5 minutes; one more than 400 days off is ignored.
+             *     difference of the clocks where that exceeds 5 minutes.
              */
             sent_at?: string | null;
             /** @description The project's key, for senders that cannot set headers (beacons). */
@@ -815,19 +794,6 @@ export interface components {
         ChangeMemberRequest: {
             /** @description What the member may do from now on. */
             role: components["schemas"]["Role"];
-        };
-        /**
-         * @description Another password.
-         * @example {
-         *       "current_password": "correct horse battery",
-         *       "new_password": "staple in the stable"
-         *     }
-         */
-        ChangePasswordRequest: {
-            /** @description The password until now. */
-            current_password: string;
-            /** @description 10 to 200 characters. */
-            new_password: string;
         };
         /**
          * @description Conversion of those who entered on one local day.
@@ -931,9 +897,7 @@ export interface components {
             approximate: boolean;
             /**
              * Format: date-time
-             * @description Receipt instant: every event received before it is counted. It is measured over the whole installation,
-             *     some seconds behind the clock: another project's burst may hold it back (then `events_pending` warns), it
-             *     never runs ahead of this one's.
+             * @description Receipt instant: every event received before it is counted.
              */
             as_of: string;
             /** @description Whether the answer was remembered from an earlier, identical question. */
@@ -981,10 +945,7 @@ export interface components {
             detail?: string | null;
             /** @description JSON pointer from the event to the field to blame; empty for the event as a whole. */
             field?: string | null;
-            /**
-             * @description The event's id: the client's, or the one it was given. Missing for a duplicate that was given its id when
-             *     the request came first.
-             */
+            /** @description The event's id: the client's, or the one it was given. */
             id?: string | null;
             /**
              * Format: int32
@@ -1676,7 +1637,7 @@ export interface components {
             event: string;
             /**
              * Format: int32
-             * @description Bits: 1 time moved into range, 2 clock corrected, 4 robot, 8 no activity.
+             * @description Bits: 1 time moved into range, 2 clock corrected, 4 robot, 8 no activity, 16 id given at capture.
              */
             flags: number;
             host: string;
@@ -1957,7 +1918,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2034,7 +1995,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2104,7 +2065,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2182,7 +2143,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2238,7 +2199,7 @@ export interface operations {
             };
         };
     };
-    getAuthStatus: {
+    get_auth_status: {
         parameters: {
             query?: never;
             header?: never;
@@ -2264,7 +2225,7 @@ export interface operations {
             };
         };
     };
-    captureEvents: {
+    capture_events: {
         parameters: {
             query?: {
                 /** @description The project's key, for senders that cannot set headers */
@@ -2365,7 +2326,7 @@ export interface operations {
             };
         };
     };
-    getMe: {
+    get_me: {
         parameters: {
             query?: never;
             header?: never;
@@ -2403,92 +2364,7 @@ export interface operations {
             };
         };
     };
-    changePassword: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ChangePasswordRequest"];
-            };
-        };
-        responses: {
-            /** @description Changed; this session goes on */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `wrong_password`: the current one is another; `forbidden`: an API key has none */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is larger than 2 MB: `body_too_large`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not declared as JSON: `unsupported_media_type`. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `too_many_attempts`, with `Retry-After` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    listOrganizations: {
+    list_organizations: {
         parameters: {
             query?: {
                 /**
@@ -2543,7 +2419,7 @@ export interface operations {
             };
         };
     };
-    createOrganization: {
+    create_organization: {
         parameters: {
             query?: never;
             header?: never;
@@ -2565,7 +2441,7 @@ export interface operations {
                     "application/json": components["schemas"]["Organization"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2621,7 +2497,7 @@ export interface operations {
             };
         };
     };
-    listMembers: {
+    list_members: {
         parameters: {
             query?: {
                 /**
@@ -2688,7 +2564,7 @@ export interface operations {
             };
         };
     };
-    addMember: {
+    add_member: {
         parameters: {
             query?: never;
             header?: never;
@@ -2713,7 +2589,7 @@ export interface operations {
                     "application/json": components["schemas"]["AddedMember"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2787,7 +2663,7 @@ export interface operations {
             };
         };
     };
-    removeMember: {
+    remove_member: {
         parameters: {
             query?: never;
             header?: never;
@@ -2846,7 +2722,7 @@ export interface operations {
             };
         };
     };
-    changeMember: {
+    change_member: {
         parameters: {
             query?: never;
             header?: never;
@@ -2873,7 +2749,7 @@ export interface operations {
                     "application/json": components["schemas"]["Member"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2947,7 +2823,7 @@ export interface operations {
             };
         };
     };
-    listProjects: {
+    list_projects: {
         parameters: {
             query?: {
                 /**
@@ -3002,7 +2878,7 @@ export interface operations {
             };
         };
     };
-    createProject: {
+    create_project: {
         parameters: {
             query?: never;
             header?: never;
@@ -3024,7 +2900,7 @@ export interface operations {
                     "application/json": components["schemas"]["Project"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3089,7 +2965,7 @@ export interface operations {
             };
         };
     };
-    getProject: {
+    get_project: {
         parameters: {
             query?: never;
             header?: never;
@@ -3139,7 +3015,7 @@ export interface operations {
             };
         };
     };
-    deleteProject: {
+    delete_project: {
         parameters: {
             query?: {
                 /**
@@ -3202,7 +3078,7 @@ export interface operations {
             };
         };
     };
-    updateProject: {
+    update_project: {
         parameters: {
             query?: never;
             header?: never;
@@ -3227,7 +3103,7 @@ export interface operations {
                     "application/json": components["schemas"]["Project"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3372,7 +3248,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3484,7 +3360,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3579,7 +3455,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3672,7 +3548,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3763,7 +3639,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3858,7 +3734,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3887,7 +3763,7 @@ export interface operations {
             };
         };
     };
-    listKeys: {
+    list_keys: {
         parameters: {
             query?: {
                 /**
@@ -3954,7 +3830,7 @@ export interface operations {
             };
         };
     };
-    createKey: {
+    create_key: {
         parameters: {
             query?: never;
             header?: never;
@@ -3979,7 +3855,7 @@ export interface operations {
                     "application/json": components["schemas"]["ApiKey"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4044,7 +3920,7 @@ export interface operations {
             };
         };
     };
-    revokeKey: {
+    revoke_key: {
         parameters: {
             query?: never;
             header?: never;
@@ -4142,7 +4018,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4210,7 +4086,7 @@ export interface operations {
                     "application/json": components["schemas"]["QuestionAnswer"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. */
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4273,7 +4149,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4370,7 +4246,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many questions of this project under way: `too_many_questions`, with `Retry-After`. */
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
             429: {
                 headers: {
                     [name: string]: unknown;

@@ -13,12 +13,18 @@ use crate::problem::Problem;
 
 /// Questions of one project under way at once.
 const AT_ONCE: usize = 8;
+/// Exports of one project under way at once. They last as long as their readers, so they have places of their
+/// own and never take those of the questions.
+const EXPORTS_AT_ONCE: usize = 2;
 /// How long a question waits for a place.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The places of every project. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Admission {
+    at_once: usize,
+    /// What the places are for, in the plural.
+    what: &'static str,
     places: Arc<Mutex<HashMap<ProjectNumber, Arc<Semaphore>>>>,
 }
 
@@ -29,6 +35,24 @@ pub struct Place {
 }
 
 impl Admission {
+    /// Places for questions.
+    pub fn of_questions() -> Admission {
+        Admission::new(AT_ONCE, "questions")
+    }
+
+    /// Places for exports.
+    pub fn of_exports() -> Admission {
+        Admission::new(EXPORTS_AT_ONCE, "exports")
+    }
+
+    fn new(at_once: usize, what: &'static str) -> Admission {
+        Admission {
+            at_once,
+            what,
+            places: Arc::default(),
+        }
+    }
+
     /// Takes a place, waiting up to two seconds for one.
     pub async fn enter(&self, project: ProjectNumber) -> Result<Place, Problem> {
         let places = {
@@ -37,7 +61,7 @@ impl Admission {
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
             all.entry(project)
-                .or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)))
+                .or_insert_with(|| Arc::new(Semaphore::new(self.at_once)))
                 .clone()
         };
         match tokio::time::timeout(PATIENCE, places.acquire_owned()).await {
@@ -48,7 +72,8 @@ impl Admission {
                     StatusCode::TOO_MANY_REQUESTS,
                     "too_many_questions",
                     format!(
-                        "{AT_ONCE} questions of this project are under way already: ask again in a moment"
+                        "{} {} of this project are under way already: ask again in a moment",
+                        self.at_once, self.what
                     ),
                 )
             }),
@@ -62,7 +87,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_ninth_question_waits_and_is_then_refused_while_other_projects_go_on() {
-        let admission = Admission::default();
+        let admission = Admission::of_questions();
         let busy = ProjectNumber(1);
         let mut places = Vec::new();
         for _ in 0..AT_ONCE {

@@ -45,6 +45,8 @@ pub struct Questions {
     pub stream: EventStream,
     /// How many questions a project may have under way.
     pub admission: Admission,
+    /// How many exports a project may have under way.
+    pub exports: Admission,
 }
 
 impl Questions {
@@ -53,7 +55,8 @@ impl Questions {
         Questions {
             store,
             stream,
-            admission: Admission::default(),
+            admission: Admission::of_questions(),
+            exports: Admission::of_exports(),
         }
     }
 }
@@ -104,7 +107,7 @@ pub async fn ask(
 /// Refusals of questions because of what they cost.
 #[derive(utoipa::IntoResponses)]
 pub enum Loaded {
-    /// Too many questions of this project under way: `too_many_questions`, with `Retry-After`.
+    /// Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`.
     #[response(status = 429, content_type = "application/problem+json")]
     TooMany(Problem),
     /// An engine does not answer: `unavailable`, with `Retry-After`.
@@ -142,10 +145,21 @@ impl Asked {
         questions: &Questions,
         id: Uuid,
     ) -> Result<Asked, Problem> {
+        Asked::within(&questions.admission, caller, accounts, questions, id).await
+    }
+
+    /// The same for what has places of its own.
+    pub async fn within(
+        admission: &Admission,
+        caller: &Caller,
+        accounts: &Accounts,
+        questions: &Questions,
+        id: Uuid,
+    ) -> Result<Asked, Problem> {
         let started = Instant::now();
         let project = caller.project(&accounts.meta, id, Need::Read).await?;
         let number = project.number;
-        let place = questions.admission.enter(number).await?;
+        let place = admission.enter(number).await?;
         let now_ms = accounts.clock.now_ms();
         let as_of = questions.stream.as_of(now_ms).await.map_err(|error| {
             tracing::warn!(%error, "the stream does not say how fresh the tables are");

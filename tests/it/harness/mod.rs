@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use footfall::app::{Rooms, router};
+use footfall::app::{MetricsPage, Rooms, router};
 use footfall::clock::Clock;
 use footfall::config::Role;
 use footfall::event::{Day, ProjectNumber};
@@ -68,7 +68,11 @@ impl World {
         };
         let stop = CancellationToken::new();
         let roles = [Role::Capture, Role::Api];
-        let routes = router(&rooms, &roles, Some(engines::metrics()), stop.clone());
+        let metrics = MetricsPage {
+            handle: engines::metrics(),
+            public: false,
+        };
+        let routes = router(&rooms, &roles, Some(metrics), stop.clone());
         World {
             rooms,
             stop,
