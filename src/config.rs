@@ -1,8 +1,9 @@
 //! Settings: command line, then `FOOTFALL_*` environment, then defaults. The one place that reads the environment.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 /// A job that one process may do. The roles share nothing but the engines.
@@ -23,8 +24,8 @@ pub struct Config {
     #[arg(long, env = "FOOTFALL_DATA_DIR", default_value = "footfall-data")]
     pub data_dir: PathBuf,
 
-    /// Address to listen on. When the port is taken, the next free one of the following 20 is used.
-    #[arg(long, env = "FOOTFALL_LISTEN", default_value = "127.0.0.1:8080")]
+    /// Address to listen on: `0.0.0.0:8080`, `localhost:8080`, or `8080` for `127.0.0.1:8080`. When the port is taken, the next free one of the following 20 is used.
+    #[arg(long, env = "FOOTFALL_LISTEN", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     pub listen: SocketAddr,
 
     /// Jobs of this process.
@@ -45,7 +46,7 @@ pub struct Config {
     pub redis_url: Option<String>,
 
     /// Prefix of every Redis key, `[a-z0-9:_-]*`, so that installations can share a Redis.
-    #[arg(long, env = "FOOTFALL_REDIS_PREFIX", default_value = "ff:")]
+    #[arg(long, env = "FOOTFALL_REDIS_PREFIX", default_value = "ff:", value_parser = redis_prefix)]
     pub redis_prefix: String,
 
     /// PostgreSQL (`postgres://…`) or SQLite (`sqlite:path`); unset: `meta.sqlite` in the data directory.
@@ -74,11 +75,11 @@ pub struct Config {
     pub log: String,
 
     /// Write the log as JSON, one object a line.
-    #[arg(long, env = "FOOTFALL_LOG_JSON", default_value_t = false)]
+    #[arg(long, env = "FOOTFALL_LOG_JSON", default_value_t = false, value_parser = BoolishValueParser::new())]
     pub log_json: bool,
 
     /// Let anybody register an account. Without it only the first one may (set-up), the rest are invited.
-    #[arg(long, env = "FOOTFALL_OPEN_SIGNUP", default_value_t = false)]
+    #[arg(long, env = "FOOTFALL_OPEN_SIGNUP", default_value_t = false, value_parser = BoolishValueParser::new())]
     pub open_signup: bool,
 
     /// Answer /metrics to everybody. Without it only programs on this machine are answered, without a proxy between.
@@ -130,6 +131,27 @@ impl Config {
     }
 }
 
+/// An address, a name with a port, or a port alone.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    let example =
+        |why: &dyn std::fmt::Display| format!("{why}; write it as 127.0.0.1:8080, localhost:8080 or 8080");
+    let found: Vec<SocketAddr> = text.to_socket_addrs().map_err(|error| example(&error))?.collect();
+    // IPv4 first, as our own default and our printed address are.
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().ok_or_else(|| example(&"this name has no address"))
+}
+
+fn redis_prefix(text: &str) -> Result<String, String> {
+    let allowed = |c: char| matches!(c, 'a'..='z' | '0'..='9' | ':' | '_' | '-');
+    if text.chars().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    Err("only a-z, 0-9, ':', '_' and '-' may occur".to_owned())
+}
+
 /// `scheme://user:password@host` without the password.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
@@ -147,6 +169,27 @@ fn without_password(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_to_listen_on_may_be_a_port_or_a_name() {
+        let local: SocketAddr = "127.0.0.1:8080".parse().unwrap();
+        assert_eq!(listen_address("127.0.0.1:8080"), Ok(local));
+        assert_eq!(listen_address("8080"), Ok(local));
+        assert_eq!(listen_address("localhost:8080"), Ok(local));
+        assert!(listen_address("0.0.0.0").unwrap_err().contains("127.0.0.1:8080"));
+    }
+
+    #[test]
+    fn switches_and_prefixes_are_read_before_anything_starts() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            config: Config,
+        }
+        let read = |args: &[&str]| <Line as clap::Parser>::try_parse_from([&["footfall"], args].concat());
+        assert!(read(&["--open-signup"]).is_ok_and(|line| line.config.open_signup));
+        assert!(read(&["--redis-prefix", "Shop "]).is_err());
+    }
 
     #[test]
     fn a_printed_url_never_shows_its_password() {

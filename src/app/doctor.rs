@@ -18,6 +18,7 @@ pub async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     };
     let mut checks = engines::checks(&options).await;
     checks.push(control_database(config).await);
+    checks.push(port(config).await);
     let mut sound = true;
     for check in &checks {
         sound &= check.ok;
@@ -44,6 +45,28 @@ pub async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+async fn port(config: &Config) -> Check {
+    let (name, address) = ("listen", config.listen);
+    let check = |ok, detail, remedy| Check {
+        name,
+        ok,
+        detail,
+        remedy,
+    };
+    match tokio::net::TcpListener::bind(address).await {
+        Ok(_) => check(true, format!("{address} is free"), None),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            let detail = format!("{address} is taken; a server that starts now takes the next free port");
+            check(true, detail, None)
+        }
+        Err(error) => check(
+            false,
+            format!("{address}: {error}"),
+            Some("choose another --listen".into()),
+        ),
+    }
 }
 
 async fn control_database(config: &Config) -> Check {

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{Config, Role};
-use crate::engines::{EngineOptions, Engines};
+use crate::engines::{ClickHouseAddress, EngineOptions, Engines};
 use crate::meta::{KeyRegistry, Meta};
 use crate::store::{Credentials, Store, StoreOptions};
 use crate::stream::{EventStream, StreamOptions};
@@ -85,6 +85,13 @@ pub struct App {
 
 /// Starts the engines that have no URL, migrates everything, and connects.
 pub async fn open(config: &Config) -> anyhow::Result<(Engines, Rooms)> {
+    // What can be seen to be wrong is said before anything runs.
+    if let Some(url) = &config.clickhouse_url {
+        ClickHouseAddress::parse(url)?;
+    }
+    if let Some(url) = &config.database_url {
+        Meta::check_url(url)?;
+    }
     let engines = Engines::start(EngineOptions {
         program: std::env::current_exe().context("finding our own program")?,
         data_dir: config.data_dir.clone(),

@@ -28,7 +28,14 @@ pub fn run(library: &Path, args: &[String]) -> Result<(), String> {
 
     // SAFETY: loading runs the library's initialisers. The path comes from the installation's owner or from
     // our own install script, which checks the package's hash; nothing else in this process uses it.
-    let library = unsafe { libloading::Library::new(library) }.map_err(|error| error.to_string())?;
+    let library = unsafe { libloading::Library::new(library) }.map_err(|error| {
+        use std::error::Error;
+        // The loader's own words: what is missing, or that this is no library at all.
+        match error.source() {
+            Some(why) => format!("{} cannot be loaded: {why}", library.display()),
+            None => format!("{} cannot be loaded: {error}", library.display()),
+        }
+    })?;
     // The process ends with the engine; unloading a library with live threads would be unsound.
     let library = Box::leak(Box::new(library));
     let too_old = |error| format!("this is no libchdb of version 26.6 or newer: {error}");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::address::ClickHouseAddress;
 use super::clickhouse::select_one;
-use super::{EngineOptions, library, redis};
+use super::{EngineOptions, library, lock, redis};
 
 /// Less free space than this is reported: a merge needs room beside what it merges.
 const FREE_BYTES: u64 = 2 << 30;
@@ -74,6 +74,20 @@ fn directory(path: &Path) -> Check {
     let name = "data directory";
     // Before the first start it is not there yet; then its parent must let us make it.
     let there = existing(path);
+    if !there.is_dir() {
+        return Check::bad(
+            name,
+            format!("{} is no directory", there.display()),
+            "choose another --data-dir",
+        );
+    }
+    let engines = ["clickhouse", "redis"];
+    if let Some(pid) = engines
+        .iter()
+        .find_map(|engine| lock::held_by(&path.join(engine)))
+    {
+        return Check::well(name, format!("{} is in use by process {pid}", path.display()));
+    }
     match rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
         Ok(()) => Check::well(name, format!("{} is writable", there.display())),
         Err(errno) => Check::bad(

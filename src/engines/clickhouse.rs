@@ -57,7 +57,7 @@ impl Passwords {
                 .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
             line.map(str::to_owned).ok_or_else(|| EngineError::File {
                 path: path.clone(),
-                source: std::io::Error::other(format!(
+                cause: std::io::Error::other(format!(
                     "has no line {name}=; remove the file to make new ones"
                 )),
             })

@@ -61,13 +61,18 @@ pub enum EngineError {
     #[error("FOOTFALL_CLICKHOUSE_URL: {0}")]
     Url(String),
     /// A file or folder of the data directory.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     File {
         /// Which one.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. Not the error's `source`: the sentence has it already.
+        cause: std::io::Error,
     },
+    /// The data directory itself.
+    #[error(
+        "the data directory cannot be used: {0}; let this user write there, or choose another --data-dir"
+    )]
+    DataDirectory(String),
     /// The operating system refused something else.
     #[error("cannot {0}: {1}")]
     System(&'static str, std::io::Error),
@@ -77,6 +82,6 @@ impl EngineError {
     /// For `map_err` on file operations.
     pub(super) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { path, source }
+        move |cause| Self::File { path, cause }
     }
 }

@@ -23,6 +23,19 @@ pub(super) fn holder(directory: &Path) -> Option<u32> {
         .ok()
 }
 
+/// The process that holds the lock of `directory` right now, as it wrote itself down.
+pub(super) fn held_by(directory: &Path) -> Option<String> {
+    let mut file = File::open(directory.join("lock")).ok()?;
+    // A shared lock, given back at once: a server that starts this moment waits for it.
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {}
+        _ => return None,
+    }
+    let mut pid = String::new();
+    file.read_to_string(&mut pid).ok()?;
+    Some(pid.trim().to_owned())
+}
+
 impl DirectoryLock {
     /// Takes the lock of `directory`, waiting up to `patience` for a holder that is about to end.
     ///
@@ -30,9 +43,9 @@ impl DirectoryLock {
     /// [`EngineError::InUse`] names the holder's pid.
     pub fn take(directory: &Path, patience: Duration) -> Result<Self, EngineError> {
         let path = directory.join("lock");
-        let failed = |source| EngineError::File {
+        let failed = |cause| EngineError::File {
             path: path.clone(),
-            source,
+            cause,
         };
         let mut file = OpenOptions::new()
             .read(true)
@@ -57,7 +70,7 @@ impl DirectoryLock {
                         pid: holder.trim().to_owned(),
                     });
                 }
-                Err(TryLockError::Error(source)) => return Err(failed(source)),
+                Err(TryLockError::Error(cause)) => return Err(failed(cause)),
             }
         }
         file.set_len(0).map_err(failed)?;

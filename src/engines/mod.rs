@@ -75,10 +75,11 @@ impl Engines {
     /// The first engine that cannot run, in words; the other one is stopped again.
     pub async fn start(options: EngineOptions) -> Result<Self, EngineError> {
         let data_dir = &options.data_dir;
-        directory::create_private(data_dir)?;
+        let unusable = |error: EngineError| EngineError::DataDirectory(error.to_string());
+        directory::create_private(data_dir).map_err(unusable)?;
         let data_dir = data_dir.canonicalize().map_err(EngineError::file(data_dir))?;
         let logs = data_dir.join("logs");
-        directory::create_private(&logs)?;
+        directory::create_private(&logs).map_err(unusable)?;
 
         let clickhouse = async {
             match &options.clickhouse_url {

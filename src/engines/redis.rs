@@ -129,7 +129,8 @@ pub(super) fn version(program: &Path) -> std::io::Result<(u32, u32)> {
         Some((parts.next()?.ok()?, parts.next()?.ok()?))
     };
     parse().ok_or_else(|| {
-        std::io::Error::other(format!("its --version is not a Redis server's: {}", text.trim()))
+        let said = text.lines().next().unwrap_or_default();
+        std::io::Error::other(format!("its --version is not a Redis server's: {said:?}"))
     })
 }
 

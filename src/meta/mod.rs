@@ -57,17 +57,16 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// Refuses what [`Meta::connect`] would not even try.
+    pub fn check_url(url: &str) -> Result<()> {
+        engine_of(url).map(|_| ())
+    }
+
     /// Opens `sqlite:path` (created when missing) or `postgres://…`. Nothing is migrated yet.
     pub async fn connect(url: &str) -> Result<Meta> {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(sqlx::any::install_default_drivers);
-        let engine = if url.starts_with("sqlite:") {
-            Engine::Sqlite
-        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            Engine::Postgres
-        } else {
-            return Err(MetaError::UnknownEngine);
-        };
+        let engine = engine_of(url)?;
         let url = match engine {
             Engine::Sqlite if !url.contains("mode=") => {
                 format!("{url}{}mode=rwc", if url.contains('?') { '&' } else { '?' })
@@ -135,6 +134,16 @@ impl Meta {
             .fetch_optional(&self.pool)
             .await?;
         Ok(row.map_or(Ok(0), |row| row.try_get("value"))?)
+    }
+}
+
+fn engine_of(url: &str) -> Result<Engine> {
+    if url.starts_with("sqlite:") {
+        Ok(Engine::Sqlite)
+    } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        Ok(Engine::Postgres)
+    } else {
+        Err(MetaError::UnknownEngine)
     }
 }
 
