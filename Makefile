@@ -55,7 +55,8 @@ web-test: web    ## the dashboard: types, lint, unit tests, size
 
 browser-test: web test-engines   ## a click in a real browser becomes DAU and a funnel
 	$(call say,browser test of the whole product)
-	@$(CARGO) build --locked --bin footfall
+	@# The binary of the integration tests: a plain `cargo build` would compile the dependencies once more.
+	@$(CARGO) test --locked --no-run --quiet
 	@cd web && npm run --silent test:e2e
 
 openapi:         ## write openapi/footfall.json and the dashboard's typed client from the code

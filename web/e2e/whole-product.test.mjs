@@ -15,6 +15,10 @@ before(async () => {
     args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
   });
   api = await signIn(product);
+  await eventually("everything that was acknowledged in the tables", async () => {
+    const { meta } = await api.ask(`${base()}/trends?event=page_view`);
+    return !meta.warnings.some((warning) => warning.code === "events_pending");
+  });
 });
 
 after(async () => {

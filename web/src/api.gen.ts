@@ -13,7 +13,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Signs in. Ten failures for one address within 15 minutes: 429. */
+        /** Signs in. Ten failures for one account from one IP address within 15 minutes, or a hundred from everywhere: 429. */
         post: operations["login"];
         delete?: never;
         options?: never;
@@ -52,7 +52,8 @@ export interface paths {
         put?: never;
         /**
          * Exchanges a refresh token (from the body, else from the cookie) for a new pair; the new refresh token comes
-         *     the way the old one did. A token that was used before ends the whole session: somebody has a copy.
+         *     the way the old one did. A token that was used before ends the whole session: somebody has a copy. Only the
+         *     last one may come again within ten seconds (two tabs, a lost answer) and gets another new one.
          */
         post: operations["refresh"];
         delete?: never;
@@ -133,6 +134,26 @@ export interface paths {
         get: operations["get_me"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Changes the caller's password and ends all the caller's other sessions: their refresh tokens at once, their
+         *     access tokens within 15 minutes. Wrong passwords count as failed sign-ins do.
+         */
+        post: operations["changePassword"];
         delete?: never;
         options?: never;
         head?: never;
@@ -777,7 +798,7 @@ export interface components {
             /**
              * Format: date-time
              * @description When the client sends this, by its own clock; each sending renews it. Times are corrected by the
-             *     difference of the clocks where that exceeds 5 minutes.
+             *     difference of the clocks where that exceeds 5 minutes; one more than 400 days off is ignored.
              */
             sent_at?: string | null;
             /** @description The project's key, for senders that cannot set headers (beacons). */
@@ -794,6 +815,19 @@ export interface components {
         ChangeMemberRequest: {
             /** @description What the member may do from now on. */
             role: components["schemas"]["Role"];
+        };
+        /**
+         * @description Another password.
+         * @example {
+         *       "current_password": "correct horse battery",
+         *       "new_password": "staple in the stable"
+         *     }
+         */
+        ChangePasswordRequest: {
+            /** @description The password until now. */
+            current_password: string;
+            /** @description 10 to 200 characters. */
+            new_password: string;
         };
         /**
          * @description Conversion of those who entered on one local day.
@@ -897,7 +931,9 @@ export interface components {
             approximate: boolean;
             /**
              * Format: date-time
-             * @description Receipt instant: every event received before it is counted.
+             * @description Receipt instant: every event received before it is counted. It is measured over the whole installation,
+             *     some seconds behind the clock: another project's burst may hold it back (then `events_pending` warns), it
+             *     never runs ahead of this one's.
              */
             as_of: string;
             /** @description Whether the answer was remembered from an earlier, identical question. */
@@ -945,7 +981,10 @@ export interface components {
             detail?: string | null;
             /** @description JSON pointer from the event to the field to blame; empty for the event as a whole. */
             field?: string | null;
-            /** @description The event's id: the client's, or the one it was given. */
+            /**
+             * @description The event's id: the client's, or the one it was given. Missing for a duplicate that was given its id when
+             *     the request came first.
+             */
             id?: string | null;
             /**
              * Format: int32
@@ -2355,6 +2394,91 @@ export interface operations {
             };
             /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description Changed; this session goes on */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_password`: the current one is another; `forbidden`: an API key has none */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_attempts`, with `Retry-After` */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
