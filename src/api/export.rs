@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendTimeoutError;
@@ -85,7 +85,9 @@ pub async fn export_events(
             // Never a clean end: what came so far is not all.
             None => Some((Err(io::Error::other("the export was cut off")), None)),
         }
-    });
+    })
+    // The compression asks once more after the end.
+    .fuse();
     Ok((
         [(header::CONTENT_TYPE, "application/x-ndjson")],
         Body::from_stream(body),

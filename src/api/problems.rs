@@ -140,6 +140,7 @@ const CODES: &[(&str, u16, &str)] = &[
         "Send the body as application/json.",
     ),
     ("wrong_credentials", 401, "Email or password is wrong."),
+    ("wrong_password", 403, "The current password is wrong."),
 ];
 
 /// The list as a page.

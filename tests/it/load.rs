@@ -1,5 +1,7 @@
 //! Several questions at once.
 
+use std::io::Read;
+
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -85,5 +87,32 @@ async fn exports_that_nobody_reads_take_no_place_from_the_questions() {
     drop(unread);
     let export = world.get(&shop.path("/export"), &shop.secret).await;
     assert_eq!(export.lines().len(), 600);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_compressed_export_is_the_whole_export() {
+    let world = World::new().await;
+    let shop = world.owner("ada@example.com", "UTC").await;
+    let events = (0..300).map(|i| json!({"event": "a", "user_id": format!("u{i}")}));
+    world.store(&shop.write, events.collect()).await;
+    let plain = world.get(&shop.path("/export"), &shop.secret).await;
+    let request = axum::http::Request::get(shop.path("/export"))
+        .header("authorization", format!("Bearer {}", shop.secret))
+        .header("accept-encoding", "gzip")
+        .body(Default::default());
+    let packed = world.raw(request.expect("a request")).await;
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&packed.body[..])
+        .read_to_string(&mut text)
+        .expect("a whole gzip stream");
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&text), sorted(&plain.text()));
+    assert_eq!(text.lines().count(), 300);
     world.close().await;
 }
