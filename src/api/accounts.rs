@@ -66,7 +66,7 @@ pub struct ChangePasswordRequest {
 
 /// Changes the caller's password and ends all the caller's other sessions: their refresh tokens at once, their
 /// access tokens within 15 minutes. Wrong passwords count as failed sign-ins do.
-#[utoipa::path(post, path = "/v1/me/password", operation_id = "changePassword", tag = "accounts",
+#[utoipa::path(post, path = "/v1/me/password", operation_id = "change_password", tag = "accounts",
     request_body = ChangePasswordRequest,
     responses((status = 204, description = "Changed; this session goes on"),
         (status = 401, description = "No credentials, or none that are valid: `unauthenticated`, `token_expired`",

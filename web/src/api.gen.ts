@@ -153,7 +153,7 @@ export interface paths {
          * Changes the caller's password and ends all the caller's other sessions: their refresh tokens at once, their
          *     access tokens within 15 minutes. Wrong passwords count as failed sign-ins do.
          */
-        post: operations["changePassword"];
+        post: operations["change_password"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2403,7 +2403,7 @@ export interface operations {
             };
         };
     };
-    changePassword: {
+    change_password: {
         parameters: {
             query?: never;
             header?: never;
