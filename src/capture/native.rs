@@ -18,7 +18,7 @@ use super::prepare::{Head, Prepared, prepare};
 use crate::event::wire::{WireContext, WireEvent};
 use crate::meta::KeyKind;
 use crate::problem::Problem;
-use crate::stream::AppendError;
+use crate::stream::{self, AppendError};
 
 /// Bodies larger than this are unpacked and judged beside the threads that serve connections.
 const INLINE_BYTES: usize = 64 * 1024;
@@ -179,9 +179,13 @@ async fn capture(
     let rows = std::mem::take(&mut prepared.rows);
     if !dry_run && !rows.is_empty() {
         let now = state.clock.now_ms();
+        let request = stream::Request {
+            source: "native",
+            ..stream::Request::new(prepared.key.project, prepared.request_key.as_deref())
+        };
         let appended = state
             .stream
-            .append(prepared.key.project, prepared.request_key.as_deref(), rows, now)
+            .append(&request, rows, now)
             .await
             .map_err(stream_problem)?;
         prepared.note_duplicates(&appended.duplicates, appended.replayed);

@@ -9,6 +9,8 @@
 
 pub mod append;
 pub mod codec;
+pub mod entry;
+pub mod ledger;
 pub mod rebuild;
 pub mod rev;
 pub mod shard;
@@ -28,7 +30,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::event::ProjectNumber;
 use keys::Keys;
 
-pub use append::{AppendError, Appended};
+pub use append::{AppendError, Appended, Request};
 pub use rev::{AsOf, ShardCounters};
 
 /// How long an append may take before the request is refused with 503. Also how far behind "now" an answer's

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::store::Store;
 use crate::store::batch::{InsertError, Table};
 use crate::store::error::StoreError;
-use crate::stream::shard::{Entry, Lease, Plan, batch_number};
+use crate::stream::shard::{Commit, Entry, Lease, Plan, batch_number};
 use crate::stream::{EventStream, StreamError};
 
 use super::batch::Batch;
@@ -362,9 +362,14 @@ impl Delivery {
         };
         let (seq, rows, dead) = (batch.plan.seq, batch.rows_stored(), batch.dead_rows());
         let stream = &self.deliverer.stream;
-        stream
-            .commit(&self.lease, seq, rows, &dead, &batch.partial().projects)
-            .await?;
+        let commit = Commit {
+            seq,
+            rows_stored: rows,
+            dead: &dead,
+            projects: &batch.partial().projects,
+            waited: &batch.waited(),
+        };
+        stream.commit(&self.lease, commit).await?;
         if !dead.is_empty() {
             tracing::warn!(
                 shard = self.lease.shard,
