@@ -11,6 +11,7 @@ use redis::streams::StreamRangeReply;
 use super::append::numbers;
 use super::{EventStream, StreamError, codec, scripts};
 use crate::event::{Event, ProjectNumber};
+use crate::fault;
 
 /// Batch numbers of an incarnation: `batch = incarnation * 2^40 + seq`.
 const SEQS: u64 = 1 << 40;
@@ -257,6 +258,11 @@ impl EventStream {
         version: u32,
         target: u32,
     ) -> Result<Plan, StreamError> {
+        if fault::left_out("plan") {
+            let mut forget = redis::cmd("HDEL");
+            forget.arg(self.keys().st(lease.shard)).arg("p_seq");
+            forget.exec_async(&mut self.back()).await?;
+        }
         let mut call = scripts::PLAN.prepare_invoke();
         call.key(self.keys().st(lease.shard));
         call.arg(lease.epoch).arg(to).arg(rows).arg(version).arg(target);
@@ -338,6 +344,7 @@ impl EventStream {
         projects.sort_unstable();
         projects.dedup();
         self.raise_rev(&projects).await?;
+        fault::point("announce.after_raise").await?;
         let mut call = scripts::ANNOUNCED.prepare_invoke();
         call.key(self.keys().st(lease.shard)).arg(lease.epoch).arg(noted);
         let word: String = call.invoke_async(&mut self.back()).await?;
