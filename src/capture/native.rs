@@ -16,6 +16,7 @@ use super::keys::Presented;
 use super::limit::Claim;
 use super::prepare::{Head, Prepared, prepare};
 use crate::event::wire::{WireContext, WireEvent};
+use crate::fault;
 use crate::meta::KeyKind;
 use crate::problem::Problem;
 use crate::stream::{self, AppendError};
@@ -183,11 +184,14 @@ async fn capture(
             source: "native",
             ..stream::Request::new(prepared.key.project, prepared.request_key.as_deref())
         };
+        let away = |fault: fault::Fault| stream_problem(fault.into());
+        fault::point("capture.before_append").await.map_err(away)?;
         let appended = state
             .stream
             .append(&request, rows, now)
             .await
             .map_err(stream_problem)?;
+        fault::point("capture.after_append").await.map_err(away)?;
         prepared.note_duplicates(&appended.duplicates, appended.replayed);
         let (meta, key) = (state.meta.clone(), prepared.key.key_id);
         tokio::spawn(async move {

@@ -28,6 +28,7 @@ use redis::{AsyncConnectionConfig, Client, RedisError};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::event::ProjectNumber;
+use crate::fault::Fault;
 use keys::Keys;
 
 pub use append::{AppendError, Appended, Request};
@@ -78,6 +79,12 @@ pub enum StreamError {
     /// What lies in Redis is not what this version writes.
     #[error("unexpected content in {key}: {detail}")]
     Content { key: String, detail: String },
+}
+
+impl From<Fault> for StreamError {
+    fn from(fault: Fault) -> StreamError {
+        StreamError::Redis(std::io::Error::other(fault).into())
+    }
 }
 
 /// The installation's stream. Cheap to clone; clones share connections.

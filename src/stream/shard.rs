@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::ledger::Waited;
 use super::{EventStream, StreamError, codec, scripts};
 use crate::event::{Event, ProjectNumber};
+use crate::fault;
 
 pub use super::entry::Entry;
 
@@ -187,6 +188,11 @@ impl EventStream {
         version: u32,
         target: u32,
     ) -> Result<Plan, StreamError> {
+        if fault::left_out("plan") {
+            let mut forget = redis::cmd("HDEL");
+            forget.arg(self.keys().st(lease.shard)).arg("p_seq");
+            forget.exec_async(&mut self.back()).await?;
+        }
         let mut call = scripts::PLAN.prepare_invoke();
         call.key(self.keys().st(lease.shard));
         call.arg(lease.epoch).arg(to).arg(rows).arg(version).arg(target);
@@ -267,6 +273,7 @@ impl EventStream {
         projects.sort_unstable();
         projects.dedup();
         self.raise_rev(&projects).await?;
+        fault::point("announce.after_raise").await?;
         let mut call = scripts::ANNOUNCED.prepare_invoke();
         call.key(self.keys().st(lease.shard)).arg(lease.epoch).arg(noted);
         let word: String = call.invoke_async(&mut self.back()).await?;

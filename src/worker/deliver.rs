@@ -13,6 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::fault;
 use crate::store::Store;
 use crate::store::batch::{InsertError, Table};
 use crate::store::error::StoreError;
@@ -162,8 +163,9 @@ impl Deliverer {
         else {
             return Ok(None);
         };
-        let known = found.plan.as_ref().map_or(found.seq, |plan| plan.seq);
-        let state = match (found.announce, found.plan) {
+        let plan = found.plan.filter(|_| !fault::left_out("plan"));
+        let known = plan.as_ref().map_or(found.seq, |plan| plan.seq);
+        let state = match (found.announce, plan) {
             (Some(_), plan) => State::Unannounced(plan),
             (None, Some(plan)) => State::Found(plan),
             (None, None) => State::Between,
@@ -283,10 +285,12 @@ impl Delivery {
         }
         let known = batch_number(incarnation, known);
         match largest {
-            Some(largest) if largest > known => Err(DeliverError::Stopped(format!(
-                "ClickHouse holds batch {largest} of shard {shard}, Redis knows none after {known}: Redis went \
+            Some(largest) if largest > known && !fault::left_out("history") => {
+                Err(DeliverError::Stopped(format!(
+                    "ClickHouse holds batch {largest} of shard {shard}, Redis knows none after {known}: Redis went \
                  back in time"
-            ))),
+                )))
+            }
             _ => Ok(()),
         }
     }
@@ -305,7 +309,9 @@ impl Delivery {
             return Ok(Step::Idle);
         };
         let rows = entries.iter().map(|entry| entry.rows).sum();
+        fault::point("deliver.before_plan").await?;
         let plan = stream.plan(&self.lease, &last.id, rows, ENCODER, 0).await?;
+        fault::point("deliver.after_plan").await?;
         let seq = plan.seq;
         if plan.to == last.id {
             self.open(plan, Some(entries), false).await?;
@@ -369,7 +375,9 @@ impl Delivery {
             projects: &batch.partial().projects,
             waited: &batch.waited(),
         };
+        fault::point("deliver.before_commit").await?;
         stream.commit(&self.lease, commit).await?;
+        fault::point("deliver.after_commit").await?;
         if !dead.is_empty() {
             tracing::warn!(
                 shard = self.lease.shard,
