@@ -38,8 +38,6 @@ use zones::Zones;
 const EMBEDDED_SHARDS: u16 = 4;
 /// Shards of the stream in a Redis of its own.
 const EXTERNAL_SHARDS: u16 = 16;
-/// Entries (requests) that a shard holds before capture answers 503.
-const MAX_ENTRIES: u64 = 200_000;
 /// A request that is sent again is recognized for a day.
 const REQUEST_KEY_TTL_S: u64 = 86_400;
 /// An event id that comes again in another request is recognized for an hour.
@@ -161,7 +159,7 @@ async fn connect(config: &Config, engines: &Engines) -> anyhow::Result<Rooms> {
         url: engines.redis_url().to_owned(),
         prefix: config.redis_prefix.clone(),
         shards: config.shards.unwrap_or(default_shards),
-        max_entries: MAX_ENTRIES,
+        max_entries: config.stream_requests,
         request_key_ttl_s: REQUEST_KEY_TTL_S,
         dedup_window_s: DEDUP_WINDOW_S,
     })
@@ -209,9 +207,14 @@ impl App {
         let working = tokio::spawn({
             let (rooms, stop) = (rooms.clone(), stop_working.clone());
             let works = config.roles.contains(&Role::Worker);
+            let options = DeliverOptions {
+                max_rows: config.batch_rows,
+                lease_ttl: Duration::from_secs(config.lease_s),
+                ..DeliverOptions::default()
+            };
             async move {
                 if works {
-                    work(rooms, stop).await?;
+                    work(rooms, options, stop).await?;
                 } else {
                     stop.cancelled().await;
                 }
@@ -281,13 +284,9 @@ impl App {
 }
 
 /// The worker role until `stop`.
-async fn work(rooms: Rooms, stop: CancellationToken) -> anyhow::Result<()> {
+async fn work(rooms: Rooms, options: DeliverOptions, stop: CancellationToken) -> anyhow::Result<()> {
     let zones = Zones::read(&rooms.meta).await?;
-    let deliverer = Deliverer::new(
-        rooms.stream.clone(),
-        rooms.store.clone(),
-        DeliverOptions::default(),
-    );
+    let deliverer = Deliverer::new(rooms.stream.clone(), rooms.store.clone(), options);
     let zone_of = {
         let zones = zones.clone();
         Arc::new(move |project| zones.of(project))

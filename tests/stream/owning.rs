@@ -247,10 +247,10 @@ async fn a_rebuild_asked_for_while_it_runs_runs_once_more() {
 async fn workers_count_each_other_and_wake_on_entries() {
     let redis = Redis::start().await;
     let stream = redis.stream().await;
-    assert_eq!(stream.heartbeat("a").await.unwrap(), 1);
-    assert_eq!(stream.heartbeat("b").await.unwrap(), 2);
+    assert_eq!(stream.heartbeat("a", TTL).await.unwrap(), 1);
+    assert_eq!(stream.heartbeat("b", TTL).await.unwrap(), 2);
     stream.sign_off("a").await.unwrap();
-    assert_eq!(stream.heartbeat("b").await.unwrap(), 1);
+    assert_eq!(stream.heartbeat("b", TTL).await.unwrap(), 1);
 
     let mut waiter = stream.waiter(0);
     assert!(!waiter.entry_after("0-0", Duration::from_millis(5)).await.unwrap());
