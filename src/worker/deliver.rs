@@ -366,7 +366,7 @@ impl Delivery {
             seq,
             rows_stored: rows,
             dead: &dead,
-            projects: &batch.partial().projects,
+            projects: &batch.projects(),
             waited: &batch.waited(),
         };
         stream.commit(&self.lease, commit).await?;
