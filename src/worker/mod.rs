@@ -8,6 +8,7 @@ mod batch;
 pub mod deliver;
 mod insert;
 mod ledger;
+mod outcome;
 pub mod partial;
 pub mod roll;
 
