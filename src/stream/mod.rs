@@ -9,9 +9,11 @@
 
 pub mod append;
 pub mod codec;
+pub mod pause;
 pub mod rebuild;
 pub mod rev;
 pub mod shard;
+pub mod snapshot;
 pub mod workers;
 
 mod keys;

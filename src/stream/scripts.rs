@@ -29,4 +29,7 @@ scripts! {
     WAITING = "waiting";
     HEARTBEAT = "heartbeat";
     FINISH_REBUILD = "finish_rebuild";
+    PAUSE = "pause";
+    RESUME = "resume";
+    BEGIN_ROLL = "begin_roll";
 }

@@ -61,6 +61,8 @@ pub struct Deliverer {
 pub enum Step {
     /// No entry waits.
     Idle,
+    /// Entries wait, but workers were asked to begin nothing.
+    Paused,
     /// The boundary of batch `seq` is written down.
     Planned { seq: u64 },
     /// A table holds the batch.
@@ -194,7 +196,7 @@ impl Deliverer {
         let mut committed = Delivered::Nothing;
         let delivered = loop {
             match delivery.step().await {
-                Ok(Step::Idle) => break Ok(committed),
+                Ok(Step::Idle | Step::Paused) => break Ok(committed),
                 Ok(Step::Committed { seq, rows, dead }) => committed = Delivered::Batch { seq, rows, dead },
                 Ok(Step::Announced) if committed != Delivered::Nothing => break Ok(committed),
                 Ok(_) => {}
@@ -305,7 +307,9 @@ impl Delivery {
             return Ok(Step::Idle);
         };
         let rows = entries.iter().map(|entry| entry.rows).sum();
-        let plan = stream.plan(&self.lease, &last.id, rows, ENCODER, 0).await?;
+        let Some(plan) = stream.plan(&self.lease, &last.id, rows, ENCODER, 0).await? else {
+            return Ok(Step::Paused);
+        };
         let seq = plan.seq;
         if plan.to == last.id {
             self.open(plan, Some(entries), false).await?;
