@@ -29,11 +29,10 @@ impl Store {
         // Ours may not exist yet.
         let unbound = self.writer.clone().with_database("system");
         let query = unbound.query_raw(sql).param("file", file);
-        let _: Vec<(String, String)> = query
+        Ok(query
             .with_setting("max_execution_time", WITHIN_S.to_string())
-            .fetch_all()
-            .await?;
-        Ok(())
+            .execute()
+            .await?)
     }
 
     /// Rows of the raw table, all projects.
