@@ -39,14 +39,21 @@ pub(super) fn remove_folder(folder: &Path) {
 /// Moves a file, also to another disk, and waits until it is there for good. Only we may read it then.
 pub(super) async fn carry(from: &Path, to: &Path) -> anyhow::Result<()> {
     let (from, to) = (from.to_owned(), to.to_owned());
+    let kept = to.clone();
     let carried = tokio::task::spawn_blocking(move || {
         if std::fs::rename(&from, &to).is_err() {
             std::fs::copy(&from, &to).and_then(|_| std::fs::remove_file(&from))?;
         }
-        std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600))?;
         File::open(&to)?.sync_all()
     });
-    carried.await?.context("moving a copy into the backup")
+    carried.await?.context("moving a copy into the backup")?;
+    keep_private(&kept)
+}
+
+/// Lets nobody else read the file.
+pub(super) fn keep_private(file: &Path) -> anyhow::Result<()> {
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("closing {} to others", file.display()))
 }
 
 /// Waits until the files and names of a folder are on the disk.

@@ -165,7 +165,8 @@ async fn copy(config: &Config, rooms: &Rooms, folder: &Path, owner: &str) -> any
     };
     let control = async {
         let copied = meta.copy_to(&folder.join(META)).await;
-        copied.context("copying the control database")
+        copied.context("copying the control database")?;
+        files::keep_private(&folder.join(META))
     };
     let all = futures_util::future::join3(clickhouse, redis, control).await;
     let ended = all.0.and(all.1).and(all.2);
@@ -174,6 +175,7 @@ async fn copy(config: &Config, rooms: &Rooms, folder: &Path, owner: &str) -> any
     }
     ended?;
     std::fs::copy(config.data_dir.join(SECRET), folder.join(SECRET)).context("copying the signing secret")?;
+    files::keep_private(&folder.join(SECRET))?;
 
     let events = store.events_stored().await?;
     let mut waiting = 0;
