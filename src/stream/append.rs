@@ -24,6 +24,7 @@ use super::ledger::{NO_NOTES, Notes, pend_field};
 use super::{APPEND_TIMEOUT, EventStream, codec, person_hash, scripts};
 use crate::event::ledger::minute_of;
 use crate::event::{Event, ProjectNumber, flag};
+use crate::fault::{self, Fault};
 
 /// Most rows of an entry, and so most ids of a script's call.
 const MOST_ROWS: usize = 200;
@@ -76,6 +77,12 @@ pub enum AppendError {
 impl From<RedisError> for AppendError {
     fn from(error: RedisError) -> AppendError {
         AppendError::Unavailable(error.to_string())
+    }
+}
+
+impl From<Fault> for AppendError {
+    fn from(fault: Fault) -> AppendError {
+        AppendError::Unavailable(fault.to_string())
     }
 }
 
@@ -206,7 +213,9 @@ impl EventStream {
                 }
             }
         }
+        fault::point("append.before_xadd").await?;
         let (answer, _, dropped): (String, String, String) = call.invoke_async(&mut self.front()).await?;
+        fault::point("append.after_xadd").await?;
         match answer.as_str() {
             "ok" => Ok(Ingested::Stored(numbers(&dropped))),
             "dup" => Ok(Ingested::Replayed),

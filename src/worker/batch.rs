@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::event::{Event, ProjectNumber};
+use crate::fault;
 use crate::store::Store;
 use crate::store::batch::{BatchName, ExpectedEvents, InsertError, Table, Verdict};
 use crate::store::error::StoreError;
@@ -186,6 +187,7 @@ impl Batch {
         let mut pieces = halves(0, self.events.len());
         while let Some((lo, hi)) = pieces.pop() {
             let token = format!("{lo}-{hi}");
+            fault::point("deliver.before_piece").await?;
             match store
                 .insert_events(&name, &self.events[lo..hi], Some(&token))
                 .await

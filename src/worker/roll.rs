@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::event::{Day, ProjectNumber, Zone};
+use crate::fault::{self, Fault};
 use crate::store::Store;
 use crate::store::compact::{Candidate, Kind, Outcome};
 use crate::store::error::StoreError;
@@ -85,6 +86,12 @@ pub enum RollError {
     Stream(#[from] StreamError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Fault> for RollError {
+    fn from(fault: Fault) -> RollError {
+        RollError::Store(fault.into())
+    }
 }
 
 impl Roller {
@@ -170,18 +177,21 @@ impl Roller {
     /// Removes generations and deltas that a switch older than the grace made superfluous, folds the ledger's
     /// old days and drops what is kept no longer.
     pub async fn clean_up(&self, now_ms: i64) -> Result<(), RollError> {
-        for kind in [Kind::Counts, Kind::Sketches] {
-            self.store
-                .drop_behind(kind, self.options.grace.as_secs() as u32)
-                .await?;
-        }
-        let second = |ms: i64| (ms / 1000).clamp(0, i64::from(u32::MAX)) as u32;
-        let settled = self.stream.oldest_entry_ms().await?.unwrap_or(now_ms);
-        let (folded, dropped) = self.store.fold_ledger(second(settled), second(now_ms)).await?;
-        if folded + dropped > 0 {
-            tracing::info!(folded, dropped, "days of the ledger");
-        }
-        Ok(())
+        self.unless_paused(async {
+            for kind in [Kind::Counts, Kind::Sketches] {
+                self.store
+                    .drop_behind(kind, self.options.grace.as_secs() as u32)
+                    .await?;
+            }
+            let second = |ms: i64| (ms / 1000).clamp(0, i64::from(u32::MAX)) as u32;
+            let settled = self.stream.oldest_entry_ms().await?.unwrap_or(now_ms);
+            let (folded, dropped) = self.store.fold_ledger(second(settled), second(now_ms)).await?;
+            if folded + dropped > 0 {
+                tracing::info!(folded, dropped, "days of the ledger were made smaller");
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Runs `work` unless another roller has the project.
@@ -193,8 +203,21 @@ impl Roller {
         if !self.stream.take_roll(project, &self.owner, PROJECT_TTL).await? {
             return Ok(());
         }
-        let worked = work.await;
+        let worked = self.unless_paused(work).await;
         self.stream.leave_roll(project, &self.owner).await?;
+        worked
+    }
+
+    /// Runs `work`, which changes rollups, unless workers are paused; what is due stays due.
+    async fn unless_paused(
+        &self,
+        work: impl Future<Output = Result<(), RollError>>,
+    ) -> Result<(), RollError> {
+        if !self.stream.begin_roll(&self.owner, PROJECT_TTL).await? {
+            return Ok(());
+        }
+        let worked = work.await;
+        self.stream.end_roll(&self.owner).await?;
         worked
     }
 
@@ -203,6 +226,7 @@ impl Roller {
             project, kind, day, ..
         } = day;
         let generation = self.stream.next_generation().await?;
+        fault::point_in("compact.after_generation", kind.name()).await?;
         let cuts = self.stream.cuts().await?;
         let outcome = match kind {
             Kind::Counts => self.store.compact_counts(project, day, generation, &cuts).await,
@@ -255,6 +279,7 @@ impl Roller {
         };
         for _ in 0..TRIES {
             let generation = self.stream.next_generation().await?;
+            fault::point_in("rebuild.after_generation", kind.as_str()).await?;
             let cuts = self.stream.cuts().await?;
             let outcome = match kind {
                 RollupKind::Counts => self.store.rebuild_counts(project, day, generation, &cuts).await?,
@@ -269,6 +294,7 @@ impl Roller {
             if let Outcome::Switched { .. } = outcome {
                 rolled.rebuilt += 1;
                 self.stream.raise_rev(&[project]).await?;
+                fault::point_in("rebuild.before_finish", kind.as_str()).await?;
                 return Ok(self.stream.finish_rebuild(claimed).await?);
             }
         }

@@ -230,7 +230,9 @@ async fn at_maxmemory_appends_are_refused_whole_and_workers_drain() {
         matches!(&refused, Err(AppendError::Unavailable(why)) if why.contains("OOM")),
         "{refused:?}"
     );
-    drain(&stream).await;
+    // A worker that starts only now drains as well: nobody else makes room.
+    let started = redis.stream().await;
+    drain(&started).await;
     assert_eq!(waiting(&stream).await, 0);
     redis.run("CONFIG SET maxmemory 0");
     let answer = stream
