@@ -12,6 +12,7 @@ pub mod events;
 pub mod export;
 mod fields;
 pub mod keys;
+pub mod ledger;
 pub mod live;
 pub mod members;
 pub mod openapi;
@@ -112,6 +113,8 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(events::list_events))
         .routes(routes!(export::export_events))
         .routes(routes!(live::live))
+        .routes(routes!(ledger::get_ledger))
+        .routes(routes!(ledger::get_rejections))
 }
 
 /// Sign-in, organizations, members, projects, keys. Generic, so that they can be served (and tested) with

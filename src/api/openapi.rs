@@ -17,6 +17,7 @@ use utoipa::{Modify, OpenApi};
         (name = "projects", description = "Projects and their keys"),
         (name = "questions", description = "Active users, trends, funnels, conversion"),
         (name = "events", description = "Raw events: latest, live, export"),
+        (name = "health", description = "What became of every event received, and why some were rejected"),
         (name = "tracking", description = "Sending events")
     ),
     security(("access_token" = []), ("secret_key" = [])),

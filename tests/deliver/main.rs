@@ -3,5 +3,6 @@
 
 mod crashes;
 mod harness;
+mod ledger;
 mod rolls;
 mod running;
