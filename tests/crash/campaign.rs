@@ -10,8 +10,8 @@ use rustix::process::Signal;
 use super::cluster::{Cluster, LEASE_S, Part};
 use super::oracle::{Found, look};
 use super::producers::{Manners, Producers};
-use super::setting;
 use super::tenants::{Project, register};
+use super::{alone, setting};
 
 /// Kills of the short form.
 const KILLS: u64 = 14;
@@ -159,19 +159,26 @@ impl Campaign {
 
     /// Stops the workers, so that nobody can come late any more, compares, and ends.
     async fn end(mut self) -> Found {
+        let t = Instant::now();
         let truth = self.producers.finish().await;
+        eprintln!("finish {:?}", t.elapsed());
         self.cluster.drained(DRAIN).await;
+        eprintln!("drained {:?}", t.elapsed());
         for worker in [Part::WorkerOne, Part::WorkerTwo] {
             self.cluster.stop(worker).await;
+            eprintln!("stopped {:?}", t.elapsed());
         }
         let found = look(&self.cluster, &self.projects, &truth).await;
+        eprintln!("look {:?}", t.elapsed());
         self.cluster.end().await;
+        eprintln!("end {:?}", t.elapsed());
         found
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn separate_roles_are_killed_at_random_and_nothing_is_lost_or_doubled() {
+    let _alone = alone().await;
     let began = Instant::now();
     let (seed, kills) = (
         setting("FOOTFALL_CRASH_SEED", 3),
