@@ -1,5 +1,6 @@
 //! Composition: settings in, a running installation out. The one place that knows every room.
 
+mod attach;
 pub mod demo;
 pub mod doctor;
 mod http;
@@ -29,6 +30,7 @@ use crate::worker::Worker;
 use crate::worker::deliver::{DeliverOptions, Deliverer};
 use crate::worker::roll::{RollOptions, Roller};
 
+pub use attach::attach;
 pub use http::{MetricsPage, document, router};
 use zones::Zones;
 
@@ -83,14 +85,24 @@ pub struct App {
 
 /// Starts the engines that have no URL, migrates everything, and connects.
 pub async fn open(config: &Config) -> anyhow::Result<(Engines, Rooms)> {
-    // What can be seen to be wrong is said before anything runs.
+    check_urls(config)?;
+    let engines = Engines::start(engine_options(config)?).await?;
+    connected(config, engines).await
+}
+
+/// What can be seen to be wrong is said before anything runs.
+fn check_urls(config: &Config) -> anyhow::Result<()> {
     if let Some(url) = &config.clickhouse_url {
         ClickHouseAddress::parse(url)?;
     }
     if let Some(url) = &config.database_url {
         Meta::check_url(url)?;
     }
-    let engines = Engines::start(EngineOptions {
+    Ok(())
+}
+
+fn engine_options(config: &Config) -> anyhow::Result<EngineOptions> {
+    Ok(EngineOptions {
         program: std::env::current_exe().context("finding our own program")?,
         data_dir: config.data_dir.clone(),
         clickhouse_url: config.clickhouse_url.clone(),
@@ -98,7 +110,10 @@ pub async fn open(config: &Config) -> anyhow::Result<(Engines, Rooms)> {
         chdb_library: config.chdb_library.clone(),
         redis_server: config.redis_server.clone(),
     })
-    .await?;
+}
+
+/// The engines with the rooms on them; they are stopped again where the rooms cannot be connected.
+async fn connected(config: &Config, engines: Engines) -> anyhow::Result<(Engines, Rooms)> {
     match connect(config, &engines).await {
         Ok(rooms) => Ok((engines, rooms)),
         Err(error) => {
@@ -109,12 +124,16 @@ pub async fn open(config: &Config) -> anyhow::Result<(Engines, Rooms)> {
 }
 
 async fn connect(config: &Config, engines: &Engines) -> anyhow::Result<Rooms> {
+    // Tables that a running server works on are its own to migrate, and it may be of another version.
+    let migrates = !engines.are_joined();
     let meta = Meta::connect(&database_url(config)?)
         .await
         .context("opening the control database")?;
-    meta.migrate(Clock::system().now_ms())
-        .await
-        .context("migrating the control database")?;
+    if migrates {
+        meta.migrate(Clock::system().now_ms())
+            .await
+            .context("migrating the control database")?;
+    }
     let address = engines.clickhouse();
     let credentials = |who: &crate::engines::Credentials| Credentials {
         user: who.user.clone(),
@@ -128,7 +147,9 @@ async fn connect(config: &Config, engines: &Engines) -> anyhow::Result<Rooms> {
     })
     .await
     .context("connecting to ClickHouse")?;
-    store.migrate().await.context("migrating ClickHouse")?;
+    if migrates {
+        store.migrate().await.context("migrating ClickHouse")?;
+    }
     let default_shards = if engines.redis_is_embedded() {
         EMBEDDED_SHARDS
     } else {

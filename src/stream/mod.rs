@@ -9,6 +9,8 @@
 
 pub mod append;
 pub mod codec;
+pub mod entry;
+pub mod ledger;
 pub mod rebuild;
 pub mod rev;
 pub mod shard;
@@ -26,9 +28,10 @@ use redis::{AsyncConnectionConfig, Client, RedisError};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::event::ProjectNumber;
+use crate::fault::Fault;
 use keys::Keys;
 
-pub use append::{AppendError, Appended};
+pub use append::{AppendError, Appended, Request};
 pub use rev::{AsOf, ShardCounters};
 
 /// How long an append may take before the request is refused with 503. Also how far behind "now" an answer's
@@ -76,6 +79,12 @@ pub enum StreamError {
     /// What lies in Redis is not what this version writes.
     #[error("unexpected content in {key}: {detail}")]
     Content { key: String, detail: String },
+}
+
+impl From<Fault> for StreamError {
+    fn from(fault: Fault) -> StreamError {
+        StreamError::Redis(std::io::Error::other(fault).into())
+    }
 }
 
 /// The installation's stream. Cheap to clone; clones share connections.

@@ -7,6 +7,8 @@
 mod batch;
 pub mod deliver;
 mod insert;
+mod ledger;
+mod outcome;
 pub mod partial;
 pub mod roll;
 
