@@ -159,19 +159,13 @@ impl Campaign {
 
     /// Stops the workers, so that nobody can come late any more, compares, and ends.
     async fn end(mut self) -> Found {
-        let t = Instant::now();
         let truth = self.producers.finish().await;
-        eprintln!("finish {:?}", t.elapsed());
         self.cluster.drained(DRAIN).await;
-        eprintln!("drained {:?}", t.elapsed());
         for worker in [Part::WorkerOne, Part::WorkerTwo] {
             self.cluster.stop(worker).await;
-            eprintln!("stopped {:?}", t.elapsed());
         }
         let found = look(&self.cluster, &self.projects, &truth).await;
-        eprintln!("look {:?}", t.elapsed());
         self.cluster.end().await;
-        eprintln!("end {:?}", t.elapsed());
         found
     }
 }

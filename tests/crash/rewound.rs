@@ -47,11 +47,16 @@ fn stopped(cluster: &Cluster) -> Vec<u16> {
 /// with Redis, else they never notice more than a short absence.
 async fn restored(workers_too: bool) {
     let _alone = alone().await;
-    let mut cluster = Cluster::start().await;
-    cluster.set("FOOTFALL_LOG", "info");
+    // Long enough for workers that run to keep their leases over it all; those that start must wait for them.
+    let lease = if workers_too { "2" } else { "30" };
+    let mut cluster = Cluster::start_with(&[("FOOTFALL_LEASE_S", lease)]).await;
     let projects = register(&cluster).await;
     let producers = Producers::start(&cluster.capture, &projects, 31, Manners::default());
     producers.acknowledge(30).await;
+    // At rest: whoever runs on sees nothing strange in the copy, neither a plan nor another owner.
+    producers.pause().await;
+    cluster.drained(PATIENCE).await;
+    cluster.shared_out().await;
 
     cluster.kill(Part::Redis).await;
     let (directory, backup) = (
@@ -63,6 +68,7 @@ async fn restored(workers_too: bool) {
         &backup.path().join("appendonlydir"),
     );
     cluster.restart(Part::Redis).await;
+    producers.resume();
     cluster.works(PATIENCE).await;
     producers.acknowledge(60).await;
     let truth = producers.pause().await;
