@@ -128,6 +128,14 @@ impl World {
             .expect("del");
     }
 
+    /// The roller of the project fell silent for longer than its lease.
+    pub async fn roll_runs_out(&self, project: ProjectNumber) {
+        let key = format!("{}roll:{{p{project}}}", self.prefix);
+        let mut command = redis::cmd("DEL");
+        command.arg(key);
+        command.exec_async(&mut self.redis().await).await.expect("del");
+    }
+
     /// `owner:epoch` of a shard.
     pub async fn owner(&self, shard: u16) -> Option<String> {
         let key = format!("{}lease:{{s{shard}}}", self.prefix);
