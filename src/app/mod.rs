@@ -4,6 +4,7 @@ mod attach;
 pub mod demo;
 pub mod doctor;
 mod http;
+pub mod letters;
 mod secrets;
 mod serve;
 mod zone_change;

@@ -16,8 +16,8 @@ use std::time::Duration;
 use crate::fault;
 use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::stream::shard::{Commit, Entry, Lease, Plan, batch_number};
 use crate::stream::EventStream;
+use crate::stream::shard::{Commit, Entry, Lease, Plan, batch_number};
 
 use super::batch::Batch;
 use super::insert::{fresh, holding, insert};

@@ -3,5 +3,6 @@
 
 mod crashes;
 mod harness;
+mod letters;
 mod rolls;
 mod running;
