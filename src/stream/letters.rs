@@ -9,8 +9,6 @@
 //! waits and reports it, the shard stands still, nothing is lost. A replay may pass the limit on entries of the
 //! stream, by as many letters as there are: it must work when the stream is full *because* the letters are.
 
-use std::collections::BTreeSet;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
@@ -21,76 +19,20 @@ use super::{EventStream, StreamError, codec, scripts};
 use crate::event::ledger::{LedgerRow, Outcome, minute_of};
 use crate::event::{Event, ProjectNumber};
 
+mod id;
+mod index;
+
+pub use id::LetterId;
+pub(super) use id::indexed;
+
 /// Letters that a shard keeps at most. A batch has at most 1,000.
 pub const MOST_LETTERS: u64 = 10_000;
 
 /// What is kept of ClickHouse's message, in characters.
 pub(super) const MOST_MESSAGE_CHARS: usize = 1_000;
 
-/// Letters that one read asks for while the index is brought in line.
-const READ: usize = 500;
-
 /// Source of letters that name none.
 const UNKNOWN_SOURCE: &str = "native";
-
-/// Names a letter: `<shard>-<ms>-<n>`. Ordered by time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LetterId {
-    ms: u64,
-    n: u64,
-    shard: u16,
-}
-
-impl std::fmt::Display for LetterId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}-{}-{}", self.shard, self.ms, self.n)
-    }
-}
-
-impl FromStr for LetterId {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<LetterId, ()> {
-        let mut parts = text.split('-').map(|part| match part.as_bytes() {
-            // As we write it: no sign, no zero in front.
-            [b'0'] | [b'1'..=b'9', ..] => part.parse::<u64>().map_err(drop),
-            _ => Err(()),
-        });
-        let mut next = || parts.next().ok_or(())?;
-        let (shard, ms, n) = (next()?, next()?, next()?);
-        let shard = u16::try_from(shard).map_err(drop)?;
-        if parts.next().is_some() {
-            return Err(());
-        }
-        Ok(LetterId { ms, n, shard })
-    }
-}
-
-impl LetterId {
-    fn of(shard: u16, id: &str) -> Option<LetterId> {
-        let (ms, n) = id.split_once('-')?;
-        Some(LetterId {
-            ms: ms.parse().ok()?,
-            n: n.parse().ok()?,
-            shard,
-        })
-    }
-
-    /// The id in the shard's stream.
-    fn in_stream(self) -> String {
-        format!("{}-{}", self.ms, self.n)
-    }
-
-    /// The letter's member of `dead`.
-    fn member(self, project: ProjectNumber) -> String {
-        format!("{}:{:015}-{:010}", indexed(project), self.ms, self.n)
-    }
-}
-
-/// The project as members of `dead` begin: all of one length, so that they sort by project, then time.
-pub(super) fn indexed(project: ProjectNumber) -> String {
-    format!("{:010}", project.0)
-}
 
 /// A row that ClickHouse refused.
 #[derive(Clone, Debug, PartialEq)]
@@ -280,101 +222,6 @@ impl EventStream {
         Ok(word == "OK")
     }
 
-    /// Ids of the project's letters in the shard, the latest first, and how many it has there.
-    async fn letter_ids(
-        &self,
-        shard: u16,
-        project: ProjectNumber,
-        before: Option<LetterId>,
-        limit: usize,
-    ) -> Result<(Vec<LetterId>, u64), StreamError> {
-        self.index_letters(shard).await?;
-        let project = indexed(project);
-        let (first, end) = (format!("[{project}:"), format!("({project};"));
-        let from = before.map_or(end.clone(), |before| {
-            // Of letters of one moment those of lower shards come later.
-            let open = if shard < before.shard { '[' } else { '(' };
-            format!("{open}{project}:{:015}-{:010}", before.ms, before.n)
-        });
-        let mut both = redis::pipe();
-        both.cmd("ZREVRANGEBYLEX")
-            .arg(self.keys().dead(shard))
-            .arg(from)
-            .arg(&first);
-        both.arg("LIMIT").arg(0).arg(limit);
-        both.cmd("ZLEXCOUNT")
-            .arg(self.keys().dead(shard))
-            .arg(first)
-            .arg(end);
-        let (members, count): (Vec<String>, u64) = both.query_async(&mut self.back()).await?;
-        let ids = members.iter().filter_map(|member| {
-            let (_, id) = member.split_once(':')?;
-            LetterId::of(shard, id)
-        });
-        Ok((ids.collect(), count))
-    }
-
-    /// Brings the index in line where it does not have as many letters as there are: letters of a version that
-    /// had no index, or what was taken away behind its back.
-    async fn index_letters(&self, shard: u16) -> Result<(), StreamError> {
-        let (letters, indexed) = self.letter_counts(shard).await?;
-        if letters == indexed {
-            return Ok(());
-        }
-        let (dlq, dead) = (self.keys().dlq(shard), self.keys().dead(shard));
-        let members: Vec<String> = redis::cmd("ZRANGE")
-            .arg(&dead)
-            .arg(0)
-            .arg(-1)
-            .query_async(&mut self.back())
-            .await?;
-        let mut pairs = BTreeSet::new();
-        for member in members {
-            if let Some(id) = member.split_once(':').and_then(|(_, id)| LetterId::of(shard, id)) {
-                pairs.insert((id, member));
-            }
-        }
-        let mut after = "-".to_owned();
-        loop {
-            let page: StreamRangeReply = redis::cmd("XRANGE")
-                .arg(&dlq)
-                .arg(&after)
-                .arg("+")
-                .arg("COUNT")
-                .arg(READ)
-                .query_async(&mut self.back())
-                .await?;
-            for entry in &page.ids {
-                if let Some(id) = LetterId::of(shard, &entry.id) {
-                    let letter = self.opened(id, entry)?;
-                    pairs.insert((id, id.member(letter.event.project)));
-                }
-            }
-            match page.ids.last() {
-                Some(last) if page.ids.len() == READ => after = format!("({}", last.id),
-                _ => break,
-            }
-        }
-        let pairs: Vec<_> = pairs.into_iter().collect();
-        for part in pairs.chunks(READ) {
-            let mut call = scripts::INDEX.prepare_invoke();
-            call.key(&dlq).key(&dead);
-            for (id, member) in part {
-                call.arg(id.in_stream()).arg(member);
-            }
-            let _: String = call.invoke_async(&mut self.back()).await?;
-        }
-        Ok(())
-    }
-
-    /// Letters of the shard, and members of its index.
-    async fn letter_counts(&self, shard: u16) -> Result<(u64, u64), StreamError> {
-        let mut both = redis::pipe();
-        both.cmd("XLEN").arg(self.keys().dlq(shard));
-        both.cmd("ZCARD").arg(self.keys().dead(shard));
-        Ok(both.query_async(&mut self.back()).await?)
-    }
-
     fn opened(&self, id: LetterId, entry: &StreamId) -> Result<Letter, StreamError> {
         let packed: Vec<u8> = entry.get("p").unwrap_or_default();
         let mut rows = codec::unpack(&packed).map_err(|e| self.damaged(id, e))?;
@@ -398,33 +245,6 @@ impl EventStream {
         StreamError::Content {
             key: self.keys().dlq(id.shard),
             detail: format!("dead letter {id}: {why}"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_is_read_as_it_is_written_and_nothing_else_is() {
-        let id: LetterId = "3-1795000000000-12".parse().unwrap();
-        assert_eq!(id.to_string(), "3-1795000000000-12");
-        assert_eq!(
-            id.member(ProjectNumber(7)),
-            "0000000007:001795000000000-0000000012"
-        );
-        for wrong in [
-            "",
-            "3",
-            "3-4",
-            "3-4-5-6",
-            "70000-1-1",
-            "+3-4-5",
-            "3-04-5",
-            "3-4-x",
-        ] {
-            assert!(wrong.parse::<LetterId>().is_err(), "{wrong}");
         }
     }
 }

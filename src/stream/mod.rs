@@ -12,9 +12,12 @@ pub mod codec;
 pub mod entry;
 pub mod ledger;
 pub mod letters;
+pub mod pause;
 pub mod rebuild;
+pub mod rejections;
 pub mod rev;
 pub mod shard;
+pub mod snapshot;
 pub mod workers;
 
 mod keys;

@@ -36,4 +36,7 @@ scripts! {
     DISCARD = "discard";
     /// Brings the dead letters' index in line with the letters.
     INDEX = "index";
+    PAUSE = "pause";
+    RESUME = "resume";
+    BEGIN_ROLL = "begin_roll";
 }

@@ -56,7 +56,7 @@ async fn refuse_waiting(stream: &EventStream, shard: u16) -> Result<u64, StreamE
         .filter_map(|entry| entry.waited().unwrap())
         .collect();
     let rows = entries.iter().map(|entry| entry.rows).sum();
-    let plan = stream.plan(&got.lease, &last.id, rows, 1, 0).await?;
+    let plan = stream.plan(&got.lease, &last.id, rows, 1, 0).await?.unwrap();
     let commit = Commit {
         waited: &waited,
         ..committed(plan.seq, 0, &dead)
