@@ -10,6 +10,7 @@ use clickhouse::{Row, RowWrite};
 use super::rows::{ActorDay, ActorDayRow, CountDelta, CountDeltaRow, EventRow, SketchDelta, SketchDeltaRow};
 use super::{Store, StoreError};
 use crate::event::Event;
+use crate::fault::{self, Fault};
 
 mod verify;
 
@@ -31,6 +32,9 @@ pub enum Table {
     SketchDeltas,
     /// A set: inserting twice is harmless, so it is never verified nor repaired.
     ActorDays,
+    Ledger,
+    ClientSequences,
+    LateDays,
 }
 
 impl Table {
@@ -41,6 +45,9 @@ impl Table {
             Table::CountDeltas => "count_deltas",
             Table::SketchDeltas => "sketch_deltas",
             Table::ActorDays => "actor_days",
+            Table::Ledger => "ledger",
+            Table::ClientSequences => "client_sequences",
+            Table::LateDays => "late_days",
         }
     }
 }
@@ -78,6 +85,12 @@ pub enum InsertError {
     /// Anything else: it may or may not be stored. Retry the same rows under the same name, then verify.
     #[error("the insert is in doubt: {0}")]
     Doubt(String),
+}
+
+impl From<Fault> for InsertError {
+    fn from(fault: Fault) -> InsertError {
+        InsertError::Doubt(fault.to_string())
+    }
 }
 
 impl Store {
@@ -134,7 +147,7 @@ impl Store {
             .await
     }
 
-    async fn insert<'a, R>(
+    pub(super) async fn insert<'a, R>(
         &self,
         table: Table,
         name: &BatchName,
@@ -180,6 +193,7 @@ impl Store {
         for row in rows {
             insert.write(&row).await.map_err(judge)?;
         }
+        fault::point_in("insert.before_end", table.name()).await?;
         insert.end().await.map_err(judge)
     }
 
