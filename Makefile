@@ -11,7 +11,7 @@ CARGO := cargo
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
-.PHONY: help run build test check bench clean engines test-engines sdk web format lint doc rust-test sdk-test web-test browser-test openapi
+.PHONY: help run build test check bench clean engines test-engines sdk web format lint doc rust-test sdk-test web-test browser-test openapi bench-ingest
 
 help:            ## what there is
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -58,6 +58,9 @@ browser-test: web test-engines   ## a click in a real browser becomes DAU and a 
 	@# The binary of the integration tests: a plain `cargo build` would compile the dependencies once more.
 	@$(CARGO) test --locked --no-run --quiet
 	@cd web && npm run --silent test:e2e
+
+bench-ingest: engines web    ## events a second, CPU an event, memory; ARGS="--help" lists the cases
+	@$(CARGO) bench --locked --bench ingest -- $(ARGS)
 
 openapi:         ## write openapi/footfall.json and the dashboard's typed client from the code
 	@$(CARGO) run --quiet --locked --bin footfall -- openapi > openapi/footfall.json.new

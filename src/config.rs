@@ -65,6 +65,16 @@ pub struct Config {
     #[arg(long, env = "FOOTFALL_SHARDS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub shards: Option<u16>,
 
+    /// Seconds for which an event id that comes again in another request is recognised, in whole generations: for one
+    /// to two windows. 0 turns it off: then only a whole request that is sent again is recognised.
+    #[arg(long, env = "FOOTFALL_DEDUP_WINDOW_S", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub dedup_window_s: u64,
+
+    /// Memory of the embedded Redis in MB; what would go beyond it is refused with 503. Unset: an eighth of the
+    /// machine's, within 256 and 4096.
+    #[arg(long, env = "FOOTFALL_REDIS_MAX_MEMORY_MB", value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
+    pub redis_max_memory_mb: Option<u64>,
+
     /// Signs access tokens: at least 32 characters that nobody can guess, the same for every node. Unset: made at the
     /// first start and kept in the data directory.
     #[arg(long, env = "FOOTFALL_SIGNING_SECRET", hide_env_values = true)]
@@ -114,6 +124,12 @@ impl Config {
             ("chdb-library", path(&self.chdb_library)),
             ("redis-server", path(&self.redis_server)),
             ("shards", shards),
+            ("dedup-window-s", self.dedup_window_s.to_string()),
+            (
+                "redis-max-memory-mb",
+                self.redis_max_memory_mb
+                    .map_or("(an eighth of the machine's)".into(), |mb| mb.to_string()),
+            ),
             (
                 "signing-secret",
                 self.signing_secret
@@ -126,7 +142,7 @@ impl Config {
             ("open-signup", self.open_signup.to_string()),
             ("metrics-public", self.metrics_public.to_string()),
         ]
-        .map(|(name, value)| format!("{name:<16}{value}\n"))
+        .map(|(name, value)| format!("{name:<21}{value}\n"))
         .concat()
     }
 }

@@ -40,8 +40,6 @@ const EXTERNAL_SHARDS: u16 = 16;
 const MAX_ENTRIES: u64 = 200_000;
 /// A request that is sent again is recognized for a day.
 const REQUEST_KEY_TTL_S: u64 = 86_400;
-/// An event id that comes again in another request is recognized for an hour.
-const DEDUP_WINDOW_S: u64 = 3_600;
 /// Ports that are tried when the wanted one is taken.
 const PORTS_TRIED: u16 = 20;
 /// How long the worker may take to finish its batch when we stop, after the requests have had their eight seconds:
@@ -99,6 +97,7 @@ pub async fn open(config: &Config) -> anyhow::Result<(Engines, Rooms)> {
         redis_url: config.redis_url.clone(),
         chdb_library: config.chdb_library.clone(),
         redis_server: config.redis_server.clone(),
+        redis_max_memory: config.redis_max_memory_mb.map(|mb| mb << 20),
     })
     .await?;
     match connect(config, &engines).await {
@@ -142,7 +141,7 @@ async fn connect(config: &Config, engines: &Engines) -> anyhow::Result<Rooms> {
         shards: config.shards.unwrap_or(default_shards),
         max_entries: MAX_ENTRIES,
         request_key_ttl_s: REQUEST_KEY_TTL_S,
-        dedup_window_s: DEDUP_WINDOW_S,
+        dedup_window_s: config.dedup_window_s,
     })
     .await
     .context("connecting to Redis")?;
