@@ -16,9 +16,10 @@ use super::keys::Presented;
 use super::limit::Claim;
 use super::prepare::{Head, Prepared, prepare};
 use crate::event::wire::{WireContext, WireEvent};
+use crate::fault;
 use crate::meta::KeyKind;
 use crate::problem::Problem;
-use crate::stream::AppendError;
+use crate::stream::{self, AppendError};
 
 /// Bodies larger than this are unpacked and judged beside the threads that serve connections.
 const INLINE_BYTES: usize = 64 * 1024;
@@ -179,11 +180,18 @@ async fn capture(
     let rows = std::mem::take(&mut prepared.rows);
     if !dry_run && !rows.is_empty() {
         let now = state.clock.now_ms();
+        let request = stream::Request {
+            source: "native",
+            ..stream::Request::new(prepared.key.project, prepared.request_key.as_deref())
+        };
+        let away = |fault: fault::Fault| stream_problem(fault.into());
+        fault::point("capture.before_append").await.map_err(away)?;
         let appended = state
             .stream
-            .append(prepared.key.project, prepared.request_key.as_deref(), rows, now)
+            .append(&request, rows, now)
             .await
             .map_err(stream_problem)?;
+        fault::point("capture.after_append").await.map_err(away)?;
         prepared.note_duplicates(&appended.duplicates, appended.replayed);
         let (meta, key) = (state.meta.clone(), prepared.key.key_id);
         tokio::spawn(async move {

@@ -46,6 +46,11 @@ impl Keys {
         self.of_shard("st", shard)
     }
 
+    /// Hash: rows that wait, by `project:minute:source`.
+    pub(super) fn pend(&self, shard: u16) -> String {
+        self.of_shard("pend", shard)
+    }
+
     /// Stream: rows that ClickHouse refuses.
     pub(super) fn dlq(&self, shard: u16) -> String {
         self.of_shard("dlq", shard)

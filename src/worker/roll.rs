@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::event::{Day, ProjectNumber, Zone};
+use crate::fault::{self, Fault};
 use crate::store::Store;
 use crate::store::compact::{Candidate, Kind, Outcome};
 use crate::store::error::StoreError;
@@ -85,6 +86,12 @@ pub enum RollError {
     Stream(#[from] StreamError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Fault> for RollError {
+    fn from(fault: Fault) -> RollError {
+        RollError::Store(fault.into())
+    }
 }
 
 impl Roller {
@@ -196,6 +203,7 @@ impl Roller {
             project, kind, day, ..
         } = day;
         let generation = self.stream.next_generation().await?;
+        fault::point_in("compact.after_generation", kind.name()).await?;
         let cuts = self.stream.cuts().await?;
         let outcome = match kind {
             Kind::Counts => self.store.compact_counts(project, day, generation, &cuts).await,
@@ -248,6 +256,7 @@ impl Roller {
         };
         for _ in 0..TRIES {
             let generation = self.stream.next_generation().await?;
+            fault::point_in("rebuild.after_generation", kind.as_str()).await?;
             let cuts = self.stream.cuts().await?;
             let outcome = match kind {
                 RollupKind::Counts => self.store.rebuild_counts(project, day, generation, &cuts).await?,
@@ -262,6 +271,7 @@ impl Roller {
             if let Outcome::Switched { .. } = outcome {
                 rolled.rebuilt += 1;
                 self.stream.raise_rev(&[project]).await?;
+                fault::point_in("rebuild.before_finish", kind.as_str()).await?;
                 return Ok(self.stream.finish_rebuild(claimed).await?);
             }
         }

@@ -26,6 +26,7 @@ async fn engines() -> &'static Engines {
             chdb_library: Some(library()),
             redis_server: None,
             redis_max_memory: None,
+            redis_max_memory: None,
         };
         Engines::start(options).await.expect("engines")
     };
