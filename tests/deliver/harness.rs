@@ -31,7 +31,6 @@ async fn start() -> Engines {
         chdb_library: std::env::var_os("FOOTFALL_CHDB_LIBRARY").map(Into::into),
         redis_server: None,
         redis_max_memory: None,
-        redis_max_memory: None,
     };
     Engines::start(options).await.expect("engines")
 }

@@ -26,7 +26,6 @@ pub fn options(data_dir: &Path) -> EngineOptions {
         chdb_library: Some(library()),
         redis_server: None,
         redis_max_memory: None,
-        redis_max_memory: None,
     }
 }
 

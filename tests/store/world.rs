@@ -42,7 +42,6 @@ fn address() -> &'static ClickHouseAddress {
             chdb_library: Some(library()),
             redis_server: None,
             redis_max_memory: None,
-            redis_max_memory: None,
         };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let engines = runtime.block_on(Engines::start(options)).expect("ClickHouse");

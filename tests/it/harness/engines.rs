@@ -26,7 +26,6 @@ async fn engines() -> &'static Engines {
             chdb_library: Some(library()),
             redis_server: None,
             redis_max_memory: None,
-            redis_max_memory: None,
         };
         Engines::start(options).await.expect("engines")
     };
