@@ -13,7 +13,7 @@ FAULTS := --features faults
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
-.PHONY: help run build test check bench clean engines test-engines sdk web format lint doc rust-test sdk-test web-test browser-test openapi bench-ingest
+.PHONY: help run build test check bench clean engines test-engines sdk web format lint doc rust-test sdk-test web-test browser-test openapi bench-ingest bench-drain
 
 help:            ## what there is
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -63,6 +63,9 @@ browser-test: web test-engines   ## a click in a real browser becomes DAU and a 
 
 bench-ingest: engines web    ## events a second, CPU an event, memory; ARGS="--help" lists the cases
 	@$(CARGO) bench --locked --bench ingest -- $(ARGS)
+
+bench-drain: engines     ## one worker drains an hour's backlog; freshness at 10,000 events/s (ARGS="--help")
+	@$(CARGO) bench --locked --quiet --bench drain -- $(ARGS)
 
 openapi:         ## write openapi/footfall.json and the dashboard's typed client from the code
 	@$(CARGO) run --quiet --locked $(FAULTS) --bin footfall -- openapi > openapi/footfall.json.new

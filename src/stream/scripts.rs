@@ -30,4 +30,7 @@ scripts! {
     PENDING = "pending";
     HEARTBEAT = "heartbeat";
     FINISH_REBUILD = "finish_rebuild";
+    PAUSE = "pause";
+    RESUME = "resume";
+    BEGIN_ROLL = "begin_roll";
 }

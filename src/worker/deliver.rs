@@ -135,7 +135,7 @@ impl Deliverer {
         let mut committed = Delivered::Nothing;
         let delivered = loop {
             match delivery.step().await {
-                Ok(Step::Idle) => break Ok(committed),
+                Ok(Step::Idle | Step::Paused) => break Ok(committed),
                 Ok(Step::Committed { seq, rows, dead }) => committed = Delivered::Batch { seq, rows, dead },
                 Ok(Step::Announced) if committed != Delivered::Nothing => break Ok(committed),
                 Ok(_) => {}
@@ -249,7 +249,9 @@ impl Delivery {
         };
         let rows = entries.iter().map(|entry| entry.rows).sum();
         fault::point("deliver.before_plan").await?;
-        let plan = stream.plan(&self.lease, &last.id, rows, ENCODER, 0).await?;
+        let Some(plan) = stream.plan(&self.lease, &last.id, rows, ENCODER, 0).await? else {
+            return Ok(Step::Paused);
+        };
         fault::point("deliver.after_plan").await?;
         let seq = plan.seq;
         if plan.to == last.id {
@@ -311,7 +313,7 @@ impl Delivery {
             seq,
             rows_stored: rows,
             dead: &dead,
-            projects: &batch.partial().projects,
+            projects: &batch.projects(),
             waited: &batch.waited(),
         };
         fault::point("deliver.before_commit").await?;
