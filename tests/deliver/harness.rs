@@ -43,6 +43,7 @@ pub struct World {
     pub prefix: String,
     pub redis_url: String,
     /// With the writer's password.
+    #[allow(dead_code, reason = "tests/faults uses this harness too")]
     pub clickhouse_url: String,
     admin: clickhouse::Client,
 }
@@ -131,6 +132,7 @@ impl World {
     }
 
     /// The roller of the project fell silent for longer than its lease.
+    #[allow(dead_code, reason = "tests/faults uses this harness too")]
     pub async fn roll_runs_out(&self, project: ProjectNumber) {
         let key = format!("{}roll:{{p{project}}}", self.prefix);
         let mut command = redis::cmd("DEL");
@@ -150,6 +152,7 @@ impl World {
     }
 
     /// Whether the projects of a commit are still to be told.
+    #[allow(dead_code, reason = "tests/faults uses this harness too")]
     pub async fn announces(&self, shard: u16) -> bool {
         let key = format!("{}st:{{s{shard}}}", self.prefix);
         let mut command = redis::cmd("HEXISTS");
