@@ -7,6 +7,7 @@ mod consistency;
 mod envelope;
 mod harness;
 mod keys;
+mod ledger;
 mod live;
 mod load;
 mod openapi;
