@@ -7,6 +7,7 @@ mod consistency;
 mod envelope;
 mod harness;
 mod keys;
+mod ledger;
 mod letters;
 mod live;
 mod load;
