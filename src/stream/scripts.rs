@@ -30,6 +30,8 @@ scripts! {
     PENDING = "pending";
     HEARTBEAT = "heartbeat";
     FINISH_REBUILD = "finish_rebuild";
+    REWRITE = "rewrite";
+    ADOPT = "adopt";
     PAUSE = "pause";
     RESUME = "resume";
     BEGIN_ROLL = "begin_roll";
