@@ -52,6 +52,9 @@ enum Command {
         #[command(flatten)]
         config: Config,
     },
+    /// Rows that ClickHouse refused: list, show, replay, discard them. Also while a server runs.
+    #[command(subcommand)]
+    DeadLetters(app::letters::LettersCommand),
     /// An engine as a process of ours. Started by `serve`, not by hand.
     #[command(subcommand, hide = true)]
     Engine(EngineCommand),
@@ -124,6 +127,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor { adopt: true, config } => {
             telemetry::start_logs(&config.log, config.log_json)?;
             print!("{}", app::adopt::described(&app::adopt::adopt(&config).await?));
+        }
+        Command::DeadLetters(command) => {
+            let config = command.config();
+            telemetry::start_logs(&config.log, config.log_json)?;
+            return app::letters::run(&command).await;
         }
         Command::Engine(_) => unreachable!("an engine was started before the runtime"),
     }

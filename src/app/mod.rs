@@ -6,6 +6,7 @@ pub mod backup;
 pub mod demo;
 pub mod doctor;
 mod http;
+pub mod letters;
 mod rooms;
 mod secrets;
 mod serve;
