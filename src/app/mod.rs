@@ -1,5 +1,6 @@
 //! Composition: settings in, a running installation out. The one place that knows every room.
 
+pub mod adopt;
 mod attach;
 pub mod backup;
 pub mod demo;
