@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::ledger::Waited;
+use super::letters::{MOST_LETTERS, MOST_MESSAGE_CHARS, indexed};
 use super::{EventStream, StreamError, codec, scripts};
 use crate::event::{Event, ProjectNumber};
 use crate::fault;
@@ -250,17 +251,22 @@ impl EventStream {
 
     /// Ends the batch in one atomic step: its entries leave the stream, dead rows become dead letters, the
     /// projects are noted for [`Self::announce`].
+    ///
+    /// # Errors
+    /// [`StreamError::LettersFull`] while there is no room for the dead rows: nothing of it has happened then.
     pub async fn commit(&self, lease: &Lease, commit: Commit<'_>) -> Result<(), StreamError> {
         let (shard, seq) = (lease.shard, commit.seq);
         let mut call = scripts::COMMIT.prepare_invoke();
         call.key(self.keys().st(shard))
             .key(self.keys().ev(shard))
             .key(self.keys().dlq(shard))
-            .key(self.keys().pend(shard));
+            .key(self.keys().pend(shard))
+            .key(self.keys().dead(shard));
         call.arg(lease.epoch)
             .arg(seq)
             .arg(commit.rows_stored)
             .arg(list(commit.projects))
+            .arg(MOST_LETTERS)
             .arg(commit.dead.len());
         let batch = batch_number(lease.incarnation, seq);
         for row in commit.dead {
@@ -268,13 +274,19 @@ impl EventStream {
                 key: self.keys().dlq(shard),
                 detail: e.to_string(),
             })?;
-            call.arg(batch).arg(row.code).arg(&row.message).arg(packed.bytes);
-            call.arg(&*row.source).arg(row.received_at);
+            let message: String = row.message.chars().take(MOST_MESSAGE_CHARS).collect();
+            call.arg(batch).arg(row.code).arg(message).arg(packed.bytes);
+            call.arg(&*row.source)
+                .arg(row.received_at)
+                .arg(indexed(row.event.project));
         }
         for waited in commit.waited {
             call.arg(waited.field()).arg(waited.rows);
         }
         let word: String = call.invoke_async(&mut self.back()).await?;
+        if word == "FULL" {
+            return Err(StreamError::LettersFull(shard));
+        }
         answered(&word, shard, seq)?;
         lease.committed.store(seq, Ordering::Relaxed);
         Ok(())
