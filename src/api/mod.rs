@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod assets;
+pub mod audit;
 pub mod auth;
 pub mod caller;
 pub mod error;
@@ -113,6 +114,7 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(events::list_events))
         .routes(routes!(export::export_events))
         .routes(routes!(live::live))
+        .routes(routes!(audit::audit_project))
         .routes(routes!(letters::list_letters))
         .routes(routes!(letters::replay_all_letters))
         .routes(routes!(letters::get_letter, letters::discard_letter))

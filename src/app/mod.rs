@@ -1,6 +1,7 @@
 //! Composition: settings in, a running installation out. The one place that knows every room.
 
 mod attach;
+pub mod audit;
 pub mod backup;
 pub mod demo;
 pub mod doctor;
@@ -9,6 +10,7 @@ pub mod letters;
 mod rooms;
 mod secrets;
 mod serve;
+mod watch;
 mod zone_change;
 mod zones;
 
@@ -174,8 +176,9 @@ async fn work(rooms: Rooms, options: DeliverOptions, stop: CancellationToken) ->
     let worker = Worker::new(deliverer, roller, rooms.clock.clone());
     tokio::join!(
         worker.run(stop.clone()),
+        watch::follow(&rooms, &zones, &stop),
         zones.follow(&rooms.meta, stop.clone()),
-        zone_change::follow(&rooms, stop),
+        zone_change::follow(&rooms, stop.clone()),
     );
     Ok(())
 }

@@ -8,6 +8,7 @@
 //! re-deliver other batches after a crash than before it) and `MAXLEN` trimming (it drops unread rows).
 
 pub mod append;
+pub mod books;
 pub mod codec;
 pub mod entry;
 pub mod ledger;

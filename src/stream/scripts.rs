@@ -30,6 +30,8 @@ scripts! {
     PENDING = "pending";
     HEARTBEAT = "heartbeat";
     FINISH_REBUILD = "finish_rebuild";
+    /// Everything that a shard counts.
+    BOOKS = "books";
     /// Puts a dead letter back into the stream.
     REPLAY = "replay";
     /// Gives a dead letter up for good.
