@@ -222,12 +222,8 @@ pub async fn event_names(
         .into_iter()
         .map(|(event, count)| EventTotal { event, count })
         .collect();
-    Ok(Json(asked.answer(
-        EventNames { events },
-        range.to_ms,
-        facts.rows_read,
-        None,
-    )))
+    let names = EventNames { events };
+    Ok(Json(asked.answer(names, range, facts.rows_read, None).await?))
 }
 
 /// Which events to list.

@@ -13,6 +13,7 @@ pub mod events;
 pub mod export;
 mod fields;
 pub mod keys;
+pub mod ledger;
 pub mod letters;
 pub mod live;
 pub mod members;
@@ -115,6 +116,8 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(export::export_events))
         .routes(routes!(live::live))
         .routes(routes!(audit::audit_project))
+        .routes(routes!(ledger::get_ledger))
+        .routes(routes!(ledger::get_rejections))
         .routes(routes!(letters::list_letters))
         .routes(routes!(letters::replay_all_letters))
         .routes(routes!(letters::get_letter, letters::discard_letter))

@@ -4,6 +4,7 @@
 mod audit;
 mod crashes;
 mod harness;
+mod ledger;
 mod letters;
 mod rolls;
 mod running;
