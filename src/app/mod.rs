@@ -2,6 +2,7 @@
 
 pub mod adopt;
 mod attach;
+pub mod audit;
 pub mod backup;
 pub mod demo;
 pub mod doctor;
@@ -10,6 +11,7 @@ pub mod letters;
 mod rooms;
 mod secrets;
 mod serve;
+mod watch;
 mod zone_change;
 mod zones;
 
@@ -175,8 +177,9 @@ async fn work(rooms: Rooms, options: DeliverOptions, stop: CancellationToken) ->
     let worker = Worker::new(deliverer, roller, rooms.clock.clone());
     tokio::join!(
         worker.run(stop.clone()),
+        watch::follow(&rooms, &zones, &stop),
         zones.follow(&rooms.meta, stop.clone()),
-        zone_change::follow(&rooms, stop),
+        zone_change::follow(&rooms, stop.clone()),
     );
     Ok(())
 }

@@ -9,6 +9,7 @@
 
 pub mod adopt;
 pub mod append;
+pub mod books;
 pub mod codec;
 pub mod entry;
 pub mod ledger;

@@ -32,6 +32,8 @@ scripts! {
     FINISH_REBUILD = "finish_rebuild";
     REWRITE = "rewrite";
     ADOPT = "adopt";
+    /// Everything that a shard counts.
+    BOOKS = "books";
     /// Puts a dead letter back into the stream.
     REPLAY = "replay";
     /// Gives a dead letter up for good.
