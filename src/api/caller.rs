@@ -72,6 +72,12 @@ impl Caller {
         }
     }
 
+    /// The user's address, for what is remembered with who asked for it.
+    pub async fn email(&self, meta: &Meta) -> Result<String, Problem> {
+        let user = meta.user(self.user()?).await?;
+        Ok(user.ok_or_else(|| Problem::not_found("user"))?.email)
+    }
+
     /// The project, if this caller may do with it what is needed. What does not exist, what was deleted and
     /// what belongs to others look the same: 404.
     pub async fn project(&self, meta: &Meta, project: Uuid, need: Need) -> Result<Project, Problem> {

@@ -69,6 +69,17 @@ impl Fields {
         }
     }
 
+    /// Months to keep.
+    pub fn months(&mut self, pointer: &str, months: u32) {
+        if !(1..=120).contains(&months) {
+            self.refuse(
+                pointer,
+                "out_of_range",
+                "1 to 120 months are kept, or everything with null",
+            );
+        }
+    }
+
     /// The refusal, if anything was refused.
     pub fn finish(self) -> Result<(), Problem> {
         if self.errors.is_empty() {

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod enrich;
+pub mod subject;
 pub mod wire;
 pub mod zone;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
+pub use subject::{Subject, Which};
 pub use zone::{Day, Zone};
 
 /// Seconds in the UTC quarter hour that count rollups are kept by: it divides every offset in use.

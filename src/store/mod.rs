@@ -19,6 +19,7 @@ pub mod export;
 pub mod funnels;
 pub mod installation;
 pub mod migrate;
+pub mod remove;
 pub mod rollups;
 pub mod rows;
 pub mod tail;

@@ -51,6 +51,11 @@ impl Keys {
         self.of_shard("dlq", shard)
     }
 
+    /// Hash: removals that wait for the shard's owner, with the rows each takes, and those that are carried out.
+    pub(super) fn removal(&self, shard: u16) -> String {
+        self.of_shard("removal", shard)
+    }
+
     /// String: the worker that compacts and rebuilds the project at the moment.
     pub(super) fn roll(&self, project: ProjectNumber) -> String {
         format!("{}roll:{{p{project}}}", self.prefix)

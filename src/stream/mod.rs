@@ -10,6 +10,7 @@
 pub mod append;
 pub mod codec;
 pub mod rebuild;
+pub mod removal;
 pub mod rev;
 pub mod shard;
 pub mod workers;

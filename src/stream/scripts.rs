@@ -29,4 +29,8 @@ scripts! {
     WAITING = "waiting";
     HEARTBEAT = "heartbeat";
     FINISH_REBUILD = "finish_rebuild";
+    GATE = "gate";
+    COUNT_REMOVAL = "count_removal";
+    FINISH_REMOVAL = "finish_removal";
+    DISCARD = "discard";
 }

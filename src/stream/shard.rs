@@ -363,7 +363,7 @@ fn list(projects: &[ProjectNumber]) -> String {
     numbers.join(",")
 }
 
-fn answered(word: &str, shard: u16, seq: u64) -> Result<(), StreamError> {
+pub(super) fn answered(word: &str, shard: u16, seq: u64) -> Result<(), StreamError> {
     match word {
         "OK" => Ok(()),
         "STALE" => Err(StreamError::Stale { shard, seq }),

@@ -201,12 +201,14 @@ async fn a_deleted_projects_number_is_never_given_again(database: Database) {
     let ada = registered(&meta, "ada@example.com").await;
     let first = ada.project.unwrap();
     assert_eq!(first.number.0, 1);
-    meta.delete_project(first.id, NOW).await.unwrap();
+    meta.delete_project(first.id, "ada@example.com", NOW)
+        .await
+        .unwrap();
     assert!(meta.project(first.id).await.unwrap().is_none());
     assert!(meta.project_for(first.id, ada.user.id).await.unwrap().is_none());
     assert!(meta.project_zones().await.unwrap().is_empty());
     assert!(matches!(
-        meta.delete_project(first.id, NOW).await,
+        meta.delete_project(first.id, "ada@example.com", NOW).await,
         Err(MetaError::NotFound("project"))
     ));
     let second = meta
