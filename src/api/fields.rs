@@ -89,7 +89,8 @@ impl Fields {
         }
     }
 
-    fn refuse(&mut self, pointer: &str, code: &str, detail: impl Into<String>) {
+    /// Notes a refusal.
+    pub fn refuse(&mut self, pointer: &str, code: &str, detail: impl Into<String>) {
         self.errors.push(FieldError::new(pointer, code, detail));
     }
 }

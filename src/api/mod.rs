@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod assets;
 pub mod auth;
 pub mod caller;
+pub mod erasures;
 pub mod error;
 pub mod events;
 pub mod export;
@@ -144,6 +145,8 @@ where
             projects::update_project,
             projects::delete_project
         ))
+        .routes(routes!(erasures::list_erasures, erasures::request_erasure))
+        .routes(routes!(erasures::get_erasure))
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::revoke_key))
 }

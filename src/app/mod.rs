@@ -1,5 +1,6 @@
 //! Composition: settings in, a running installation out. The one place that knows every room.
 
+mod attach;
 pub mod demo;
 pub mod doctor;
 mod http;
@@ -27,8 +28,10 @@ use crate::stream::{EventStream, StreamOptions};
 use crate::telemetry;
 use crate::worker::Worker;
 use crate::worker::deliver::{DeliverOptions, Deliverer};
+use crate::worker::remove::Remover;
 use crate::worker::roll::{RollOptions, Roller};
 
+pub use attach::attach;
 pub use http::{MetricsPage, document, router};
 use zones::Zones;
 
@@ -36,8 +39,6 @@ use zones::Zones;
 const EMBEDDED_SHARDS: u16 = 4;
 /// Shards of the stream in a Redis of its own.
 const EXTERNAL_SHARDS: u16 = 16;
-/// Entries (requests) that a shard holds before capture answers 503.
-const MAX_ENTRIES: u64 = 200_000;
 /// A request that is sent again is recognized for a day.
 const REQUEST_KEY_TTL_S: u64 = 86_400;
 /// An event id that comes again in another request is recognized for an hour.
@@ -85,14 +86,24 @@ pub struct App {
 
 /// Starts the engines that have no URL, migrates everything, and connects.
 pub async fn open(config: &Config) -> anyhow::Result<(Engines, Rooms)> {
-    // What can be seen to be wrong is said before anything runs.
+    check_urls(config)?;
+    let engines = Engines::start(engine_options(config)?).await?;
+    connected(config, engines).await
+}
+
+/// What can be seen to be wrong is said before anything runs.
+fn check_urls(config: &Config) -> anyhow::Result<()> {
     if let Some(url) = &config.clickhouse_url {
         ClickHouseAddress::parse(url)?;
     }
     if let Some(url) = &config.database_url {
         Meta::check_url(url)?;
     }
-    let engines = Engines::start(EngineOptions {
+    Ok(())
+}
+
+fn engine_options(config: &Config) -> anyhow::Result<EngineOptions> {
+    Ok(EngineOptions {
         program: std::env::current_exe().context("finding our own program")?,
         data_dir: config.data_dir.clone(),
         clickhouse_url: config.clickhouse_url.clone(),
@@ -100,7 +111,10 @@ pub async fn open(config: &Config) -> anyhow::Result<(Engines, Rooms)> {
         chdb_library: config.chdb_library.clone(),
         redis_server: config.redis_server.clone(),
     })
-    .await?;
+}
+
+/// The engines with the rooms on them; they are stopped again where the rooms cannot be connected.
+async fn connected(config: &Config, engines: Engines) -> anyhow::Result<(Engines, Rooms)> {
     match connect(config, &engines).await {
         Ok(rooms) => Ok((engines, rooms)),
         Err(error) => {
@@ -111,12 +125,16 @@ pub async fn open(config: &Config) -> anyhow::Result<(Engines, Rooms)> {
 }
 
 async fn connect(config: &Config, engines: &Engines) -> anyhow::Result<Rooms> {
+    // Tables that a running server works on are its own to migrate, and it may be of another version.
+    let migrates = !engines.are_joined();
     let meta = Meta::connect(&database_url(config)?)
         .await
         .context("opening the control database")?;
-    meta.migrate(Clock::system().now_ms())
-        .await
-        .context("migrating the control database")?;
+    if migrates {
+        meta.migrate(Clock::system().now_ms())
+            .await
+            .context("migrating the control database")?;
+    }
     let address = engines.clickhouse();
     let credentials = |who: &crate::engines::Credentials| Credentials {
         user: who.user.clone(),
@@ -130,7 +148,9 @@ async fn connect(config: &Config, engines: &Engines) -> anyhow::Result<Rooms> {
     })
     .await
     .context("connecting to ClickHouse")?;
-    store.migrate().await.context("migrating ClickHouse")?;
+    if migrates {
+        store.migrate().await.context("migrating ClickHouse")?;
+    }
     let default_shards = if engines.redis_is_embedded() {
         EMBEDDED_SHARDS
     } else {
@@ -140,7 +160,7 @@ async fn connect(config: &Config, engines: &Engines) -> anyhow::Result<Rooms> {
         url: engines.redis_url().to_owned(),
         prefix: config.redis_prefix.clone(),
         shards: config.shards.unwrap_or(default_shards),
-        max_entries: MAX_ENTRIES,
+        max_entries: config.stream_requests,
         request_key_ttl_s: REQUEST_KEY_TTL_S,
         dedup_window_s: DEDUP_WINDOW_S,
     })
@@ -188,9 +208,14 @@ impl App {
         let working = tokio::spawn({
             let (rooms, stop) = (rooms.clone(), stop_working.clone());
             let works = config.roles.contains(&Role::Worker);
+            let options = DeliverOptions {
+                max_rows: config.batch_rows,
+                lease_ttl: Duration::from_secs(config.lease_s),
+                ..DeliverOptions::default()
+            };
             async move {
                 if works {
-                    work(rooms, stop).await?;
+                    work(rooms, options, stop).await?;
                 } else {
                     stop.cancelled().await;
                 }
@@ -260,13 +285,9 @@ impl App {
 }
 
 /// The worker role until `stop`.
-async fn work(rooms: Rooms, stop: CancellationToken) -> anyhow::Result<()> {
+async fn work(rooms: Rooms, options: DeliverOptions, stop: CancellationToken) -> anyhow::Result<()> {
     let zones = Zones::read(&rooms.meta).await?;
-    let deliverer = Deliverer::new(
-        rooms.stream.clone(),
-        rooms.store.clone(),
-        DeliverOptions::default(),
-    );
+    let deliverer = Deliverer::new(rooms.stream.clone(), rooms.store.clone(), options);
     let zone_of = {
         let zones = zones.clone();
         Arc::new(move |project| zones.of(project))
@@ -277,9 +298,16 @@ async fn work(rooms: Rooms, stop: CancellationToken) -> anyhow::Result<()> {
         zone_of,
         RollOptions::default(),
     );
+    let remover = Remover::new(
+        rooms.meta.clone(),
+        rooms.stream.clone(),
+        rooms.store.clone(),
+        roller.clone(),
+    );
     let worker = Worker::new(deliverer, roller, rooms.clock.clone());
     tokio::join!(
         worker.run(stop.clone()),
+        remover.run(&rooms.clock, stop.clone()),
         zones.follow(&rooms.meta, stop.clone()),
         zone_change::follow(&rooms, stop),
     );

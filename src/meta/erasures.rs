@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::migrate::hex;
 use super::{Meta, MetaError, Moment, Page, Paged, Result, uuid_at};
-use crate::event::{Subject, Which, actor_of};
+use crate::event::{Subject, Which, Zone, actor_of};
 
 mod record;
 mod request;
@@ -152,12 +152,16 @@ pub struct Open {
     pub version: i64,
     /// How far it has come.
     pub state: ErasureState,
+    /// The same in words.
+    pub detail: String,
     /// What was written down on the way.
     pub progress: Progress,
     /// UTC milliseconds.
     pub requested_at: i64,
     /// Whether the project itself is deleted.
     pub project_gone: bool,
+    /// The project's zone, in which its sketches' days are.
+    pub zone: Zone,
 }
 
 macro_rules! select {
@@ -165,7 +169,7 @@ macro_rules! select {
         concat!(
             "SELECT e.id, e.project_id, e.project AS number, e.kind, e.distinct_ids, e.hashes, e.from_ms, e.to_ms,
                  e.until_ms, e.version, e.state, e.detail, e.progress, e.certificate, e.requested_by,
-                 e.requested_at, e.finished_at, p.deleted_at FROM erasures e JOIN projects p ON p.id = e.project_id ",
+                 e.requested_at, e.finished_at, p.deleted_at, p.timezone FROM erasures e JOIN projects p ON p.id = e.project_id ",
             $tail
         )
     };
@@ -354,9 +358,11 @@ fn read_open(row: &AnyRow) -> Result<Open> {
         hashes: hashes(row)?,
         version: row.try_get("version")?,
         state: ErasureState::read(row, "state")?,
+        detail: row.try_get("detail")?,
         progress: from_json(&row.try_get::<String, _>("progress")?)?,
         requested_at: row.try_get("requested_at")?,
         project_gone: row.try_get::<Option<i64>, _>("deleted_at")?.is_some(),
+        zone: super::projects::read_zone(row)?,
     })
 }
 

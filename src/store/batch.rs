@@ -10,6 +10,7 @@ use clickhouse::{Row, RowWrite};
 use super::rows::{ActorDay, ActorDayRow, CountDelta, CountDeltaRow, EventRow, SketchDelta, SketchDeltaRow};
 use super::{Store, StoreError};
 use crate::event::Event;
+use crate::fault::{self, Fault};
 
 mod verify;
 
@@ -78,6 +79,12 @@ pub enum InsertError {
     /// Anything else: it may or may not be stored. Retry the same rows under the same name, then verify.
     #[error("the insert is in doubt: {0}")]
     Doubt(String),
+}
+
+impl From<Fault> for InsertError {
+    fn from(fault: Fault) -> InsertError {
+        InsertError::Doubt(fault.to_string())
+    }
 }
 
 impl Store {
@@ -180,6 +187,7 @@ impl Store {
         for row in rows {
             insert.write(&row).await.map_err(judge)?;
         }
+        fault::point_in("insert.before_end", table.name()).await?;
         insert.end().await.map_err(judge)
     }
 

@@ -46,6 +46,11 @@ impl Keys {
         self.of_shard("st", shard)
     }
 
+    /// Hash: rows that wait, by `project:minute:source`.
+    pub(super) fn pend(&self, shard: u16) -> String {
+        self.of_shard("pend", shard)
+    }
+
     /// Stream: rows that ClickHouse refuses.
     pub(super) fn dlq(&self, shard: u16) -> String {
         self.of_shard("dlq", shard)
@@ -54,6 +59,11 @@ impl Keys {
     /// Hash: removals that wait for the shard's owner, with the rows each takes, and those that are carried out.
     pub(super) fn removal(&self, shard: u16) -> String {
         self.of_shard("removal", shard)
+    }
+
+    /// String: the worker that moves erasures on.
+    pub(super) fn remover(&self) -> String {
+        format!("{}remover", self.prefix)
     }
 
     /// String: the worker that compacts and rebuilds the project at the moment.

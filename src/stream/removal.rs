@@ -10,6 +10,8 @@
 //! The number of rows is written down first, fenced by the owner's epoch, so whoever goes on after a crash adds the
 //! same number to `rows_removed`.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::rebuild::Rebuild;
@@ -180,6 +182,25 @@ impl EventStream {
         }
         let _: u64 = call.invoke_async(&mut self.back()).await?;
         Ok(())
+    }
+
+    /// Takes or keeps the turn to move erasures on; false while another worker has it. Only saves double work: every
+    /// step may be done twice.
+    pub async fn take_removing(&self, owner: &str, ttl: Duration) -> Result<bool, StreamError> {
+        let mut set = redis::cmd("SET");
+        set.arg(self.keys().remover())
+            .arg(owner)
+            .arg("NX")
+            .arg("GET")
+            .arg("PX");
+        set.arg(ttl.as_millis() as u64);
+        let holder: Option<String> = set.query_async(&mut self.back()).await?;
+        if holder.as_deref() == Some(owner) {
+            let mut keep = redis::cmd("PEXPIRE");
+            keep.arg(self.keys().remover()).arg(ttl.as_millis() as u64);
+            keep.exec_async(&mut self.back()).await?;
+        }
+        Ok(holder.is_none_or(|holder| holder == owner))
     }
 
     /// How many of these rebuilds wait or run.

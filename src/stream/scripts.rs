@@ -27,6 +27,7 @@ scripts! {
     RAISE = "raise";
     FLOOR = "floor";
     WAITING = "waiting";
+    PENDING = "pending";
     HEARTBEAT = "heartbeat";
     FINISH_REBUILD = "finish_rebuild";
     GATE = "gate";

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use crate::event::Event;
+use crate::fault;
 use crate::store::Store;
 use crate::store::batch::{BatchName, ExpectedEvents, InsertError, Table, Verdict};
 use crate::store::error::StoreError;
 use crate::stream::codec::CodecError;
+use crate::stream::ledger::Waited;
 use crate::stream::shard::{DeadRow, Entry, Lease, Plan, batch_number};
 
+use super::ledger::Shares;
 use super::partial::{Partial, received_hour};
 
 /// The order of inserts. Events come first, because rows that ClickHouse refuses count nowhere.
@@ -27,6 +30,7 @@ pub(super) struct Batch {
     pub plan: Plan,
     name: BatchName,
     events: Vec<Event>,
+    shares: Shares,
     received_hour: u32,
     /// Numbers in `events` of the rows that ClickHouse refuses, in order, with what it says.
     dead: Vec<(usize, DeadRow)>,
@@ -43,10 +47,7 @@ pub(super) struct Batch {
 impl Batch {
     /// The batch of `plan` from its entries. Costs CPU: not for a runtime's thread.
     pub fn load(lease: &Lease, plan: Plan, entries: &[Entry], taken_over: bool) -> Result<Batch, CodecError> {
-        let mut events = Vec::new();
-        for entry in entries {
-            events.extend(entry.kept()?);
-        }
+        let (events, shares) = Shares::open(entries)?;
         let batch = batch_number(lease.incarnation, plan.seq);
         let received_hour = received_hour(&events);
         Ok(Batch {
@@ -63,6 +64,7 @@ impl Batch {
             dead: Vec::new(),
             received_hour,
             events,
+            shares,
             plan,
         })
     }
@@ -92,6 +94,11 @@ impl Batch {
 
     pub fn dead_rows(&self) -> Vec<DeadRow> {
         self.dead.iter().map(|(_, row)| row.clone()).collect()
+    }
+
+    /// What no longer waits once the batch is committed.
+    pub fn waited(&self) -> Vec<Waited> {
+        self.shares.waited()
     }
 
     /// Whether a yes to the due table's insert must be checked.
@@ -165,20 +172,22 @@ impl Batch {
         let mut pieces = halves(0, self.events.len());
         while let Some((lo, hi)) = pieces.pop() {
             let token = format!("{lo}-{hi}");
+            fault::point("deliver.before_piece").await?;
             match store
                 .insert_events(&name, &self.events[lo..hi], Some(&token))
                 .await
             {
                 Ok(()) => {}
                 Err(InsertError::Refused { code, message }) if hi - lo == 1 => {
-                    dead.push((
-                        lo,
-                        DeadRow {
-                            event: self.events[lo].clone(),
-                            code,
-                            message,
-                        },
-                    ));
+                    let (source, received_at) = self.shares.origin(lo);
+                    let row = DeadRow {
+                        event: self.events[lo].clone(),
+                        code,
+                        message,
+                        source,
+                        received_at,
+                    };
+                    dead.push((lo, row));
                     if dead.len() > MOST_DEAD {
                         let why = format!("more than {MOST_DEAD} rows of one batch are refused");
                         return Err(InsertError::Doubt(why));

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::event::{Day, ProjectNumber, Zone};
+use crate::fault::{self, Fault};
 use crate::store::Store;
 use crate::store::compact::{Candidate, Kind, Outcome};
 use crate::store::error::StoreError;
@@ -87,6 +88,12 @@ pub enum RollError {
     Store(#[from] StoreError),
 }
 
+impl From<Fault> for RollError {
+    fn from(fault: Fault) -> RollError {
+        RollError::Store(fault.into())
+    }
+}
+
 impl Roller {
     /// A roller with an owner's name of its own.
     pub fn new(stream: EventStream, store: Store, zone_of: ZoneOf, options: RollOptions) -> Roller {
@@ -137,9 +144,8 @@ impl Roller {
             .await?)
     }
 
-    /// Does what is due at `now_ms`: rebuilds first (each once everything received before its time is in the
-    /// tables), then days with many or old deltas.
-    pub async fn roll_once(&self, now_ms: i64) -> Result<Rolled, RollError> {
+    /// Does the rebuilds that are due at `now_ms`, each once everything received before its time is in the tables.
+    pub async fn rebuild_due(&self, now_ms: i64) -> Result<Rolled, RollError> {
         let mut rolled = Rolled::default();
         // What was taken before a rebuild is due may name the local days of a zone that is gone; once it is in
         // the tables the rebuild finds it among the raw events.
@@ -152,6 +158,12 @@ impl Roller {
             self.in_turn(rebuild.project, self.rebuild(rebuild, now_ms, &mut rolled))
                 .await?;
         }
+        Ok(rolled)
+    }
+
+    /// Does what is due at `now_ms`: rebuilds first, then days with many or old deltas.
+    pub async fn roll_once(&self, now_ms: i64) -> Result<Rolled, RollError> {
+        let mut rolled = self.rebuild_due(now_ms).await?;
         let quiet = now_ms / 1000 - self.options.quiet_after.as_secs() as i64;
         let quiet = quiet.clamp(0, i64::from(u32::MAX)) as u32;
         for kind in [Kind::Counts, Kind::Sketches] {
@@ -177,6 +189,22 @@ impl Roller {
         Ok(())
     }
 
+    /// Removes rollups of a project ([`Store::forget_rollups`]) while nobody rolls it; false when somebody does.
+    pub(super) async fn forget(
+        &self,
+        project: ProjectNumber,
+        before: Option<(Day, Day)>,
+    ) -> Result<bool, RollError> {
+        let mut forgotten = false;
+        let forget = async {
+            self.store.forget_rollups(project, before).await?;
+            forgotten = true;
+            Ok(())
+        };
+        self.in_turn(project, forget).await?;
+        Ok(forgotten)
+    }
+
     /// Runs `work` unless another roller has the project.
     async fn in_turn(
         &self,
@@ -196,6 +224,7 @@ impl Roller {
             project, kind, day, ..
         } = day;
         let generation = self.stream.next_generation().await?;
+        fault::point_in("compact.after_generation", kind.name()).await?;
         let cuts = self.stream.cuts().await?;
         let outcome = match kind {
             Kind::Counts => self.store.compact_counts(project, day, generation, &cuts).await,
@@ -248,6 +277,7 @@ impl Roller {
         };
         for _ in 0..TRIES {
             let generation = self.stream.next_generation().await?;
+            fault::point_in("rebuild.after_generation", kind.as_str()).await?;
             let cuts = self.stream.cuts().await?;
             let outcome = match kind {
                 RollupKind::Counts => self.store.rebuild_counts(project, day, generation, &cuts).await?,
@@ -262,6 +292,7 @@ impl Roller {
             if let Outcome::Switched { .. } = outcome {
                 rolled.rebuilt += 1;
                 self.stream.raise_rev(&[project]).await?;
+                fault::point_in("rebuild.before_finish", kind.as_str()).await?;
                 return Ok(self.stream.finish_rebuild(claimed).await?);
             }
         }

@@ -51,10 +51,10 @@ pub struct Progress {
     pub count_days: Vec<i32>,
     /// Local days whose sketches change.
     pub sketch_days: Vec<i32>,
+    /// First and last local day on which the subject was active.
+    pub local_span: Option<(i32, i32)>,
     /// Days before these have nothing left: their rollups are removed, not rebuilt. UTC day and local day.
     pub rollups_before: Option<(i32, i32)>,
-    /// Months (partitions) that hold rows of the subject.
-    pub months: Vec<u32>,
     /// Times that something was found after everything was removed.
     pub repeats: u32,
 }
