@@ -225,8 +225,8 @@ async fn a_zone_change_is_pending_until_its_own_rebuild_is_queued(database: Data
     let ada = registered(&meta, "ada@example.com").await;
     let (project, user) = (ada.project.unwrap(), ada.user.id);
     let to = |zone: &str| ProjectChange {
-        name: None,
         zone: Some(Zone::parse(zone).unwrap()),
+        ..ProjectChange::default()
     };
     let same = meta
         .update_project(project.id, user, to("Europe/Berlin"), NOW)
@@ -264,7 +264,7 @@ async fn a_zone_change_is_pending_until_its_own_rebuild_is_queued(database: Data
     );
     let renamed = ProjectChange {
         name: Some("Shop".to_owned()),
-        zone: None,
+        ..ProjectChange::default()
     };
     let renamed = meta.update_project(project.id, user, renamed, NOW).await.unwrap();
     assert_eq!(
