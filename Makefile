@@ -13,7 +13,7 @@ FAULTS := --features faults
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
-.PHONY: help run build test check bench clean engines test-engines sdk web format lint doc rust-test sdk-test web-test browser-test openapi
+.PHONY: help run build test check bench clean engines test-engines sdk web format lint doc rust-test sdk-test web-test browser-test openapi bench-drain
 
 help:            ## what there is
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -60,6 +60,9 @@ browser-test: web test-engines   ## a click in a real browser becomes DAU and a 
 	@# The binary of the integration tests: a plain `cargo build` would compile the dependencies once more.
 	@$(CARGO) test --locked $(FAULTS) --no-run --quiet
 	@cd web && npm run --silent test:e2e
+
+bench-drain: engines     ## one worker drains an hour's backlog; freshness at 10,000 events/s (ARGS="--help")
+	@$(CARGO) bench --locked --quiet --bench drain -- $(ARGS)
 
 openapi:         ## write openapi/footfall.json and the dashboard's typed client from the code
 	@$(CARGO) run --quiet --locked $(FAULTS) --bin footfall -- openapi > openapi/footfall.json.new

@@ -19,12 +19,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::capture::CaptureLedger;
 use crate::clock::Clock;
 use crate::config::{Config, Role};
 use crate::engines::{ClickHouseAddress, EngineOptions, Engines};
 use crate::meta::{KeyRegistry, Meta};
 use crate::store::{Credentials, Store, StoreOptions};
-use crate::stream::{EventStream, StreamOptions};
+use crate::stream::{APPEND_TIMEOUT, EventStream, StreamOptions};
 use crate::telemetry;
 use crate::worker::Worker;
 use crate::worker::deliver::{DeliverOptions, Deliverer};
@@ -60,6 +61,8 @@ pub struct Rooms {
     pub meta: Meta,
     /// The keys that capture knows.
     pub keys: KeyRegistry,
+    /// What capture notes for the ledger.
+    pub notes: CaptureLedger,
     /// Tells the time.
     pub clock: Clock,
     /// Signs access tokens: 32 random bytes.
@@ -82,6 +85,8 @@ pub struct App {
     serving: JoinHandle<()>,
     working: JoinHandle<anyhow::Result<()>>,
     keys_running: JoinHandle<()>,
+    stop_noting: CancellationToken,
+    noting: JoinHandle<()>,
 }
 
 /// Starts the engines that have no URL, migrates everything, and connects.
@@ -178,6 +183,7 @@ async fn connect(config: &Config, engines: &Engines) -> anyhow::Result<Rooms> {
         stream,
         meta,
         keys,
+        notes: CaptureLedger::default(),
         clock: Clock::system(),
         open_signup: config.open_signup,
         demo_key: None,
@@ -222,6 +228,11 @@ impl App {
                 Ok(())
             }
         });
+        let stop_noting = CancellationToken::new();
+        let noting = tokio::spawn({
+            let (rooms, stop) = (rooms.clone(), stop_noting.clone());
+            async move { rooms.notes.run(rooms.stream, rooms.clock, stop).await }
+        });
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().context("reading our own address")?;
         let metrics = MetricsPage {
@@ -239,6 +250,8 @@ impl App {
             serving,
             working,
             keys_running,
+            stop_noting,
+            noting,
         })
     }
 
@@ -267,6 +280,11 @@ impl App {
         if !self.serving.is_finished() {
             // It cuts off what lasts too long.
             let _ = self.serving.await;
+        }
+        // The last notes go before the workers do, so that they find them.
+        self.stop_noting.cancel();
+        if tokio::time::timeout(APPEND_TIMEOUT, self.noting).await.is_err() {
+            tracing::warn!("the stream did not take the last notes for the ledger");
         }
         self.stop_working.cancel();
         if !self.working.is_finished()

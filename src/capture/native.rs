@@ -20,6 +20,7 @@ use crate::event::wire::{WireContext, WireEvent};
 use crate::fault;
 use crate::meta::KeyKind;
 use crate::problem::Problem;
+use crate::stream::ledger::Notes;
 use crate::stream::{self, AppendError};
 
 /// Bodies larger than this are unpacked and judged beside the threads that serve connections.
@@ -66,6 +67,26 @@ struct CaptureBatch {
     request_id: Option<String>,
     /// Default of each event's context.
     context: Option<WireContext>,
+    /// Events that the client gave up since its last batch; the ledger counts them.
+    dropped: Option<u64>,
+    /// The client's own numbering of its events, so that the ledger can estimate what never arrives.
+    sequence: Option<CaptureSequence>,
+}
+
+/// A client's own numbering: it counts its events, and says at which number a batch begins. The same batch sent
+/// again has the same numbers.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the body for OpenAPI; the body is read in envelope.rs"
+)]
+struct CaptureSequence {
+    /// Number of the batch's first event; the others follow one by one.
+    #[schema(maximum = 9_007_199_254_740_992_u64)]
+    first: u64,
+    /// Which client counts. Absent: the `device_id` of the first event that has one.
+    #[schema(max_length = 200)]
+    id: Option<String>,
 }
 
 /// The query of a tracking request.
@@ -177,13 +198,21 @@ async fn capture(
     for code in prepared.rejections() {
         counter!("footfall_ingest_rejected_total", "reason" => code.as_str()).increment(1);
     }
+    let (project, now) = (prepared.key.project, state.clock.now_ms());
+    prepared.account.source = state.ledger.source(project, &prepared.account.source, now);
     if let Some(problem) = prepared.refusal() {
         count_events("rejected", prepared.rejections().count());
+        if !dry_run {
+            state.ledger.note(prepared.notes());
+            state.ledger.sample(project, prepared.samples());
+        }
         return Err(problem);
     }
     let rows = std::mem::take(&mut prepared.rows);
+    if !dry_run && rows.is_empty() {
+        state.ledger.note(prepared.notes());
+    }
     if !dry_run && !rows.is_empty() {
-        let now = state.clock.now_ms();
         let away = |fault: fault::Fault| stream_problem(fault.into());
         fault::point("capture.before_append").await.map_err(away)?;
         store(state, &mut prepared, rows, now).await?;
@@ -212,23 +241,39 @@ async fn store(
     mut rows: Vec<Event>,
     now: i64,
 ) -> Result<(), Problem> {
+    let project = prepared.key.project;
+    let mut notes = prepared.notes();
     let (mut duplicates, mut replayed) = (Vec::new(), true);
     for _ in 0..JUDGED_AGAIN {
         let request = stream::Request {
-            source: "native",
+            project,
+            request_id: prepared.request_key.as_deref(),
+            source: &prepared.account.source,
+            notes: &notes,
             tombstones: prepared.tombstones,
-            ..stream::Request::new(prepared.key.project, prepared.request_key.as_deref())
         };
         let appended = state.stream.append(&request, rows, now).await;
         let appended = appended.map_err(stream_problem)?;
         duplicates.extend(appended.duplicates);
         replayed &= appended.replayed;
+        if appended.noted {
+            notes = Notes::NONE;
+        }
         if appended.behind.is_empty() {
+            // Where nothing was left to be stored, no entry carries them.
+            state.ledger.note(notes);
+            if replayed {
+                state.ledger.note(prepared.notes_of_replay());
+            } else {
+                state.ledger.sample(project, prepared.samples());
+            }
             prepared.note_duplicates(&duplicates, replayed);
             return Ok(());
         }
         state.keys.refresh().await.map_err(keys_away)?;
+        let before = prepared.rejected();
         rows = prepared.judge_again(appended.behind, &state.keys.snapshot());
+        state.ledger.note(prepared.rejected_since(&before));
     }
     Err(stream_problem(AppendError::Unavailable(
         "tombstones move faster than they can be read".to_owned(),

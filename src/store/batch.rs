@@ -32,6 +32,9 @@ pub enum Table {
     SketchDeltas,
     /// A set: inserting twice is harmless, so it is never verified nor repaired.
     ActorDays,
+    Ledger,
+    ClientSequences,
+    LateDays,
 }
 
 impl Table {
@@ -42,6 +45,9 @@ impl Table {
             Table::CountDeltas => "count_deltas",
             Table::SketchDeltas => "sketch_deltas",
             Table::ActorDays => "actor_days",
+            Table::Ledger => "ledger",
+            Table::ClientSequences => "client_sequences",
+            Table::LateDays => "late_days",
         }
     }
 }
@@ -141,7 +147,7 @@ impl Store {
             .await
     }
 
-    async fn insert<'a, R>(
+    pub(super) async fn insert<'a, R>(
         &self,
         table: Table,
         name: &BatchName,

@@ -64,6 +64,8 @@ pub struct Appended {
     pub duplicates: Vec<Uuid>,
     /// The whole request was stored by an earlier sending of it; nothing was added now.
     pub replayed: bool,
+    /// Whether the request's notes are stored: its first entry carries them.
+    pub noted: bool,
     /// Rows that were not stored, because they were judged by tombstones that are not the latest: load those,
     /// judge these rows again, and append what is left of them.
     pub behind: Vec<Event>,
@@ -136,8 +138,10 @@ impl EventStream {
             replayed: !entries.is_empty(),
             ..Appended::default()
         };
-        for (answer, (_, rows)) in answers.into_iter().zip(&entries) {
-            match answer? {
+        for (n, (answer, (_, rows))) in answers.into_iter().zip(&entries).enumerate() {
+            let answer = answer?;
+            appended.noted |= n == 0 && !matches!(answer, Ingested::Behind);
+            match answer {
                 Ingested::Replayed => {}
                 Ingested::Behind => {
                     appended.replayed = false;

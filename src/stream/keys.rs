@@ -66,6 +66,11 @@ impl Keys {
         format!("{}remover", self.prefix)
     }
 
+    /// List: the project's last rejected events.
+    pub(super) fn rejections(&self, project: ProjectNumber) -> String {
+        format!("{}rejected:{{p{project}}}", self.prefix)
+    }
+
     /// String: the worker that compacts and rebuilds the project at the moment.
     pub(super) fn roll(&self, project: ProjectNumber) -> String {
         format!("{}roll:{{p{project}}}", self.prefix)

@@ -12,6 +12,7 @@ pub mod codec;
 pub mod entry;
 pub mod ledger;
 pub mod rebuild;
+pub mod rejections;
 pub mod removal;
 pub mod rev;
 pub mod shard;

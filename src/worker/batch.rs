@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::event::Event;
+use crate::event::{Event, ProjectNumber};
 use crate::fault;
 use crate::store::Store;
 use crate::store::batch::{BatchName, ExpectedEvents, InsertError, Table, Verdict};
 use crate::store::error::StoreError;
+use crate::store::ledger::LedgerShare;
 use crate::stream::codec::CodecError;
 use crate::stream::ledger::Waited;
 use crate::stream::shard::{DeadRow, Entry, Lease, Plan, batch_number};
@@ -15,12 +16,18 @@ use super::ledger::Shares;
 use super::partial::{Partial, received_hour};
 
 /// The order of inserts. Events come first, because rows that ClickHouse refuses count nowhere.
-pub(super) const TABLES: [Table; 4] = [
+pub(super) const TABLES: [Table; 7] = [
     Table::Events,
     Table::CountDeltas,
     Table::SketchDeltas,
     Table::ActorDays,
+    Table::Ledger,
+    Table::ClientSequences,
+    Table::LateDays,
 ];
+
+/// Place in [`TABLES`] of the first table that a batch without rows has a share of.
+const LEDGER: usize = 4;
 
 /// When ClickHouse refuses more rows of one batch than this, something else is wrong than the rows.
 const MOST_DEAD: usize = 1_000;
@@ -36,6 +43,7 @@ pub(super) struct Batch {
     dead: Vec<(usize, DeadRow)>,
     expected: ExpectedEvents,
     partial: Partial,
+    ledger: LedgerShare,
     /// Place in [`TABLES`] of the table that is inserted next.
     next: usize,
     /// Tables whose insert may have run before, so that a yes is not enough.
@@ -58,7 +66,8 @@ impl Batch {
             },
             expected: ExpectedEvents::of(&events),
             partial: Partial::of(&events, received_hour),
-            next: if events.is_empty() { TABLES.len() } else { 0 },
+            next: if events.is_empty() { LEDGER } else { 0 },
+            ledger: shares.ledger(&events, &BTreeSet::new()),
             doubt: [taken_over; TABLES.len()],
             unrepaired: [taken_over && plan.attempt > 0; TABLES.len()],
             dead: Vec::new(),
@@ -81,10 +90,6 @@ impl Batch {
 
     pub fn name(&self) -> &BatchName {
         &self.name
-    }
-
-    pub fn partial(&self) -> &Partial {
-        &self.partial
     }
 
     /// Rows that are stored in the end.
@@ -161,8 +166,18 @@ impl Batch {
             Some(Table::CountDeltas) => store.insert_count_deltas(&name, &self.partial.counts).await,
             Some(Table::SketchDeltas) => store.insert_sketch_deltas(&name, &self.partial.sketches).await,
             Some(Table::ActorDays) => store.insert_actor_days(&name, &self.partial.actor_days).await,
+            Some(Table::Ledger) => store.insert_ledger(&name, &self.ledger).await,
+            Some(Table::ClientSequences) => store.insert_sequences(&name, &self.ledger).await,
+            Some(Table::LateDays) => store.insert_late_days(&name, &self.ledger).await,
             None => Ok(()),
         }
+    }
+
+    /// Projects whose answers the batch changes: those of its rows and of its ledger.
+    pub fn projects(&self) -> Vec<ProjectNumber> {
+        let noted = self.ledger.rows.iter().map(|row| row.project);
+        let projects: BTreeSet<ProjectNumber> = self.partial.projects.iter().copied().chain(noted).collect();
+        projects.into_iter().collect()
     }
 
     /// Halves what is refused until single rows are left. The whole is known to be refused. The halves and
@@ -206,12 +221,14 @@ impl Batch {
         };
         self.expected = ExpectedEvents::of(alive());
         self.partial = Partial::of(alive(), self.received_hour);
+        self.ledger = self.shares.ledger(&self.events, &numbers);
         self.dead = dead;
         Ok(())
     }
 
     /// Whether the due table holds the batch whole and once.
     pub async fn verify(&self, store: &Store) -> Result<Verdict, StoreError> {
+        let ledger = |table, rows| store.verify_ledger(table, &self.name, rows);
         match self.due() {
             Some(Table::Events) => store.verify_events(&self.name, &self.expected).await,
             Some(Table::CountDeltas) => store.verify_counts(&self.name, self.rows_stored()).await,
@@ -220,6 +237,9 @@ impl Batch {
                     .verify_sketches(&self.name, self.partial.sketches.len() as u64)
                     .await
             }
+            Some(table @ Table::Ledger) => ledger(table, self.ledger.rows.len()).await,
+            Some(table @ Table::ClientSequences) => ledger(table, self.ledger.sequences.len()).await,
+            Some(table @ Table::LateDays) => ledger(table, self.ledger.late_days.len()).await,
             Some(Table::ActorDays) | None => Ok(Verdict::Whole),
         }
     }

@@ -320,7 +320,7 @@ impl Delivery {
             seq,
             rows_stored: rows,
             dead: &dead,
-            projects: &batch.partial().projects,
+            projects: &batch.projects(),
             waited: &batch.waited(),
         };
         fault::point("deliver.before_commit").await?;
