@@ -204,7 +204,8 @@ impl Store {
     }
 
     /// Removes the rollups of a project: those of UTC days and local days before the given ones, or all. Deltas
-    /// first and the switches last, so that a reader in between finds less, never a day half.
+    /// first and the switches last, so that a reader in between finds less, never a day half. With `ledger` the
+    /// ledger of these days goes too.
     ///
     /// # Errors
     /// When ClickHouse does not do it; repeating is harmless.
@@ -212,27 +213,35 @@ impl Store {
         &self,
         project: ProjectNumber,
         before: Option<(Day, Day)>,
+        ledger: bool,
     ) -> Result<(), StoreError> {
-        let (bucket, local, switch) = match before {
-            None => (String::new(), String::new(), String::new()),
+        let [bucket, local, switch, minute, late] = match before {
+            None => Default::default(),
             Some((utc, local)) => {
                 let (utc, local) = (utc.as_u16(), local.as_u16());
-                (
+                [
                     format!(" AND toDate(bucket) < toDate({utc})"),
                     format!(" AND day < toDate({local})"),
                     format!(
                         " AND (kind = 'counts' AND day < toDate({utc}) OR kind = 'sketches' AND day < toDate({local}))"
                     ),
-                )
+                    format!(" AND toDate(minute) < toDate({utc})"),
+                    format!(" AND day < toDate({utc})"),
+                ]
             }
         };
-        for (table, older) in [
+        let tables = [
             ("count_deltas", &bucket),
             ("sketch_deltas", &local),
             ("counts", &bucket),
             ("sketches", &local),
             ("compactions", &switch),
-        ] {
+            ("ledger", &minute),
+            ("client_sequences", &minute),
+            ("late_days", &late),
+        ];
+        // The last three are the ledger's.
+        for (table, older) in tables.into_iter().take(if ledger { 8 } else { 5 }) {
             let rows = format!("project = {project}{older}");
             let found: u64 = self
                 .statement(&format!("SELECT count() FROM {table} WHERE {rows}"))

@@ -13,6 +13,8 @@
 //! Every state is written down in the control database before the next begins, and everything that a state does may
 //! be done twice. So whoever goes on after a crash begins with the state that is written down.
 
+mod days;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,17 +23,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::roll::{RollError, Roller};
 use crate::clock::Clock;
-use crate::event::{Day, Subject, Which};
+use crate::event::{Day, Which};
 use crate::fault::{self, Fault};
 use crate::meta::{
     Certificate, ErasureKind, ErasureState, Meta, MetaError, Moment, Open, Progress, RemovedCounts,
 };
 use crate::store::Store;
 use crate::store::error::StoreError;
-use crate::store::remove::Found;
-use crate::stream::rebuild::{Rebuild, RollupKind};
 use crate::stream::removal::Removal;
 use crate::stream::{EventStream, StreamError};
+use days::{local_days, note_days, rebuilds};
 
 /// Between two looks at the erasures under way.
 const EVERY: Duration = Duration::from_secs(1);
@@ -143,7 +144,7 @@ impl Remover {
     async fn step(&self, open: &Open, now_ms: i64) -> Result<bool, RemoveError> {
         let moved = match open.state {
             ErasureState::Requested => self.raise_gates(open).await?,
-            ErasureState::Waiting => self.count(open).await?,
+            ErasureState::Waiting => self.count(open, now_ms).await?,
             ErasureState::Removing => self.remove(open).await?,
             ErasureState::Rebuilding => self.rebuild(open, now_ms).await?,
             ErasureState::Verifying => self.verify(open, now_ms).await?,
@@ -197,7 +198,7 @@ impl Remover {
         Ok(Moved::To(ErasureState::Waiting, detail, progress))
     }
 
-    async fn count(&self, open: &Open) -> Result<Moved, RemoveError> {
+    async fn count(&self, open: &Open, now_ms: i64) -> Result<Moved, RemoveError> {
         for (shard, last) in &open.progress.boundaries {
             if !self.stream.has_passed(*shard, last).await? {
                 return Ok(Moved::Waits(format!(
@@ -208,7 +209,7 @@ impl Remover {
         let mut progress = open.progress.clone();
         let found = self.store.find_subject(&open.subject).await?;
         note_days(open, &found, &mut progress);
-        let counted = self.counts(open, found.events, &progress).await?;
+        let counted = self.counts(open, found.events, &progress, now_ms).await?;
         progress.counts.before.get_or_insert(counted);
         let detail = "rows are being deleted, shard by shard";
         Ok(Moved::To(ErasureState::Removing, detail, progress))
@@ -220,6 +221,7 @@ impl Remover {
         open: &Open,
         events: u64,
         progress: &Progress,
+        now_ms: i64,
     ) -> Result<RemovedCounts, RemoveError> {
         let mut dead_letters = 0;
         for shard in self.shards(open) {
@@ -237,8 +239,21 @@ impl Remover {
                 (Which::Times { .. }, days) => self.store.subject_actor_days(&open.subject, days).await?,
             },
             dead_letters,
-            rejected_samples: 0,
+            rejected_samples: self.samples(open, now_ms).await?,
         })
+    }
+
+    /// Texts of rejected events that came before the request. Those that came later are of something new.
+    async fn samples(&self, open: &Open, now_ms: i64) -> Result<u64, RemoveError> {
+        if open.kind == ErasureKind::Retention {
+            // They are kept for a week.
+            return Ok(0);
+        }
+        let samples = self.stream.rejections(open.subject.project, now_ms).await?;
+        let before = samples
+            .iter()
+            .filter(|sample| sample.received_at <= open.requested_at);
+        Ok(before.count() as u64)
     }
 
     async fn remove(&self, open: &Open) -> Result<Moved, RemoveError> {
@@ -261,6 +276,9 @@ impl Remover {
         for &shard in &shards {
             self.stream.dead_letters_of(subject, shard, true).await?;
         }
+        if open.kind != ErasureKind::Retention {
+            self.stream.forget_rejections(subject.project).await?;
+        }
         let progress = open.progress.clone();
         let days = match subject.which {
             Which::Times { .. } => local_days(&progress),
@@ -273,7 +291,9 @@ impl Remover {
         if forgets {
             let before = progress.rollups_before.filter(|_| !open.project_gone);
             let before = before.map(|(utc, local)| (Day(utc), Day(local)));
-            if !self.roller.forget(subject.project, before).await? {
+            // What was received in the time that is kept stays on record, also where its events were erased.
+            let ledger = open.project_gone || open.kind == ErasureKind::Retention;
+            if !self.roller.forget(subject.project, before, ledger).await? {
                 return Ok(Moved::Waits(
                     "the project's rollups are being compacted".to_owned(),
                 ));
@@ -313,7 +333,7 @@ impl Remover {
         }
         let mut progress = open.progress.clone();
         let left = self.store.find_subject(&open.subject).await?;
-        let after = self.counts(open, left.events, &progress).await?;
+        let after = self.counts(open, left.events, &progress, now_ms).await?;
         progress.counts.after = Some(after);
         if !after.is_zero() {
             progress.repeats += 1;
@@ -337,63 +357,4 @@ impl Remover {
         };
         Ok(Moved::Ended(progress, Box::new(certificate.sealed()?)))
     }
-}
-
-/// Notes the days whose rollups the removal changes: UTC days for counts, days of the project's zone for sketches.
-fn note_days(open: &Open, found: &Found, progress: &mut Progress) {
-    let zone = &open.zone;
-    // Days before these have nothing left at all.
-    let all_before = match open.subject {
-        Subject {
-            which: Which::Times { from: i64::MIN, to },
-            ..
-        } => Some(to),
-        Subject {
-            which: Which::Until { until },
-            ..
-        } if !open.project_gone => Some(until),
-        _ => None,
-    };
-    progress.rollups_before = all_before.map(|until| (Day::of_utc(until).0, zone.local_day(until).0));
-    let (utc, local) = progress.rollups_before.unwrap_or((i32::MIN, i32::MIN));
-    let mut counts: BTreeSet<i32> = progress.count_days.iter().copied().collect();
-    let mut sketches: BTreeSet<i32> = progress.sketch_days.iter().copied().collect();
-    for &start in &found.quarter_hours {
-        counts.insert(Day::of_utc(start * 1000).0);
-        // Both ends: an offset of old times may cut a quarter hour.
-        sketches.insert(zone.local_day(start * 1000).0);
-        sketches.insert(zone.local_day(start * 1000 + 899_999).0);
-    }
-    sketches.extend(found.local_days.iter().map(|day| day.0));
-    let span = sketches.first().copied().zip(sketches.last().copied());
-    progress.local_span = match (progress.local_span, span) {
-        (Some((first, last)), Some((from, to))) => Some((first.min(from), last.max(to))),
-        (before, now) => now.or(before),
-    };
-    progress.count_days = counts.into_iter().filter(|day| *day >= utc).collect();
-    progress.sketch_days = sketches.into_iter().filter(|day| *day >= local).collect();
-}
-
-/// The local days between which the subject's activity lies.
-fn local_days(progress: &Progress) -> Option<(Day, Day)> {
-    progress.local_span.map(|(first, last)| (Day(first), Day(last)))
-}
-
-fn rebuilds(open: &Open) -> Vec<Rebuild> {
-    if open.project_gone {
-        return Vec::new();
-    }
-    let of = |kind, days: &[i32]| -> Vec<Rebuild> {
-        let project = open.subject.project;
-        days.iter()
-            .map(|&day| Rebuild {
-                project,
-                kind,
-                day: Day(day),
-            })
-            .collect()
-    };
-    let mut all = of(RollupKind::Counts, &open.progress.count_days);
-    all.extend(of(RollupKind::Sketches, &open.progress.sketch_days));
-    all
 }

@@ -194,10 +194,11 @@ impl Roller {
         &self,
         project: ProjectNumber,
         before: Option<(Day, Day)>,
+        ledger: bool,
     ) -> Result<bool, RollError> {
         let mut forgotten = false;
         let forget = async {
-            self.store.forget_rollups(project, before).await?;
+            self.store.forget_rollups(project, before, ledger).await?;
             forgotten = true;
             Ok(())
         };

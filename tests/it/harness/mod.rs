@@ -1,6 +1,7 @@
 //! A world for each test: its own database, key prefix, control database and clock, served by the real router.
 
 mod engines;
+mod removal;
 mod reply;
 mod tenant;
 
@@ -184,6 +185,10 @@ impl World {
 
     /// One look of the roller, which compacts every day that has a delta.
     pub async fn roll(&self, now_ms: i64) -> Rolled {
+        self.roller().await.roll_once(now_ms).await.expect("rolled")
+    }
+
+    async fn roller(&self) -> Roller {
         let zones: HashMap<_, _> = self
             .rooms
             .meta
@@ -199,8 +204,7 @@ impl World {
         };
         let (stream, store) = (self.rooms.stream.clone(), self.rooms.store.clone());
         let zone_of = Arc::new(move |project| zones.get(&project).cloned());
-        let roller = Roller::new(stream, store, zone_of, options);
-        roller.roll_once(now_ms).await.expect("rolled")
+        Roller::new(stream, store, zone_of, options)
     }
 
     /// Rolls until nothing is due.
