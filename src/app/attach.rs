@@ -1,6 +1,6 @@
 //! A command against an installation, whether it runs or not.
 
-use super::{Rooms, check_urls, connected, engine_options};
+use super::rooms::{Rooms, check_urls, connected, engine_options};
 use crate::config::Config;
 use crate::engines::Engines;
 

@@ -12,6 +12,7 @@
 
 pub mod actives;
 pub mod audit;
+pub mod backup;
 pub mod batch;
 pub mod compact;
 pub mod error;

@@ -71,6 +71,21 @@ impl Keys {
         format!("{}rejected:{{p{project}}}", self.prefix)
     }
 
+    /// String: who asked the shard's owner to begin no batch.
+    pub(super) fn pause(&self, shard: u16) -> String {
+        self.of_shard("pause", shard)
+    }
+
+    /// String: who asked the rollers to begin nothing.
+    pub(super) fn pause_rollers(&self) -> String {
+        format!("{}pause:{{roll}}", self.prefix)
+    }
+
+    /// Sorted set: rollers at work by the time their note runs out.
+    pub(super) fn rolling(&self) -> String {
+        format!("{}rolling:{{roll}}", self.prefix)
+    }
+
     /// String: the worker that compacts and rebuilds the project at the moment.
     pub(super) fn roll(&self, project: ProjectNumber) -> String {
         format!("{}roll:{{p{project}}}", self.prefix)

@@ -11,11 +11,13 @@ pub mod append;
 pub mod codec;
 pub mod entry;
 pub mod ledger;
+pub mod pause;
 pub mod rebuild;
 pub mod rejections;
 pub mod removal;
 pub mod rev;
 pub mod shard;
+pub mod snapshot;
 pub mod workers;
 
 mod keys;

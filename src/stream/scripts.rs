@@ -34,4 +34,7 @@ scripts! {
     COUNT_REMOVAL = "count_removal";
     FINISH_REMOVAL = "finish_removal";
     DISCARD = "discard";
+    PAUSE = "pause";
+    RESUME = "resume";
+    BEGIN_ROLL = "begin_roll";
 }

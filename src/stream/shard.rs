@@ -179,7 +179,8 @@ impl EventStream {
         Ok(())
     }
 
-    /// Writes a batch's boundary down. The plan that counts is the answer: an earlier one wins.
+    /// Writes a batch's boundary down. The plan that counts is the answer: an earlier one wins. `None` while
+    /// workers are paused.
     pub async fn plan(
         &self,
         lease: &Lease,
@@ -187,23 +188,27 @@ impl EventStream {
         rows: u64,
         version: u32,
         target: u32,
-    ) -> Result<Plan, StreamError> {
+    ) -> Result<Option<Plan>, StreamError> {
         if fault::left_out("plan") {
             let mut forget = redis::cmd("HDEL");
             forget.arg(self.keys().st(lease.shard)).arg("p_seq");
             forget.exec_async(&mut self.back()).await?;
         }
         let mut call = scripts::PLAN.prepare_invoke();
-        call.key(self.keys().st(lease.shard));
+        call.key(self.keys().st(lease.shard))
+            .key(self.keys().pause(lease.shard));
         call.arg(lease.epoch).arg(to).arg(rows).arg(version).arg(target);
         let fields: Fields = call.invoke_async(&mut self.back()).await?;
-        if parsed::<String>(&fields, 0).as_deref() != Some("PLANNED") {
-            return Err(StreamError::Fenced(lease.shard));
+        match parsed::<String>(&fields, 0).as_deref() {
+            Some("PLANNED") => {}
+            Some("PAUSED") => return Ok(None),
+            _ => return Err(StreamError::Fenced(lease.shard)),
         }
-        plan_of(&fields, 1).ok_or_else(|| StreamError::Content {
+        let plan = plan_of(&fields, 1).ok_or_else(|| StreamError::Content {
             key: self.keys().st(lease.shard),
             detail: "a plan without all its fields".to_owned(),
-        })
+        })?;
+        Ok(Some(plan))
     }
 
     /// Raises the batch's attempt and answers it. Call it before deleting what earlier attempts left.

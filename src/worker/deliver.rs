@@ -140,7 +140,7 @@ impl Deliverer {
         let mut committed = Delivered::Nothing;
         let delivered = loop {
             match delivery.step().await {
-                Ok(Step::Idle) => break Ok(committed),
+                Ok(Step::Idle | Step::Paused) => break Ok(committed),
                 Ok(Step::Committed { seq, rows, dead }) => committed = Delivered::Batch { seq, rows, dead },
                 Ok(Step::Announced) if committed != Delivered::Nothing => break Ok(committed),
                 Ok(_) => {}
@@ -258,7 +258,9 @@ impl Delivery {
         };
         let rows = entries.iter().map(|entry| entry.rows).sum();
         fault::point("deliver.before_plan").await?;
-        let plan = stream.plan(&self.lease, &last.id, rows, ENCODER, 0).await?;
+        let Some(plan) = stream.plan(&self.lease, &last.id, rows, ENCODER, 0).await? else {
+            return Ok(Step::Paused);
+        };
         fault::point("deliver.after_plan").await?;
         let seq = plan.seq;
         if plan.to == last.id {

@@ -9,6 +9,8 @@ use crate::stream::StreamError;
 pub enum Step {
     /// No entry waits.
     Idle,
+    /// Entries wait, but workers were asked to begin nothing.
+    Paused,
     /// The boundary of batch `seq` is written down.
     Planned { seq: u64 },
     /// A table holds the batch.

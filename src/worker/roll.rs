@@ -181,12 +181,15 @@ impl Roller {
 
     /// Removes generations and deltas that a switch older than the grace made superfluous.
     pub async fn clean_up(&self) -> Result<(), RollError> {
-        for kind in [Kind::Counts, Kind::Sketches] {
-            self.store
-                .drop_behind(kind, self.options.grace.as_secs() as u32)
-                .await?;
-        }
-        Ok(())
+        self.unless_paused(async {
+            for kind in [Kind::Counts, Kind::Sketches] {
+                self.store
+                    .drop_behind(kind, self.options.grace.as_secs() as u32)
+                    .await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Removes rollups of a project ([`Store::forget_rollups`]) while nobody rolls it; false when somebody does.
@@ -215,8 +218,21 @@ impl Roller {
         if !self.stream.take_roll(project, &self.owner, PROJECT_TTL).await? {
             return Ok(());
         }
-        let worked = work.await;
+        let worked = self.unless_paused(work).await;
         self.stream.leave_roll(project, &self.owner).await?;
+        worked
+    }
+
+    /// Runs `work`, which changes rollups, unless workers are paused; what is due stays due.
+    async fn unless_paused(
+        &self,
+        work: impl Future<Output = Result<(), RollError>>,
+    ) -> Result<(), RollError> {
+        if !self.stream.begin_roll(&self.owner, PROJECT_TTL).await? {
+            return Ok(());
+        }
+        let worked = work.await;
+        self.stream.end_roll(&self.owner).await?;
         worked
     }
 

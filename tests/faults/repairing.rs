@@ -2,7 +2,6 @@
 //! repairs and is struck, the third finishes, the frozen second wakes up.
 
 use super::case::{Case, Fault, run_all};
-use super::harness::*;
 
 /// What became of the block that the first worker inserted.
 #[derive(Clone, Copy, Debug)]

@@ -167,6 +167,7 @@ pub async fn drain(stream: &EventStream) {
     let plan = stream
         .plan(&got.lease, &entries.last().unwrap().id, rows, 1, 0)
         .await
+        .unwrap()
         .unwrap();
     stream
         .commit(

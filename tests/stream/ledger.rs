@@ -136,7 +136,7 @@ async fn what_waits_is_counted_by_project_minute_and_source_until_it_is_committe
     let rows: u64 = entries.iter().map(|entry| entry.rows).sum();
     let kept: u64 = waited.iter().map(|w| w.rows).sum();
     let last = &entries.last().unwrap().id;
-    let plan = stream.plan(&got.lease, last, rows, 1, 0).await.unwrap();
+    let plan = stream.plan(&got.lease, last, rows, 1, 0).await.unwrap().unwrap();
     let dead = [DeadRow {
         event: event(SHOP, "ann", 0),
         code: 33,

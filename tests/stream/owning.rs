@@ -29,7 +29,7 @@ async fn whoever_lost_the_lease_can_neither_plan_nor_try_nor_commit() {
         .pop()
         .unwrap()
         .id;
-    let planned = stream.plan(&old.lease, &end, 10, 1, 0).await.unwrap();
+    let planned = stream.plan(&old.lease, &end, 10, 1, 0).await.unwrap().unwrap();
 
     redis.run("DEL t:lease:{s0}"); // ran out
     let new = stream.acquire(0, &owner("new"), TTL).await.unwrap().unwrap();
@@ -68,9 +68,17 @@ async fn a_written_plan_wins_over_another_boundary() {
     }
     let got = stream.acquire(0, &owner("w"), TTL).await.unwrap().unwrap();
     let entries = stream.read_range(0, "0-0", None, 1_000, 1 << 20).await.unwrap();
-    let first = stream.plan(&got.lease, &entries[0].id, 5, 1, 0).await.unwrap();
+    let first = stream
+        .plan(&got.lease, &entries[0].id, 5, 1, 0)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(
-        stream.plan(&got.lease, &entries[1].id, 10, 2, 0).await.unwrap(),
+        stream
+            .plan(&got.lease, &entries[1].id, 10, 2, 0)
+            .await
+            .unwrap()
+            .unwrap(),
         first
     );
     assert_eq!(
@@ -126,7 +134,7 @@ async fn a_new_owner_announces_what_the_last_one_committed() {
         .pop()
         .unwrap()
         .id;
-    let plan = stream.plan(&dead.lease, &end, 5, 1, 0).await.unwrap();
+    let plan = stream.plan(&dead.lease, &end, 5, 1, 0).await.unwrap().unwrap();
     stream
         .commit(
             &dead.lease,
