@@ -21,7 +21,7 @@ CREATE TABLE erasures (
 CREATE INDEX erasures_project ON erasures (project_id, id);
 CREATE INDEX erasures_finished ON erasures (finished_at, id);
 
--- What must not come back. Never deleted: a replay, an import or a restored backup meets it years later.
+-- What must not come back. Never deleted: a replay or an import meets it years later.
 CREATE TABLE tombstones (
     project   BIGINT NOT NULL,        -- number
     kind      TEXT NOT NULL CHECK (kind IN ('person', 'range', 'all')),

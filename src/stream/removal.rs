@@ -93,15 +93,24 @@ impl EventStream {
     }
 
     /// Writes down how many rows the removal takes, before the first is deleted. The number that counts is the
-    /// answer: one that an earlier owner wrote down wins.
-    pub async fn count_removal(&self, lease: &Lease, id: Uuid, rows: u64) -> Result<u64, StreamError> {
+    /// answer: one that an earlier owner wrote down wins. `None` while workers are paused.
+    pub async fn count_removal(
+        &self,
+        lease: &Lease,
+        id: Uuid,
+        rows: u64,
+    ) -> Result<Option<u64>, StreamError> {
         let mut call = scripts::COUNT_REMOVAL.prepare_invoke();
         call.key(self.keys().st(lease.shard))
-            .key(self.keys().removal(lease.shard));
+            .key(self.keys().removal(lease.shard))
+            .key(self.keys().pause(lease.shard));
         call.arg(lease.epoch).arg(id.to_string()).arg(rows);
         let (word, counted): (String, u64) = call.invoke_async(&mut self.back()).await?;
+        if word == "PAUSED" {
+            return Ok(None);
+        }
         answered(&word, lease.shard, 0)?;
-        Ok(counted)
+        Ok(Some(counted))
     }
 
     /// The removal is carried out: its rows are counted as removed, once.

@@ -124,8 +124,17 @@ impl Remover {
     }
 
     /// Moves every erasure under way on by one state, where nothing holds it; the number of those that moved. One
-    /// that fails does not keep the others.
+    /// that fails does not keep the others. Nothing moves while workers are paused.
     pub async fn step_all(&self, now_ms: i64) -> Result<u32, RemoveError> {
+        if !self.stream.begin_roll(&self.owner, TURN).await? {
+            return Ok(0);
+        }
+        let moved = self.step_each(now_ms).await;
+        self.stream.end_roll(&self.owner).await?;
+        moved
+    }
+
+    async fn step_each(&self, now_ms: i64) -> Result<u32, RemoveError> {
         let mut moved = 0;
         let mut failed = None;
         for open in self.meta.open_erasures(MOST_OPEN).await? {

@@ -42,7 +42,8 @@ impl Delivery {
         let mut rows = None;
         for removal in waiting {
             match self.carry_out(&removal).await {
-                Ok(taken) => *rows.get_or_insert(0) += taken,
+                Ok(Some(taken)) => *rows.get_or_insert(0) += taken,
+                Ok(None) => {}
                 Err(lost @ DeliverError::Lost(_)) => return Err(lost),
                 Err(error) => {
                     tracing::warn!(shard = self.lease.shard, removal = %removal.id, %error, "a removal waits");
@@ -54,13 +55,16 @@ impl Delivery {
         Ok(rows.map(|rows| Step::Removed { rows }))
     }
 
-    async fn carry_out(&mut self, removal: &Removal) -> Result<u64, DeliverError> {
+    /// Rows that it took; `None` while workers are paused.
+    async fn carry_out(&mut self, removal: &Removal) -> Result<Option<u64>, DeliverError> {
         let (stream, store) = (&self.deliverer.stream, &self.deliverer.store);
         let lease = &mut self.lease;
         let (id, subject, shard) = (removal.id, &removal.subject, lease.shard);
         fresh(stream, lease).await?;
         let found = holding(stream, lease, store.subject_rows(subject, shard)).await??;
-        let taken = stream.count_removal(lease, id, found).await?;
+        let Some(taken) = stream.count_removal(lease, id, found).await? else {
+            return Ok(None);
+        };
         fault::point("removal.after_count").await?;
         let mut left = found;
         for _ in 0..DELETES {
@@ -79,6 +83,6 @@ impl Delivery {
         }
         stream.finish_removal(lease, id).await?;
         tracing::info!(shard, removal = %id, rows = taken, "rows removed");
-        Ok(taken)
+        Ok(Some(taken))
     }
 }
