@@ -16,11 +16,11 @@ use uuid::Uuid;
 
 use super::rebuild::Rebuild;
 use super::shard::{Lease, answered};
-use super::{EventStream, StreamError, codec, scripts};
+use super::{EventStream, StreamError, scripts};
 use crate::event::Subject;
 
-/// Dead letters that one read asks for.
-const LETTERS_A_READ: usize = 500;
+/// Dead letters that are read at once.
+const LETTERS_A_PAGE: usize = 200;
 
 /// A removal that waits for the owner of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,54 +143,22 @@ impl EventStream {
             .await?)
     }
 
-    /// Dead letters of the subject in the shard; with `discard` they go, and are counted as discarded.
-    pub async fn dead_letters_of(
-        &self,
-        subject: &Subject,
-        shard: u16,
-        discard: bool,
-    ) -> Result<u64, StreamError> {
-        let key = self.keys().dlq(shard);
-        let (mut after, mut found) = ("-".to_owned(), 0);
+    /// Dead letters of the subject; with `discard` they go, and are counted as discarded.
+    pub async fn dead_letters_of(&self, subject: &Subject, discard: bool) -> Result<u64, StreamError> {
+        let (project, mut before, mut found) = (subject.project, None, 0);
         loop {
-            let mut read = redis::cmd("XRANGE");
-            read.arg(&key).arg(&after).arg("+");
-            read.arg("COUNT").arg(LETTERS_A_READ);
-            let letters: redis::streams::StreamRangeReply = read.query_async(&mut self.back()).await?;
-            let Some(last) = letters.ids.last() else {
-                return Ok(found);
-            };
-            after = format!("({}", last.id);
-            let whole = letters.ids.len() == LETTERS_A_READ;
-            let mut taken = Vec::new();
-            for letter in &letters.ids {
-                let packed: Vec<u8> = letter.get("p").unwrap_or_default();
-                let rows = codec::unpack(&packed).map_err(|error| StreamError::Content {
-                    key: key.clone(),
-                    detail: format!("dead letter {}: {error}", letter.id),
-                })?;
-                if rows.iter().any(|row| subject.takes(row)) {
-                    taken.push(letter.id.clone());
+            let page = self.letters(project, before, LETTERS_A_PAGE).await?;
+            for letter in page.letters.iter().filter(|letter| subject.takes(&letter.event)) {
+                found += 1;
+                if discard {
+                    self.discard(project, letter.id).await?;
                 }
             }
-            found += taken.len() as u64;
-            if discard && !taken.is_empty() {
-                self.discard(shard, &taken).await?;
-            }
-            if !whole {
-                return Ok(found);
+            match page.next {
+                Some(next) => before = Some(next),
+                None => return Ok(found),
             }
         }
-    }
-
-    async fn discard(&self, shard: u16, letters: &[String]) -> Result<(), StreamError> {
-        let mut call = scripts::DISCARD.prepare_invoke();
-        call.key(self.keys().st(shard)).key(self.keys().dlq(shard));
-        for letter in letters {
-            call.arg(letter);
-        }
-        let _: u64 = call.invoke_async(&mut self.back()).await?;
-        Ok(())
     }
 
     /// Takes or keeps the turn to move erasures on; false while another worker has it. Only saves double work: every

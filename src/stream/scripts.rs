@@ -33,7 +33,12 @@ scripts! {
     GATE = "gate";
     COUNT_REMOVAL = "count_removal";
     FINISH_REMOVAL = "finish_removal";
+    /// Puts a dead letter back into the stream.
+    REPLAY = "replay";
+    /// Gives a dead letter up for good.
     DISCARD = "discard";
+    /// Brings the dead letters' index in line with the letters.
+    INDEX = "index";
     PAUSE = "pause";
     RESUME = "resume";
     BEGIN_ROLL = "begin_roll";

@@ -232,10 +232,6 @@ impl Remover {
         progress: &Progress,
         now_ms: i64,
     ) -> Result<RemovedCounts, RemoveError> {
-        let mut dead_letters = 0;
-        for shard in self.shards(open) {
-            dead_letters += self.stream.dead_letters_of(&open.subject, shard, false).await?;
-        }
         let days = local_days(progress);
         Ok(RemovedCounts {
             events,
@@ -247,7 +243,7 @@ impl Remover {
                 }
                 (Which::Times { .. }, days) => self.store.subject_actor_days(&open.subject, days).await?,
             },
-            dead_letters,
+            dead_letters: self.stream.dead_letters_of(&open.subject, false).await?,
             rejected_samples: self.samples(open, now_ms).await?,
         })
     }
@@ -282,9 +278,7 @@ impl Remover {
                 )));
             }
         }
-        for &shard in &shards {
-            self.stream.dead_letters_of(subject, shard, true).await?;
-        }
+        self.stream.dead_letters_of(subject, true).await?;
         if open.kind != ErasureKind::Retention {
             self.stream.forget_rejections(subject.project).await?;
         }

@@ -8,6 +8,7 @@ mod envelope;
 mod erasures;
 mod harness;
 mod keys;
+mod letters;
 mod live;
 mod load;
 mod openapi;
