@@ -45,7 +45,7 @@ pub use projects::{Project, ProjectChange, ProjectUpdate, ZoneChange};
 pub use registry::KeyRegistry;
 pub use retention::Cutoff;
 pub use sessions::{GRACE_MS, OpenSession, REFRESH_TOKEN_LIFE_MS, Rotation};
-pub use tombstones::{Gone, ProjectTombstones, Tombstones};
+pub use tombstones::{Gone, Known, ProjectTombstones, Tombstones};
 
 /// What every call of this room answers with.
 pub type Result<T> = std::result::Result<T, MetaError>;

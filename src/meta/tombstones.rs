@@ -163,16 +163,54 @@ pub(super) async fn bury(
     Ok(())
 }
 
+/// A project's tombstones at one moment: what a replay or an import has to pass.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// [`Meta::version`], read before them.
+    pub version: i64,
+    stones: Option<Arc<ProjectTombstones>>,
+}
+
+impl Known {
+    /// Whether the event may be stored.
+    pub fn keeps(&self, event: &Event) -> bool {
+        self.stones
+            .as_ref()
+            .is_none_or(|stones| stones.refuses(event).is_none())
+    }
+}
+
 impl Meta {
+    /// The project's tombstones as they are now.
+    pub async fn tombstones_of(&self, project: ProjectNumber) -> Result<Known> {
+        let version = self.version().await?;
+        let all = self.read_tombstones(&Tombstones::new(), 0, Some(project)).await?;
+        Ok(Known {
+            version,
+            stones: all.get(&project).cloned(),
+        })
+    }
+
     /// The tombstones with everything newer than version `after` in them. `before` are those of that version.
     pub(super) async fn tombstones_after(&self, before: &Tombstones, after: i64) -> Result<Tombstones> {
+        self.read_tombstones(before, after, None).await
+    }
+
+    async fn read_tombstones(
+        &self,
+        before: &Tombstones,
+        after: i64,
+        only: Option<ProjectNumber>,
+    ) -> Result<Tombstones> {
         let mut all = before.clone();
         let mut changed: HashMap<ProjectNumber, ProjectTombstones> = HashMap::new();
         let rows = sqlx::query(
             "SELECT t.project AS number, t.kind, t.subject, t.from_ms, t.to_ms, t.erased_at, s.salt
-             FROM tombstones t JOIN salts s ON s.project = t.project WHERE t.version > $1",
+             FROM tombstones t JOIN salts s ON s.project = t.project
+             WHERE t.version > $1 AND (t.project = $2 OR $2 < 0)",
         )
         .bind(after)
+        .bind(only.map_or(-1, |project| i64::from(project.0)))
         .fetch_all(&self.pool)
         .await?;
         for row in &rows {
