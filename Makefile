@@ -15,7 +15,7 @@ say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
 comma := ,
 
-.PHONY: help run build test check bench clean engines test-engines sdk web format lint doc rust-test sdk-test web-test browser-test openapi bench-drain crash
+.PHONY: help run build test check clean engines test-engines sdk web lint doc rust-test sdk-test web-test browser-test openapi bench-ingest bench-drain crash
 
 help:            ## what there is
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -69,6 +69,9 @@ browser-test: web test-engines   ## a click in a real browser becomes DAU and a 
 	@# The binary of the integration tests: a plain `cargo build` would compile the dependencies once more.
 	@$(CARGO) test --locked $(FAULTS) --no-run --quiet
 	@cd web && npm run --silent test:e2e
+
+bench-ingest: engines web    ## events a second, CPU an event, memory; ARGS="--help" lists the cases
+	@$(CARGO) bench --locked --bench ingest -- $(ARGS)
 
 bench-drain: engines     ## one worker drains an hour's backlog; freshness at 10,000 events/s (ARGS="--help")
 	@$(CARGO) bench --locked --quiet --bench drain -- $(ARGS)

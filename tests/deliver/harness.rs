@@ -32,6 +32,7 @@ async fn start() -> Engines {
         redis_url: None,
         chdb_library: std::env::var_os("FOOTFALL_CHDB_LIBRARY").map(Into::into),
         redis_server: None,
+        redis_max_memory: None,
     };
     Engines::start(options).await.expect("engines")
 }

@@ -25,6 +25,7 @@ async fn engines() -> &'static Engines {
             redis_url: None,
             chdb_library: Some(library()),
             redis_server: None,
+            redis_max_memory: None,
         };
         Engines::start(options).await.expect("engines")
     };
