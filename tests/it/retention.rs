@@ -76,9 +76,15 @@ async fn old_months_go_from_raw_events_and_rollups_together() {
     assert_eq!(world.rows().await, left);
     let (counts, warnings) = visitors(&world, &owner, "2026-09-28", "2026-10-04").await;
     assert_eq!(counts, [0, 0, 0, 2, 2, 2]);
-    assert_eq!(warnings[0]["code"], "beyond_retention", "{warnings}");
+    let beyond = |warnings: &Value| {
+        let warnings = warnings.as_array().expect("warnings");
+        warnings
+            .iter()
+            .any(|warning| warning["code"] == "beyond_retention")
+    };
+    assert!(beyond(&warnings), "{warnings}");
     let (_, warnings) = visitors(&world, &owner, "2026-10-01", "2026-10-04").await;
-    assert_eq!(warnings, json!([]));
+    assert!(!beyond(&warnings), "{warnings}");
     for exact in [false, true] {
         let path = owner.path(&format!(
             "/active-users?from=2026-09-29&to=2026-10-03&exact={exact}"
