@@ -17,6 +17,7 @@ pub mod letters;
 pub mod pause;
 pub mod rebuild;
 pub mod rejections;
+pub mod removal;
 pub mod rev;
 pub mod shard;
 pub mod snapshot;

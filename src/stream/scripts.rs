@@ -34,6 +34,9 @@ scripts! {
     ADOPT = "adopt";
     /// Everything that a shard counts.
     BOOKS = "books";
+    GATE = "gate";
+    COUNT_REMOVAL = "count_removal";
+    FINISH_REMOVAL = "finish_removal";
     /// Puts a dead letter back into the stream.
     REPLAY = "replay";
     /// Gives a dead letter up for good.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod engines;
+mod removal;
 mod reply;
 mod tenant;
 
@@ -197,6 +198,10 @@ impl World {
 
     /// One look of the roller, which compacts every day that has a delta.
     pub async fn roll(&self, now_ms: i64) -> Rolled {
+        self.roller().await.roll_once(now_ms).await.expect("rolled")
+    }
+
+    async fn roller(&self) -> Roller {
         let zones: HashMap<_, _> = self
             .rooms
             .meta
@@ -212,8 +217,7 @@ impl World {
         };
         let (stream, store) = (self.rooms.stream.clone(), self.rooms.store.clone());
         let zone_of = Arc::new(move |project| zones.get(&project).cloned());
-        let roller = Roller::new(stream, store, zone_of, options);
-        roller.roll_once(now_ms).await.expect("rolled")
+        Roller::new(stream, store, zone_of, options)
     }
 
     /// Rolls until nothing is due.
