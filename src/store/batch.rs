@@ -3,11 +3,14 @@
 //! Every row names the insert that brought it, `(shard, batch, try)`, so a table can be asked whether a batch
 //! is there, whole and once, and be repaired by that name. When each step is due is the worker's business.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use clickhouse::{Row, RowWrite};
+use clickhouse::{Client, Row, RowWrite};
 
-use super::rows::{ActorDay, ActorDayRow, CountDelta, CountDeltaRow, EventRow, SketchDelta, SketchDeltaRow};
+use super::rows::{
+    ActorDay, ActorDayRow, CountDelta, CountDeltaRow, EVENT_COLUMNS, EventRows, SketchDelta, SketchDeltaRow,
+};
 use super::{Store, StoreError};
 use crate::event::Event;
 
@@ -91,9 +94,66 @@ impl Store {
         events: &[Event],
         suffix: Option<&str>,
     ) -> Result<(), InsertError> {
-        let rows = events.iter().map(|event| EventRow::new(name, event));
-        self.insert::<EventRow<'_>>(Table::Events, name, suffix, rows)
-            .await
+        let mut rows = EventRows::of(*name, events);
+        let all = 0..rows.len();
+        self.insert_event_rows(&mut rows, all, suffix).await
+    }
+
+    /// Inserts these of the rows as one block, under the name that they carry.
+    ///
+    /// # Errors
+    /// As [`Store::insert_events`].
+    pub async fn insert_event_rows(
+        &self,
+        rows: &mut EventRows,
+        range: Range<usize>,
+        suffix: Option<&str>,
+    ) -> Result<(), InsertError> {
+        let name = *rows.name();
+        if !fits(range.len(), &name)? {
+            return Ok(());
+        }
+        self.columns_are_ours().await?;
+        let names: Vec<&str> = EVENT_COLUMNS.iter().map(|(column, _)| *column).collect();
+        let sql = format!(
+            "INSERT INTO {} ({}) FORMAT RowBinary",
+            Table::Events.name(),
+            names.join(", ")
+        );
+        let mut insert = self
+            .inserting(Table::Events, &name, suffix)
+            .with_compression(self.compression)
+            .insert_formatted_with(sql)
+            .with_timeouts(Some(SEND_TIMEOUT), Some(ANSWER_TIMEOUT));
+        for slice in rows.slices(range) {
+            insert.send(slice).await.map_err(judge)?;
+        }
+        insert.end().await.map_err(judge)
+    }
+
+    /// Rows are sent without names and types, so the table is looked at before the first one.
+    async fn columns_are_ours(&self) -> Result<(), InsertError> {
+        let look = async || {
+            let found: Vec<(String, String)> = self
+                .statement(
+                    "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}",
+                )
+                .param("database", &self.database)
+                .param("table", Table::Events.name())
+                .fetch_all()
+                .await
+                .map_err(in_doubt)?;
+            let differs = EVENT_COLUMNS
+                .iter()
+                .find(|(name, kind)| !found.iter().any(|(n, k)| n == name && k == kind));
+            match differs {
+                None => Ok(()),
+                Some((name, kind)) => Err(InsertError::Doubt(format!(
+                    "the table events has no column {name} of type {kind}"
+                ))),
+            }
+        };
+        self.checked.get_or_try_init(look).await.copied()
     }
 
     /// Inserts a batch's counts.
@@ -144,24 +204,26 @@ impl Store {
     where
         R: Row + RowWrite,
     {
-        if rows.len() == 0 {
+        if !fits(rows.len(), name)? {
             return Ok(());
         }
-        if rows.len() > MAX_ROWS {
-            let message = format!(
-                "{} rows in one insert, at most {MAX_ROWS} are one block",
-                rows.len()
-            );
-            return Err(InsertError::Refused { code: 0, message });
+        let mut insert = self
+            .inserting(table, name, suffix)
+            .insert::<R>(table.name())
+            .await
+            .map_err(in_doubt)?
+            .with_timeouts(Some(SEND_TIMEOUT), Some(ANSWER_TIMEOUT));
+        for row in rows {
+            insert.write(&row).await.map_err(judge)?;
         }
-        if name.batch == 0 {
-            return Err(InsertError::Doubt(
-                "batch 0 lies behind every cut: numbers start at 1".into(),
-            ));
-        }
+        insert.end().await.map_err(judge)
+    }
+
+    /// The writer, with everything that makes an insert one block under one token.
+    fn inserting(&self, table: Table, name: &BatchName, suffix: Option<&str>) -> Client {
         let token = name.token(table, suffix);
-        let client = self.writer.clone();
-        let mut insert = client
+        self.writer
+            .clone()
             .with_setting("query_id", self.query_id(&token))
             .with_setting("async_insert", "0")
             .with_setting("deduplicate_insert", "enable")
@@ -173,20 +235,26 @@ impl Store {
             .with_setting("max_insert_block_size", "1048576")
             .with_setting("min_insert_block_size_rows", "1048576")
             .with_setting("min_insert_block_size_bytes", "268435456")
-            .insert::<R>(table.name())
-            .await
-            .map_err(in_doubt)?
-            .with_timeouts(Some(SEND_TIMEOUT), Some(ANSWER_TIMEOUT));
-        for row in rows {
-            insert.write(&row).await.map_err(judge)?;
-        }
-        insert.end().await.map_err(judge)
     }
 
     /// Query ids are unique in a server, so ours start with the database.
     fn query_id(&self, token: &str) -> String {
         format!("{}/{token}", self.database)
     }
+}
+
+/// Whether so many rows can be inserted as one block; `false` when there is nothing to do.
+fn fits(rows: usize, name: &BatchName) -> Result<bool, InsertError> {
+    if rows > MAX_ROWS {
+        let message = format!("{rows} rows in one insert, at most {MAX_ROWS} are one block");
+        return Err(InsertError::Refused { code: 0, message });
+    }
+    if rows > 0 && name.batch == 0 {
+        return Err(InsertError::Doubt(
+            "batch 0 lies behind every cut: numbers start at 1".into(),
+        ));
+    }
+    Ok(rows > 0)
 }
 
 /// Codes that speak about the rows themselves (ClickHouse's `ErrorCodes.cpp`): the same rows fail again.

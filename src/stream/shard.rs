@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use redis::streams::StreamRangeReply;
 
 use super::append::numbers;
+use super::codec::Unpacker;
 use super::{EventStream, StreamError, codec, scripts};
 use crate::event::{Event, ProjectNumber};
 
@@ -102,6 +103,19 @@ impl Entry {
             .enumerate()
             .filter(|(n, _)| !self.dropped.contains(n));
         Ok(kept.map(|(_, row)| row).collect())
+    }
+
+    /// The same rows, borrowed from the unpacker.
+    pub fn kept_in<'a>(&self, unpacker: &'a mut Unpacker) -> Result<Vec<Event<&'a str>>, codec::CodecError> {
+        let mut rows = unpacker.rows(&self.packed)?;
+        if !self.dropped.is_empty() {
+            let mut number = 0;
+            rows.retain(|_| {
+                number += 1;
+                !self.dropped.contains(&(number - 1))
+            });
+        }
+        Ok(rows)
     }
 }
 

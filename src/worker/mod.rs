@@ -7,6 +7,7 @@
 mod batch;
 pub mod deliver;
 mod insert;
+mod load;
 pub mod partial;
 pub mod roll;
 
