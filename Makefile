@@ -8,6 +8,8 @@ SHELL := /bin/bash
 NPM_CI := npm ci --no-audit --no-fund --loglevel=error
 # Lets CARGO_TERM_PROGRESS and colours through; never asks a question.
 CARGO := cargo
+# Tests, and everything that is built with them, have the points of src/fault.rs; `make build` has not.
+FAULTS := --features faults
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
@@ -29,13 +31,13 @@ test: test-engines sdk web lint doc rust-test sdk-test web-test browser-test   #
 
 check:           ## the quick inner loop: format, clippy, unit tests
 	@$(CARGO) fmt --check
-	@$(CARGO) clippy --locked --all-targets -- -D warnings
-	@$(CARGO) test --locked --lib --test tidy
+	@$(CARGO) clippy --locked $(FAULTS) --all-targets -- -D warnings
+	@$(CARGO) test --locked $(FAULTS) --lib --test tidy
 
 lint:            ## format and clippy, warnings denied
 	$(call say,format and clippy)
 	@$(CARGO) fmt --check
-	@$(CARGO) clippy --locked --all-targets -- -D warnings
+	@$(CARGO) clippy --locked $(FAULTS) --all-targets -- -D warnings
 
 doc:             ## rustdoc, warnings denied
 	$(call say,rustdoc)
@@ -43,7 +45,7 @@ doc:             ## rustdoc, warnings denied
 
 rust-test:       ## unit and integration tests on the real engines
 	$(call say,Rust tests)
-	@$(CARGO) test --locked
+	@$(CARGO) test --locked $(FAULTS)
 
 sdk-test: sdk    ## the SDK: types, lint, unit tests, size, a real browser
 	$(call say,SDK tests)
@@ -56,14 +58,14 @@ web-test: web    ## the dashboard: types, lint, unit tests, size
 browser-test: web test-engines   ## a click in a real browser becomes DAU and a funnel
 	$(call say,browser test of the whole product)
 	@# The binary of the integration tests: a plain `cargo build` would compile the dependencies once more.
-	@$(CARGO) test --locked --no-run --quiet
+	@$(CARGO) test --locked $(FAULTS) --no-run --quiet
 	@cd web && npm run --silent test:e2e
 
 bench-drain: engines     ## one worker drains an hour's backlog; freshness at 10,000 events/s (ARGS="--help")
 	@$(CARGO) bench --locked --quiet --bench drain -- $(ARGS)
 
 openapi:         ## write openapi/footfall.json and the dashboard's typed client from the code
-	@$(CARGO) run --quiet --locked --bin footfall -- openapi > openapi/footfall.json.new
+	@$(CARGO) run --quiet --locked $(FAULTS) --bin footfall -- openapi > openapi/footfall.json.new
 	@mv openapi/footfall.json.new openapi/footfall.json
 	@cd web && npm run --silent api:generate
 

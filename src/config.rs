@@ -65,6 +65,19 @@ pub struct Config {
     #[arg(long, env = "FOOTFALL_SHARDS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub shards: Option<u16>,
 
+    /// Rows of a batch into ClickHouse, at most. Whole requests: a request with more rows is a batch of its own.
+    #[arg(long, env = "FOOTFALL_BATCH_ROWS", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=200_000))]
+    pub batch_rows: u64,
+
+    /// Seconds after which another worker takes over the shards of one that fell silent. Shorter than an engine's
+    /// hiccup, shards change hands for nothing.
+    #[arg(long, env = "FOOTFALL_LEASE_S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub lease_s: u64,
+
+    /// Requests that a stream shard holds before the tracking endpoint answers 503. Each holds memory of Redis.
+    #[arg(long, env = "FOOTFALL_STREAM_REQUESTS", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub stream_requests: u64,
+
     /// Signs access tokens: at least 32 characters that nobody can guess, the same for every node. Unset: made at the
     /// first start and kept in the data directory.
     #[arg(long, env = "FOOTFALL_SIGNING_SECRET", hide_env_values = true)]
@@ -114,6 +127,9 @@ impl Config {
             ("chdb-library", path(&self.chdb_library)),
             ("redis-server", path(&self.redis_server)),
             ("shards", shards),
+            ("batch-rows", self.batch_rows.to_string()),
+            ("lease-s", self.lease_s.to_string()),
+            ("stream-requests", self.stream_requests.to_string()),
             (
                 "signing-secret",
                 self.signing_secret
@@ -189,6 +205,15 @@ mod tests {
         let read = |args: &[&str]| <Line as clap::Parser>::try_parse_from([&["footfall"], args].concat());
         assert!(read(&["--open-signup"]).is_ok_and(|line| line.config.open_signup));
         assert!(read(&["--redis-prefix", "Shop "]).is_err());
+        assert!(read(&["--batch-rows", "200000", "--lease-s", "1"]).is_ok());
+        for beyond in [
+            ["--batch-rows", "0"],
+            ["--batch-rows", "200001"],
+            ["--lease-s", "0"],
+            ["--stream-requests", "0"],
+        ] {
+            assert!(read(&beyond).is_err(), "{beyond:?}");
+        }
     }
 
     #[test]

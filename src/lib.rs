@@ -26,6 +26,7 @@ pub mod config;
 pub mod demo;
 pub mod engines;
 pub mod event;
+pub mod fault;
 pub mod meta;
 pub mod metrics;
 pub mod problem;

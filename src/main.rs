@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +29,20 @@ enum Command {
     Openapi,
     /// Print the settings in force, secrets hidden.
     Config(Config),
+    /// Copy an embedded installation into a folder, whether it runs or not. Events are taken meanwhile.
+    Backup {
+        /// The folder to make.
+        to: PathBuf,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Make a backup the installation of a new data directory.
+    Restore {
+        /// The backup's folder.
+        from: PathBuf,
+        #[command(flatten)]
+        config: Config,
+    },
     /// Say what is wrong, in words. Ends with 1 if anything is.
     Doctor(Config),
     /// An engine as a process of ours. Started by `serve`, not by hand.
@@ -76,6 +91,28 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Openapi => println!("{}", app::document().to_pretty_json()?),
         Command::Config(config) => print!("{}", config.describe()),
+        Command::Backup { to, config } => {
+            telemetry::start_logs(&config.log, config.log_json)?;
+            let copied = app::backup::backup(&config, &to).await?;
+            println!(
+                "{}: {} events stored and {} waiting, {:.1} MB; the workers rested {:.1} s",
+                to.display(),
+                copied.events,
+                copied.waiting,
+                copied.bytes as f64 / 1e6,
+                copied.paused.as_secs_f64()
+            );
+        }
+        Command::Restore { from, config } => {
+            telemetry::start_logs(&config.log, config.log_json)?;
+            let restored = app::backup::restore::restore(&config, &from).await?;
+            println!(
+                "{} holds the {} events of {}; start it with: footfall serve --data-dir {0}",
+                config.data_dir.display(),
+                restored.events,
+                from.display(),
+            );
+        }
         Command::Doctor(config) => return app::doctor::run(&config).await,
         Command::Engine(_) => unreachable!("an engine was started before the runtime"),
     }

@@ -9,17 +9,21 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("event", &[]),
     ("metrics", &["event"]),
-    ("stream", &["event"]),
-    ("store", &["event", "metrics"]),
+    ("fault", &[]),
+    ("stream", &["event", "fault"]),
+    ("store", &["event", "metrics", "fault"]),
     ("meta", &["event"]),
     ("problem", &[]),
     ("clock", &[]),
     ("config", &[]),
     ("engines", &[]),
-    ("capture", &["event", "stream", "meta", "problem", "clock"]),
+    (
+        "capture",
+        &["event", "stream", "meta", "problem", "clock", "fault"],
+    ),
     (
         "worker",
-        &["event", "metrics", "stream", "store", "meta", "clock"],
+        &["event", "metrics", "stream", "store", "meta", "clock", "fault"],
     ),
     (
         "api",
@@ -189,7 +193,8 @@ fn the_clock_and_the_environment_are_read_in_one_place_each() {
             if here != "clock" && clock.iter().any(|call| line.contains(call)) {
                 wrong.push(format!("{}:{number}: ask a Clock for the time", relative(&path)));
             }
-            if here != "config" && line.contains("env::var") {
+            // What `fault` reads is no setting, and no release reads it.
+            if !["config", "fault"].contains(&here.as_str()) && line.contains("env::var") {
                 wrong.push(format!(
                     "{}:{number}: settings come from config.rs",
                     relative(&path)
@@ -215,6 +220,37 @@ fn no_drawer_without_a_noun() {
         .map(|path| relative(&path))
         .collect();
     assert!(wrong.is_empty(), "these have not found their noun yet: {wrong:?}");
+}
+
+#[test]
+fn a_release_has_no_fault_points() {
+    let read = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    let manifest = read("Cargo.toml");
+    let features = manifest.split("\n[features]\n").nth(1).expect("features");
+    let features = features.split("\n[").next().unwrap_or(features);
+    let switched: Vec<&str> = features.lines().filter(|line| line.contains('=')).collect();
+    assert_eq!(
+        switched,
+        ["faults = []"],
+        "none by default, and none brings faults along"
+    );
+    for name in ["Makefile", "deploy/Dockerfile"] {
+        let text = read(name);
+        let released: Vec<&str> = text.lines().filter(|line| line.contains("--release")).collect();
+        assert!(!released.is_empty(), "{name} builds a release");
+        assert!(
+            !released.iter().any(|line| line.contains("feature")),
+            "{released:?}"
+        );
+    }
+    assert!(
+        read("src/fault.rs")
+            .contains("#[cfg(all(feature = \"faults\", not(debug_assertions)))]\ncompile_error!"),
+        "a release with the feature does not compile"
+    );
 }
 
 #[test]

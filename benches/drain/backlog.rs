@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Context;
 use fastrand::Rng;
 use footfall::event::{Day, Event, ProjectNumber};
-use footfall::stream::EventStream;
+use footfall::stream::{EventStream, Request};
 use uuid::Uuid;
 
 /// Names with their weight: few make most of the traffic.
@@ -92,8 +92,9 @@ impl Backlog {
                         let received_at = self.now_ms - HOUR_MS + number as i64 * HOUR_MS / requests as i64;
                         let rows = request(self.project, number, received_at);
                         acknowledged += rows.len() as u64;
+                        let id = number.to_string();
                         stream
-                            .append(self.project, Some(&number.to_string()), rows, received_at)
+                            .append(&Request::new(self.project, Some(&id)), rows, received_at)
                             .await
                             .context("append")?;
                     }

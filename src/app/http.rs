@@ -65,6 +65,7 @@ pub fn router(
             rooms.meta.clone(),
             rooms.clock.clone(),
             capture::Limits::default(),
+            rooms.notes.clone(),
         )));
     }
     if roles.contains(&Role::Api) {

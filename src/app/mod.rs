@@ -1,15 +1,18 @@
 //! Composition: settings in, a running installation out. The one place that knows every room.
 
+mod attach;
+pub mod backup;
 pub mod demo;
 pub mod doctor;
 mod http;
+mod rooms;
 mod secrets;
 mod serve;
 mod zone_change;
 mod zones;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,56 +21,24 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
 use crate::config::{Config, Role};
-use crate::engines::{ClickHouseAddress, EngineOptions, Engines};
-use crate::meta::{KeyRegistry, Meta};
-use crate::store::{Credentials, Store, StoreOptions};
-use crate::stream::{EventStream, StreamOptions};
+use crate::engines::Engines;
+use crate::stream::APPEND_TIMEOUT;
 use crate::telemetry;
 use crate::worker::Worker;
 use crate::worker::deliver::{DeliverOptions, Deliverer};
 use crate::worker::roll::{RollOptions, Roller};
 
+pub use attach::attach;
 pub use http::{MetricsPage, document, router};
+pub use rooms::{Rooms, open};
 use zones::Zones;
 
-/// Shards of the stream beside an embedded Redis.
-const EMBEDDED_SHARDS: u16 = 4;
-/// Shards of the stream in a Redis of its own.
-const EXTERNAL_SHARDS: u16 = 16;
-/// Entries (requests) that a shard holds before capture answers 503.
-const MAX_ENTRIES: u64 = 200_000;
-/// A request that is sent again is recognized for a day.
-const REQUEST_KEY_TTL_S: u64 = 86_400;
-/// An event id that comes again in another request is recognized for an hour.
-const DEDUP_WINDOW_S: u64 = 3_600;
 /// Ports that are tried when the wanted one is taken.
 const PORTS_TRIED: u16 = 20;
 /// How long the worker may take to finish its batch when we stop, after the requests have had their eight seconds:
 /// 23 seconds together. A batch that is cut off is finished at the next start.
 const WORK_ENDS_WITHIN: Duration = Duration::from_secs(15);
-
-/// The rooms of one installation, connected. Cheap to clone.
-#[derive(Clone)]
-pub struct Rooms {
-    /// ClickHouse.
-    pub store: Store,
-    /// Redis.
-    pub stream: EventStream,
-    /// SQLite or PostgreSQL.
-    pub meta: Meta,
-    /// The keys that capture knows.
-    pub keys: KeyRegistry,
-    /// Tells the time.
-    pub clock: Clock,
-    /// Signs access tokens: 32 random bytes.
-    pub secret: Vec<u8>,
-    /// Whether anybody may register.
-    pub open_signup: bool,
-    /// Write key that the shop page at `/demo` uses when its address names none.
-    pub demo_key: Option<String>,
-}
 
 /// A running installation.
 pub struct App {
@@ -81,99 +52,8 @@ pub struct App {
     serving: JoinHandle<()>,
     working: JoinHandle<anyhow::Result<()>>,
     keys_running: JoinHandle<()>,
-}
-
-/// Starts the engines that have no URL, migrates everything, and connects.
-pub async fn open(config: &Config) -> anyhow::Result<(Engines, Rooms)> {
-    // What can be seen to be wrong is said before anything runs.
-    if let Some(url) = &config.clickhouse_url {
-        ClickHouseAddress::parse(url)?;
-    }
-    if let Some(url) = &config.database_url {
-        Meta::check_url(url)?;
-    }
-    let engines = Engines::start(EngineOptions {
-        program: std::env::current_exe().context("finding our own program")?,
-        data_dir: config.data_dir.clone(),
-        clickhouse_url: config.clickhouse_url.clone(),
-        redis_url: config.redis_url.clone(),
-        chdb_library: config.chdb_library.clone(),
-        redis_server: config.redis_server.clone(),
-    })
-    .await?;
-    match connect(config, &engines).await {
-        Ok(rooms) => Ok((engines, rooms)),
-        Err(error) => {
-            engines.stop().await;
-            Err(error)
-        }
-    }
-}
-
-async fn connect(config: &Config, engines: &Engines) -> anyhow::Result<Rooms> {
-    let meta = Meta::connect(&database_url(config)?)
-        .await
-        .context("opening the control database")?;
-    meta.migrate(Clock::system().now_ms())
-        .await
-        .context("migrating the control database")?;
-    let address = engines.clickhouse();
-    let credentials = |who: &crate::engines::Credentials| Credentials {
-        user: who.user.clone(),
-        password: who.password.clone(),
-    };
-    let store = Store::connect(StoreOptions {
-        url: address.url.clone(),
-        database: address.database.clone(),
-        writer: credentials(&address.writer),
-        reader: credentials(&address.reader),
-    })
-    .await
-    .context("connecting to ClickHouse")?;
-    store.migrate().await.context("migrating ClickHouse")?;
-    let default_shards = if engines.redis_is_embedded() {
-        EMBEDDED_SHARDS
-    } else {
-        EXTERNAL_SHARDS
-    };
-    let stream = EventStream::connect(&StreamOptions {
-        url: engines.redis_url().to_owned(),
-        prefix: config.redis_prefix.clone(),
-        shards: config.shards.unwrap_or(default_shards),
-        max_entries: MAX_ENTRIES,
-        request_key_ttl_s: REQUEST_KEY_TTL_S,
-        dedup_window_s: DEDUP_WINDOW_S,
-    })
-    .await
-    .context("connecting to Redis")?;
-    store
-        .settle_shards(stream.shards())
-        .await
-        .context("checking the number of shards")?;
-    let keys = KeyRegistry::new(meta.clone());
-    keys.refresh().await.context("reading the keys")?;
-    Ok(Rooms {
-        secret: secrets::signing_secret(config.signing_secret.as_deref(), &config.data_dir)?,
-        store,
-        stream,
-        meta,
-        keys,
-        clock: Clock::system(),
-        open_signup: config.open_signup,
-        demo_key: None,
-    })
-}
-
-/// The control database: the one that was named, else a file in the data directory.
-fn database_url(config: &Config) -> anyhow::Result<String> {
-    match &config.database_url {
-        Some(url) => Ok(url.clone()),
-        None => {
-            let path: PathBuf = config.data_dir.join("meta.sqlite");
-            let path = path.to_str().context("the data directory's name is not UTF-8")?;
-            Ok(format!("sqlite:{path}"))
-        }
-    }
+    stop_noting: CancellationToken,
+    noting: JoinHandle<()>,
 }
 
 impl App {
@@ -188,14 +68,24 @@ impl App {
         let working = tokio::spawn({
             let (rooms, stop) = (rooms.clone(), stop_working.clone());
             let works = config.roles.contains(&Role::Worker);
+            let options = DeliverOptions {
+                max_rows: config.batch_rows,
+                lease_ttl: Duration::from_secs(config.lease_s),
+                ..DeliverOptions::default()
+            };
             async move {
                 if works {
-                    work(rooms, stop).await?;
+                    work(rooms, options, stop).await?;
                 } else {
                     stop.cancelled().await;
                 }
                 Ok(())
             }
+        });
+        let stop_noting = CancellationToken::new();
+        let noting = tokio::spawn({
+            let (rooms, stop) = (rooms.clone(), stop_noting.clone());
+            async move { rooms.notes.run(rooms.stream, rooms.clock, stop).await }
         });
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().context("reading our own address")?;
@@ -214,6 +104,8 @@ impl App {
             serving,
             working,
             keys_running,
+            stop_noting,
+            noting,
         })
     }
 
@@ -243,6 +135,11 @@ impl App {
             // It cuts off what lasts too long.
             let _ = self.serving.await;
         }
+        // The last notes go before the workers do, so that they find them.
+        self.stop_noting.cancel();
+        if tokio::time::timeout(APPEND_TIMEOUT, self.noting).await.is_err() {
+            tracing::warn!("the stream did not take the last notes for the ledger");
+        }
         self.stop_working.cancel();
         if !self.working.is_finished()
             && tokio::time::timeout(WORK_ENDS_WITHIN, self.working)
@@ -260,13 +157,9 @@ impl App {
 }
 
 /// The worker role until `stop`.
-async fn work(rooms: Rooms, stop: CancellationToken) -> anyhow::Result<()> {
+async fn work(rooms: Rooms, options: DeliverOptions, stop: CancellationToken) -> anyhow::Result<()> {
     let zones = Zones::read(&rooms.meta).await?;
-    let deliverer = Deliverer::new(
-        rooms.stream.clone(),
-        rooms.store.clone(),
-        DeliverOptions::default(),
-    );
+    let deliverer = Deliverer::new(rooms.stream.clone(), rooms.store.clone(), options);
     let zone_of = {
         let zones = zones.clone();
         Arc::new(move |project| zones.of(project))

@@ -40,13 +40,28 @@ impl Form {
 pub(super) struct Envelope<'a> {
     pub form: Form,
     /// The events as they stand in the body; a line that is no JSON is refused already.
-    pub events: Vec<Result<&'a RawValue, Rejection>>,
+    pub events: Vec<Read<'a>>,
     pub write_key: Option<String>,
     /// When the client sent it, by its own clock, UTC milliseconds.
     pub sent_at: Option<i64>,
     pub request_id: Option<String>,
     /// The batch's context, default of each event's.
     pub context: Context,
+    /// Events that the client gave up.
+    pub dropped: u64,
+    /// The client's own numbering of the batch's events.
+    pub sequence: Option<Sequence>,
+}
+
+/// An event as it stands in the body; of one that is no JSON why, and its text.
+pub(super) type Read<'a> = Result<&'a RawValue, (Rejection, &'a str)>;
+
+/// A client's own numbering of a batch's events: `first`, `first + 1`, …
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sequence {
+    /// Which client counts; `None`: the device of the first event.
+    pub id: Option<String>,
+    pub first: u64,
 }
 
 impl<'a> Envelope<'a> {
@@ -76,7 +91,7 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    fn bare(form: Form, events: Vec<Result<&'a RawValue, Rejection>>) -> Envelope<'a> {
+    fn bare(form: Form, events: Vec<Read<'a>>) -> Envelope<'a> {
         Envelope {
             form,
             events,
@@ -84,6 +99,8 @@ impl<'a> Envelope<'a> {
             sent_at: None,
             request_id: None,
             context: Context::default(),
+            dropped: 0,
+            sequence: None,
         }
     }
 
@@ -95,7 +112,7 @@ impl<'a> Envelope<'a> {
             }
             events.push(serde_json::from_str(line).map_err(|error| {
                 let detail = format!("line {} is not JSON: {}", number + 1, reason(&error));
-                Rejection::new(RejectionCode::MalformedJson, "", detail)
+                (Rejection::new(RejectionCode::MalformedJson, "", detail), line)
             }));
         }
         Ok(Envelope::bare(Form::Lines, events))
@@ -110,6 +127,8 @@ impl<'a> Envelope<'a> {
                 envelope.context = Context::read(context).map_err(|rejection| {
                     unfit(&rejection.field, rejection.code.as_str(), &rejection.detail)
                 })?;
+                envelope.dropped = number_member(members.dropped, "/dropped")?.unwrap_or(0);
+                envelope.sequence = members.sequence.map(sequence_member).transpose()?.flatten();
                 envelope
             }
             None => Envelope::bare(Form::One, vec![Ok(whole)]),
@@ -158,10 +177,10 @@ pub(super) fn reason(error: &serde_json::Error) -> String {
 }
 
 /// The elements of the array at `pointer`, each left as it stands.
-fn elements<'a>(array: &'a RawValue, pointer: &str) -> Result<Vec<Result<&'a RawValue, Rejection>>, Problem> {
+fn elements<'a>(array: &'a RawValue, pointer: &str) -> Result<Vec<Read<'a>>, Problem> {
     struct Elements;
     impl<'de> Visitor<'de> for Elements {
-        type Value = (Vec<Result<&'de RawValue, Rejection>>, usize);
+        type Value = (Vec<Read<'de>>, usize);
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("an array")
@@ -205,6 +224,8 @@ struct Members<'a> {
     sent_at: Option<&'a RawValue>,
     request_id: Option<&'a RawValue>,
     context: Option<&'a RawValue>,
+    dropped: Option<&'a RawValue>,
+    sequence: Option<&'a RawValue>,
 }
 
 impl<'a> Members<'a> {
@@ -226,6 +247,8 @@ impl<'a> Members<'a> {
                         "sent_at" => &mut members.sent_at,
                         "request_id" => &mut members.request_id,
                         "context" => &mut members.context,
+                        "dropped" => &mut members.dropped,
+                        "sequence" => &mut members.sequence,
                         _ => {
                             map.next_value::<IgnoredAny>()?;
                             continue;
@@ -265,6 +288,48 @@ fn text_member(raw: Option<&RawValue>, pointer: &str, most: usize) -> Result<Opt
     }
 }
 
+/// A whole number from 0 to 2^53: what JSON carries everywhere.
+fn number_member(raw: Option<&RawValue>, pointer: &str) -> Result<Option<u64>, Problem> {
+    const MOST: u64 = 1 << 53;
+    match raw.map(|raw| value(raw, pointer)).transpose()? {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(number)) if number.as_u64().is_some_and(|n| n <= MOST) => Ok(number.as_u64()),
+        Some(_) => Err(unfit(
+            pointer,
+            RejectionCode::WrongType.as_str(),
+            "must be a whole number from 0 to 2^53",
+        )),
+    }
+}
+
+/// `{"id": …, "first": …}`.
+fn sequence_member(raw: &RawValue) -> Result<Option<Sequence>, Problem> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Parts<'a> {
+        #[serde(borrow)]
+        id: Option<&'a RawValue>,
+        #[serde(borrow)]
+        first: Option<&'a RawValue>,
+    }
+    if raw.get() == "null" {
+        return Ok(None);
+    }
+    let parts: Parts<'_> = serde_json::from_str(raw.get()).map_err(|_| {
+        let must = "must be an object with `first` and perhaps `id`";
+        unfit("/sequence", RejectionCode::WrongType.as_str(), must)
+    })?;
+    let id = text_member(parts.id, "/sequence/id", MAX_REQUEST_ID_CHARS)?;
+    match number_member(parts.first, "/sequence/first")? {
+        Some(first) => Ok(Some(Sequence { id, first })),
+        None => Err(unfit(
+            "/sequence/first",
+            RejectionCode::MissingField.as_str(),
+            "must be the number of the batch's first event",
+        )),
+    }
+}
+
 /// 422 for a body that is JSON but cannot be taken as a whole.
 fn unfit(pointer: &str, code: &str, detail: &str) -> Problem {
     let sentence = if pointer.is_empty() {
@@ -287,99 +352,5 @@ fn too_many(count: usize) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shape(text: &str) -> (Form, usize) {
-        let envelope = Envelope::read(text, false).unwrap();
-        (envelope.form, envelope.events.len())
-    }
-
-    fn refusal(text: &str) -> (u16, String, String) {
-        let problem = Envelope::read(text, false).unwrap_err();
-        let pointer = problem.errors.first().map(|error| error.pointer.clone());
-        (problem.status, problem.code, pointer.unwrap_or_default())
-    }
-
-    #[test]
-    fn the_four_forms_are_told_apart() {
-        assert_eq!(shape(r#" {"event":"a"} "#), (Form::One, 1));
-        assert_eq!(shape(r#"[{"event":"a"},{"event":"b"}]"#), (Form::Array, 2));
-        assert_eq!(
-            shape("{\"event\":\"a\"}\n\n{\"event\":\"b\"}\r\n"),
-            (Form::Lines, 2)
-        );
-        assert_eq!(shape(r#"{"batch":[{"event":"a"}]}"#), (Form::Batch, 1));
-        assert_eq!(shape("{\n \"batch\": [\n{\"event\":\"a\"}\n]}"), (Form::Batch, 1));
-        assert_eq!(shape("[]"), (Form::Array, 0));
-    }
-
-    #[test]
-    fn a_line_that_is_no_json_is_refused_alone() {
-        for text in [
-            "{\"event\":\"a\"}\n{\"event\":\n{\"event\":\"c\"}",
-            "{\"event\":\n{\"event\":\"b\"}\n{\"event\":\"c\"}",
-        ] {
-            let envelope = Envelope::read(text, false).unwrap();
-            let bad: Vec<_> = envelope
-                .events
-                .iter()
-                .filter_map(|event| event.as_ref().err())
-                .collect();
-            assert_eq!(envelope.events.len(), 3);
-            assert_eq!(bad.len(), 1);
-            assert_eq!(bad[0].code, RejectionCode::MalformedJson);
-        }
-        let declared = Envelope::read("nonsense\n{\"event\":\"b\"}", true).unwrap();
-        assert!(declared.events[0].is_err() && declared.events[1].is_ok());
-    }
-
-    #[test]
-    fn malformed_json_tells_line_and_column() {
-        let problem = Envelope::read("{\"event\": \"a\",\n \"user_id\" 5}", false).unwrap_err();
-        assert_eq!((problem.status, problem.code.as_str()), (400, "malformed_json"));
-        assert!(problem.detail.contains("line 2 column 12"), "{}", problem.detail);
-        assert_eq!(problem.errors[0].pointer, "");
-        assert_eq!(refusal("[{\"event\":\"a\"}").1, "malformed_json");
-        assert_eq!(refusal("nonsense\nmore").1, "malformed_json");
-    }
-
-    #[test]
-    fn members_of_the_batch_are_read_and_the_last_of_two_counts() {
-        let envelope = Envelope::read(
-            r#"{"sent_at":1,"batch":[],"write_key":"k","request_id":"r","sent_at":"2026-11-23T10:00:00Z"}"#,
-            false,
-        )
-        .unwrap();
-        assert_eq!(envelope.sent_at, Some(1_795_428_000_000));
-        assert_eq!(envelope.write_key.as_deref(), Some("k"));
-        assert_eq!(envelope.request_id.as_deref(), Some("r"));
-    }
-
-    #[test]
-    fn wrong_members_are_named() {
-        let unfit = |pointer: &str| (422, "invalid_events".to_owned(), pointer.to_owned());
-        assert_eq!(refusal(r#"{"batch":{}}"#), unfit("/batch"));
-        assert_eq!(refusal(r#"{"batch":[],"sent_at":"soon"}"#), unfit("/sent_at"));
-        assert_eq!(refusal(r#"{"batch":[],"write_key":5}"#), unfit("/write_key"));
-        assert_eq!(refusal(r#"{"batch":[],"request_id":[]}"#), unfit("/request_id"));
-        assert_eq!(
-            refusal(r#"{"batch":[],"context":{"page":1}}"#),
-            unfit("/context/page")
-        );
-        assert_eq!(refusal("42"), unfit(""));
-        assert_eq!(refusal(" \n"), (400, "empty_body".to_owned(), String::new()));
-    }
-
-    #[test]
-    fn the_1001st_event_is_too_many_in_each_form() {
-        let array = format!("[{}0]", "0,".repeat(1000));
-        assert_eq!(refusal(&array).1, "too_many_events");
-        assert_eq!(refusal(&"{}\n".repeat(1001)).1, "too_many_events");
-        assert_eq!(
-            refusal(&format!("{{\"batch\":{array}}}")),
-            (413, "too_many_events".to_owned(), String::new())
-        );
-        assert_eq!(shape(&"{}\n".repeat(1000)).1, 1000);
-    }
-}
+#[path = "envelope_tests.rs"]
+mod tests;

@@ -3,14 +3,17 @@
 //! A body is read under limits ([`Limits`]), decompressed, taken apart, and each event is judged by
 //! [`crate::event::accept`]; what is accepted goes to the stream in one call. Peer addresses are not kept.
 
+mod account;
 mod answer;
 mod body;
 mod cors;
 mod envelope;
 mod keys;
+mod ledger;
 mod limit;
 mod native;
 mod prepare;
+mod source;
 
 use axum::Router;
 use axum::http::{Method, Uri};
@@ -25,6 +28,7 @@ use crate::problem::Problem;
 use crate::stream::EventStream;
 
 pub use answer::{CaptureAnswer, EventResult, EventStatus};
+pub use ledger::CaptureLedger;
 pub use limit::Limits;
 
 /// What the tracking routes need. Cheap to clone.
@@ -36,12 +40,21 @@ pub struct CaptureState {
     clock: Clock,
     limits: Limits,
     in_flight: limit::InFlight,
+    ledger: CaptureLedger,
 }
 
 impl CaptureState {
     /// Takes events for the projects in `keys` into `stream`. Somebody must keep the registry fresh
-    /// ([`KeyRegistry::run`]); the use of keys is written down in `meta`.
-    pub fn new(stream: EventStream, keys: KeyRegistry, meta: Meta, clock: Clock, limits: Limits) -> Self {
+    /// ([`KeyRegistry::run`]) and write the notes down ([`CaptureLedger::run`]); the use of keys is written down
+    /// in `meta`.
+    pub fn new(
+        stream: EventStream,
+        keys: KeyRegistry,
+        meta: Meta,
+        clock: Clock,
+        limits: Limits,
+        ledger: CaptureLedger,
+    ) -> Self {
         Self {
             stream,
             keys,
@@ -49,6 +62,7 @@ impl CaptureState {
             clock,
             limits,
             in_flight: limit::InFlight::new(&limits),
+            ledger,
         }
     }
 }

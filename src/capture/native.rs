@@ -16,9 +16,10 @@ use super::keys::Presented;
 use super::limit::Claim;
 use super::prepare::{Head, Prepared, prepare};
 use crate::event::wire::{WireContext, WireEvent};
+use crate::fault;
 use crate::meta::KeyKind;
 use crate::problem::Problem;
-use crate::stream::AppendError;
+use crate::stream::{self, AppendError};
 
 /// Bodies larger than this are unpacked and judged beside the threads that serve connections.
 const INLINE_BYTES: usize = 64 * 1024;
@@ -61,6 +62,26 @@ struct CaptureBatch {
     request_id: Option<String>,
     /// Default of each event's context.
     context: Option<WireContext>,
+    /// Events that the client gave up since its last batch; the ledger counts them.
+    dropped: Option<u64>,
+    /// The client's own numbering of its events, so that the ledger can estimate what never arrives.
+    sequence: Option<CaptureSequence>,
+}
+
+/// A client's own numbering: it counts its events, and says at which number a batch begins. The same batch sent
+/// again has the same numbers.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the body for OpenAPI; the body is read in envelope.rs"
+)]
+struct CaptureSequence {
+    /// Number of the batch's first event; the others follow one by one.
+    #[schema(maximum = 9_007_199_254_740_992_u64)]
+    first: u64,
+    /// Which client counts. Absent: the `device_id` of the first event that has one.
+    #[schema(max_length = 200)]
+    id: Option<String>,
 }
 
 /// The query of a tracking request.
@@ -172,18 +193,41 @@ async fn capture(
     for code in prepared.rejections() {
         counter!("footfall_ingest_rejected_total", "reason" => code.as_str()).increment(1);
     }
+    let (project, now) = (prepared.key.project, state.clock.now_ms());
+    prepared.account.source = state.ledger.source(project, &prepared.account.source, now);
     if let Some(problem) = prepared.refusal() {
         count_events("rejected", prepared.rejections().count());
+        if !dry_run {
+            state.ledger.note(prepared.notes());
+            state.ledger.sample(project, prepared.samples());
+        }
         return Err(problem);
     }
     let rows = std::mem::take(&mut prepared.rows);
+    if !dry_run && rows.is_empty() {
+        state.ledger.note(prepared.notes());
+    }
     if !dry_run && !rows.is_empty() {
-        let now = state.clock.now_ms();
+        let notes = prepared.notes();
+        let request = stream::Request {
+            project,
+            request_id: prepared.request_key.as_deref(),
+            source: &prepared.account.source,
+            notes: &notes,
+        };
+        let away = |fault: fault::Fault| stream_problem(fault.into());
+        fault::point("capture.before_append").await.map_err(away)?;
         let appended = state
             .stream
-            .append(prepared.key.project, prepared.request_key.as_deref(), rows, now)
+            .append(&request, rows, now)
             .await
             .map_err(stream_problem)?;
+        fault::point("capture.after_append").await.map_err(away)?;
+        if appended.replayed {
+            state.ledger.note(prepared.notes_of_replay());
+        } else {
+            state.ledger.sample(project, prepared.samples());
+        }
         prepared.note_duplicates(&appended.duplicates, appended.replayed);
         let (meta, key) = (state.meta.clone(), prepared.key.key_id);
         tokio::spawn(async move {

@@ -8,9 +8,11 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::account::Account;
 use super::answer::{CaptureAnswer, EventResult, EventStatus};
 use super::envelope::{Envelope, Form, reason};
 use super::keys::{self, Presented};
+use super::source::source_of;
 use crate::event::accept::{MAX_EVENT_BYTES, Receipt, Rejection, RejectionCode, accept};
 use crate::event::enrich::agent::Agent;
 use crate::event::wire::WireEvent;
@@ -48,10 +50,13 @@ pub(super) struct Prepared {
     request_id: Option<String>,
     form: Form,
     verdicts: Vec<Verdict>,
+    /// What the ledger is to know beside the rows.
+    pub account: Account,
 }
 
+/// What becomes of an event.
 #[derive(Clone, Debug, PartialEq)]
-enum Verdict {
+pub(super) enum Verdict {
     Accepted {
         id: Uuid,
         /// The id was made up by this receipt of the request.
@@ -77,6 +82,14 @@ pub(super) fn prepare(text: &str, head: &Head, keys: &KeySnapshot) -> Result<Pre
         (Some(agent), KeyKind::Write) => Agent::parse(agent),
         _ => Agent::default(),
     };
+    let mut account = Account {
+        source: source_of(envelope.context.sender(), head.user_agent.as_deref()),
+        received_at: head.received_at,
+        dropped: envelope.dropped,
+        sequence: envelope.sequence,
+        ..Account::default()
+    };
+    let named = !envelope.context.sender().is_empty();
     let receipt = Receipt {
         project: key.project,
         zone: key.zone.clone(),
@@ -92,8 +105,12 @@ pub(super) fn prepare(text: &str, head: &Head, keys: &KeySnapshot) -> Result<Pre
     let mut times = Xxh3::new();
     for (seq, event) in (0..).zip(envelope.events) {
         let mut id = None;
-        let judged = event.and_then(|raw| {
+        let text = event.as_ref().map_or_else(|(_, text)| *text, |raw| raw.get());
+        let judged = event.map_err(|(rejection, _)| rejection).and_then(|raw| {
             let wire = wire_event(raw)?;
+            if account.sequence.is_some() && account.device.is_none() {
+                account.device = wire.device_id.as_ref().and_then(Value::as_str).map(str::to_owned);
+            }
             id = wire
                 .id
                 .as_ref()
@@ -104,7 +121,10 @@ pub(super) fn prepare(text: &str, head: &Head, keys: &KeySnapshot) -> Result<Pre
             accept(wire, seq, &receipt).map(|row| (row, time))
         });
         verdicts.push(match judged {
-            Err(rejection) => Verdict::Rejected { id, rejection },
+            Err(rejection) => {
+                account.sample(verdicts.len(), text);
+                Verdict::Rejected { id, rejection }
+            }
             // The first of two events with one id counts.
             Ok((row, _)) if !seen.insert(row.id) => Verdict::Duplicate(Some(row.id)),
             Ok((row, time)) => {
@@ -119,6 +139,9 @@ pub(super) fn prepare(text: &str, head: &Head, keys: &KeySnapshot) -> Result<Pre
             }
         });
     }
+    if !named && let Some(row) = rows.iter().find(|row| !row.lib.is_empty()) {
+        account.source = source_of(&row.lib, None);
+    }
     let request_id = envelope.request_id.or_else(|| head.idempotency_key.clone());
     Ok(Prepared {
         request_key: match &request_id {
@@ -132,6 +155,7 @@ pub(super) fn prepare(text: &str, head: &Head, keys: &KeySnapshot) -> Result<Pre
         request_id,
         form: envelope.form,
         verdicts,
+        account,
     })
 }
 
@@ -177,6 +201,11 @@ fn of_own_ids(rows: &[Event]) -> Option<String> {
 }
 
 impl Prepared {
+    /// What becomes of each event, in order.
+    pub fn verdicts(&self) -> &[Verdict] {
+        &self.verdicts
+    }
+
     /// Number of events with their reasons, for counting.
     pub fn rejections(&self) -> impl Iterator<Item = RejectionCode> {
         self.verdicts.iter().filter_map(|verdict| match verdict {

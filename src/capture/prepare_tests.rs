@@ -245,3 +245,69 @@ fn one_careless_request_id_does_not_swallow_events_of_another_time() {
     assert_eq!(at(NOW - 5), at(NOW - 5));
     assert_ne!(at(NOW - 5), at(NOW - 6));
 }
+
+#[test]
+fn the_ledger_learns_of_what_no_row_shows() {
+    let prepared = take(&format!(
+        r#"{{"dropped":4,"sequence":{{"first":10}},"context":{{"library":{{"name":"footfall-js","version":"0.1.0"}}}},
+            "batch":[{{"user_id":"u","device_id":"d"}},{{"event":"a","device_id":"d","id":"{ID}"}},
+                     {{"event":"a","device_id":"d","id":"{ID}"}},5]}}"#
+    ));
+    let notes = prepared.notes();
+    let rows: Vec<_> = notes
+        .rows
+        .iter()
+        .map(|row| (row.outcome.as_str(), &*row.reason, row.count))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("rejected", "missing_field", 1),
+            ("rejected", "wrong_type", 1),
+            ("duplicate", "", 1),
+            ("client_dropped", "", 4)
+        ]
+    );
+    assert!(
+        notes
+            .rows
+            .iter()
+            .all(|row| row.source == "native footfall-js/0.1.0")
+    );
+    let sequence = &notes.sequences[0];
+    assert_eq!((sequence.first, sequence.last, sequence.count), (10, 13, 4));
+    let again: Vec<_> = prepared
+        .notes_of_replay()
+        .rows
+        .iter()
+        .map(|row| (row.outcome.as_str(), row.count))
+        .collect();
+    assert_eq!(again, [("rejected", 1), ("rejected", 1), ("duplicate", 2)]);
+    let samples: Vec<_> = prepared
+        .samples()
+        .iter()
+        .map(|s| (s.code.clone(), s.sample.clone()))
+        .collect();
+    assert_eq!(samples[1], ("wrong_type".to_owned(), "5".to_owned()));
+}
+
+#[test]
+fn a_sample_is_cut_at_a_character_and_a_broken_line_is_one_too() {
+    let long = format!(
+        r#"{{"user_id":"u","properties":{{"a":"{}"}}}}"#,
+        "é".repeat(2_000)
+    );
+    let prepared = take(&format!(
+        "{{\"event\":\"a\",\"user_id\":\"u\"}}\n{long}\n{{\"event\":"
+    ));
+    let samples = prepared.samples();
+    assert_eq!(
+        (samples[0].code.as_str(), samples[0].sample.len()),
+        ("missing_field", 2_047)
+    );
+    assert_eq!(
+        (samples[1].code.as_str(), samples[1].sample.as_str()),
+        ("malformed_json", "{\"event\":")
+    );
+    assert_eq!(samples[0].source, "native browser");
+}

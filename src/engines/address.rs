@@ -1,9 +1,11 @@
 //! Where a ClickHouse is and who we are there.
 
+use serde::{Deserialize, Serialize};
+
 use super::EngineError;
 
 /// A user of ClickHouse.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credentials {
     /// Name.
     pub user: String,
@@ -27,7 +29,7 @@ impl std::fmt::Debug for Credentials {
 }
 
 /// Everything that a client of ClickHouse needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClickHouseAddress {
     /// `http://host:port`, nothing after it.
     pub url: String,

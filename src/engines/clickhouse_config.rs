@@ -34,6 +34,7 @@ pub(super) fn config(directory: &Path, users: &Path, memory: u64) -> String {
       <handler><type>dynamic_query_handler</type><query_param_name>query</query_param_name></handler>
     </rule>
   </http_handlers>
+  <backups><allowed_path>{directory}/backups/</allowed_path><allow_concurrent_backups>false</allow_concurrent_backups></backups>
   <keep_alive_timeout>30</keep_alive_timeout>
   <max_concurrent_queries>64</max_concurrent_queries>
   <max_server_memory_usage>{memory}</max_server_memory_usage>

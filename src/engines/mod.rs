@@ -9,9 +9,11 @@
 //! ```
 //!
 //! However the first one dies, its pipes close and the engines end. An engine that ends by itself is started
-//! again ([`child`]); a second start on a directory in use is refused by the lock ([`lock`]).
+//! again ([`child`]); a second start on a directory in use is refused by the lock ([`lock`]). A command joins the
+//! engines of a running server instead ([`Engines::attach`]).
 
 pub mod address;
+mod attach;
 mod chdb;
 pub mod checks;
 pub mod child;
@@ -24,6 +26,7 @@ pub mod lock;
 pub mod log;
 mod memory;
 mod redis;
+mod runfile;
 mod shim;
 
 use std::ffi::OsString;
@@ -36,6 +39,8 @@ pub use error::{EngineError, ProcessError};
 pub use redis::policy_warnings as redis_policy_warnings;
 
 use child::Child;
+use lock::DirectoryLock;
+use runfile::{RunFile, Running};
 
 /// Exit code of an engine process that did not start for a reason that it said in one line.
 const REFUSED: u8 = 75;
@@ -64,16 +69,45 @@ pub struct EngineOptions {
 pub struct Engines {
     address: ClickHouseAddress,
     redis_url: String,
+    redis_embedded: bool,
+    /// They run whether we do or not.
+    joined: bool,
     clickhouse: Option<Child>,
     redis: Option<Child>,
+    /// Tells commands where the embedded ones are.
+    run_file: Option<RunFile>,
+    /// Of a command that started them for itself.
+    turn: Option<DirectoryLock>,
 }
 
 impl Engines {
-    /// Starts what has no URL, both at once, and waits until it answers.
+    /// Starts what has no URL, both at once, and waits until it answers. Commands that [`Engines::attach`] join
+    /// these engines from now on.
     ///
     /// # Errors
     /// The first engine that cannot run, in words; the other one is stopped again.
     pub async fn start(options: EngineOptions) -> Result<Self, EngineError> {
+        let data_dir = options.data_dir.clone();
+        let mut engines = Self::start_unannounced(options).await?;
+        if engines.clickhouse.is_none() && engines.redis.is_none() {
+            return Ok(engines);
+        }
+        let running = Running {
+            clickhouse: engines.address.clone(),
+            redis_url: engines.redis_url.clone(),
+            redis_embedded: engines.redis_embedded,
+        };
+        match RunFile::publish(&data_dir, &running) {
+            Ok(file) => engines.run_file = Some(file),
+            Err(error) => {
+                engines.stop().await;
+                return Err(error);
+            }
+        }
+        Ok(engines)
+    }
+
+    async fn start_unannounced(options: EngineOptions) -> Result<Self, EngineError> {
         let data_dir = &options.data_dir;
         let unusable = |error: EngineError| EngineError::DataDirectory(error.to_string());
         directory::create_private(data_dir).map_err(unusable)?;
@@ -107,8 +141,12 @@ impl Engines {
             (Ok((clickhouse, address)), Ok((redis, redis_url))) => Ok(Self {
                 address,
                 redis_url,
+                redis_embedded: redis.is_some(),
+                joined: false,
                 clickhouse,
                 redis,
+                run_file: None,
+                turn: None,
             }),
             (Err(error), Ok((child, _))) => {
                 stop_all([&child]).await;
@@ -132,9 +170,14 @@ impl Engines {
         &self.redis_url
     }
 
-    /// Whether Redis is ours: its default number of shards differs.
+    /// Whether Redis is an embedded one: its default number of shards differs.
     pub fn redis_is_embedded(&self) -> bool {
-        self.redis.is_some()
+        self.redis_embedded
+    }
+
+    /// Whether they run whether we do or not: another process of the installation may be at work in them.
+    pub fn are_joined(&self) -> bool {
+        self.joined
     }
 
     /// The processes that we started and their pids.
@@ -159,8 +202,12 @@ impl Engines {
         }
     }
 
-    /// Ends our engines cleanly and waits for them. Capture and workers must have stopped before.
+    /// Ends our engines cleanly and waits for them; joined ones run on. Capture and workers must have stopped
+    /// before.
     pub async fn stop(&self) {
+        if let Some(file) = &self.run_file {
+            file.withdraw();
+        }
         stop_all([&self.clickhouse, &self.redis]).await;
     }
 }

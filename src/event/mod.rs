@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod enrich;
+pub mod ledger;
 pub mod wire;
 pub mod zone;
 

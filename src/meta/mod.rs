@@ -7,6 +7,7 @@
 //! Time is an argument. Nothing here knows HTTP, Redis or ClickHouse.
 
 mod accounts;
+mod copy;
 mod error;
 mod key_text;
 mod keys;

@@ -3,16 +3,17 @@
 //! Every row names the insert that brought it, `(shard, batch, try)`, so a table can be asked whether a batch
 //! is there, whole and once, and be repaired by that name. When each step is due is the worker's business.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use clickhouse::{Client, Row, RowWrite};
 
 use super::rows::{
-    ActorDay, ActorDayRow, CountDelta, CountDeltaRow, EVENT_COLUMNS, EventRows, SketchDelta, SketchDeltaRow,
+    ActorDay, ActorDayRow, CountDelta, CountDeltaRow, EVENT_COLUMNS, EventBlock, INSERT_COLUMNS, SketchDelta,
+    SketchDeltaRow,
 };
 use super::{Store, StoreError};
 use crate::event::Event;
+use crate::fault::{self, Fault};
 
 mod verify;
 
@@ -34,6 +35,9 @@ pub enum Table {
     SketchDeltas,
     /// A set: inserting twice is harmless, so it is never verified nor repaired.
     ActorDays,
+    Ledger,
+    ClientSequences,
+    LateDays,
 }
 
 impl Table {
@@ -44,6 +48,9 @@ impl Table {
             Table::CountDeltas => "count_deltas",
             Table::SketchDeltas => "sketch_deltas",
             Table::ActorDays => "actor_days",
+            Table::Ledger => "ledger",
+            Table::ClientSequences => "client_sequences",
+            Table::LateDays => "late_days",
         }
     }
 }
@@ -83,6 +90,12 @@ pub enum InsertError {
     Doubt(String),
 }
 
+impl From<Fault> for InsertError {
+    fn from(fault: Fault) -> InsertError {
+        InsertError::Doubt(fault.to_string())
+    }
+}
+
 impl Store {
     /// Inserts events as one block. `suffix` names a part of a split batch (`"0-1000"`).
     ///
@@ -94,59 +107,53 @@ impl Store {
         events: &[Event],
         suffix: Option<&str>,
     ) -> Result<(), InsertError> {
-        let mut rows = EventRows::of(*name, events);
-        let all = 0..rows.len();
-        self.insert_event_rows(&mut rows, all, suffix).await
+        self.insert_event_block(name, &EventBlock::of(events), suffix)
+            .await
     }
 
-    /// Inserts these of the rows as one block, under the name that they carry.
+    /// The same from a block that is ready.
     ///
     /// # Errors
     /// As [`Store::insert_events`].
-    pub async fn insert_event_rows(
+    pub async fn insert_event_block(
         &self,
-        rows: &mut EventRows,
-        range: Range<usize>,
+        name: &BatchName,
+        block: &EventBlock,
         suffix: Option<&str>,
     ) -> Result<(), InsertError> {
-        let name = *rows.name();
-        if !fits(range.len(), &name)? {
+        if !fits(block.len(), name)? {
             return Ok(());
         }
         self.columns_are_ours().await?;
-        let names: Vec<&str> = EVENT_COLUMNS.iter().map(|(column, _)| *column).collect();
-        let sql = format!(
-            "INSERT INTO {} ({}) FORMAT RowBinary",
-            Table::Events.name(),
-            names.join(", ")
-        );
+        let table = Table::Events.name();
         let mut insert = self
-            .inserting(Table::Events, &name, suffix)
+            .inserting(Table::Events, name, suffix)
+            .with_setting("input_format_native_allow_types_conversion", "0")
             .with_compression(self.compression)
-            .insert_formatted_with(sql)
+            .insert_formatted_with(format!("INSERT INTO {table} FORMAT Native"))
             .with_timeouts(Some(SEND_TIMEOUT), Some(ANSWER_TIMEOUT));
-        for slice in rows.slices(range) {
-            insert.send(slice).await.map_err(judge)?;
+        for piece in block.body(name) {
+            insert.send(piece).await.map_err(judge)?;
         }
+        fault::point_in("insert.before_end", table).await?;
         insert.end().await.map_err(judge)
     }
 
-    /// Rows are sent without names and types, so the table is looked at before the first one.
+    /// A block's columns that the table does not have would be dropped, so they are compared before the first one.
     async fn columns_are_ours(&self) -> Result<(), InsertError> {
         let look = async || {
             let found: Vec<(String, String)> = self
                 .statement(
-                    "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {table:String}",
+                    "SELECT name, type FROM system.columns \
+                     WHERE database = {database:String} AND table = {table:String}",
                 )
                 .param("database", &self.database)
                 .param("table", Table::Events.name())
                 .fetch_all()
                 .await
                 .map_err(in_doubt)?;
-            let differs = EVENT_COLUMNS
-                .iter()
-                .find(|(name, kind)| !found.iter().any(|(n, k)| n == name && k == kind));
-            match differs {
+            let mut ours = EVENT_COLUMNS.iter().chain(&INSERT_COLUMNS);
+            match ours.find(|(name, kind)| !found.iter().any(|(n, k)| n == name && k == kind)) {
                 None => Ok(()),
                 Some((name, kind)) => Err(InsertError::Doubt(format!(
                     "the table events has no column {name} of type {kind}"
@@ -194,7 +201,7 @@ impl Store {
             .await
     }
 
-    async fn insert<'a, R>(
+    pub(super) async fn insert<'a, R>(
         &self,
         table: Table,
         name: &BatchName,
@@ -216,6 +223,7 @@ impl Store {
         for row in rows {
             insert.write(&row).await.map_err(judge)?;
         }
+        fault::point_in("insert.before_end", table.name()).await?;
         insert.end().await.map_err(judge)
     }
 

@@ -20,6 +20,7 @@ use serde::Deserialize;
 
 use super::{Store, StoreError};
 use crate::event::{Day, ProjectNumber, Zone};
+use crate::fault;
 
 mod cleanup;
 mod sketching;
@@ -311,6 +312,7 @@ impl Store {
         rows: u64,
     ) -> Result<Outcome, StoreError> {
         let of_day = kind.of_day(project, day);
+        fault::point_in("roll.before_switch", kind.name()).await?;
         self.compaction(&format!(
             "INSERT INTO compactions (project, kind, day, gen, cuts) \
              SELECT {project}, '{kind}', toDate({day}), {generation}, {cuts} \
@@ -322,6 +324,7 @@ impl Store {
         ))
         .execute()
         .await?;
+        fault::point_in("roll.after_switch", kind.name()).await?;
         let there: u64 = self
             .compaction(&format!(
                 "SELECT count() FROM compactions WHERE {of_day} AND gen = {generation}"

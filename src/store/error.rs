@@ -1,5 +1,7 @@
 //! What can go wrong with ClickHouse, as callers must tell it apart.
 
+use crate::fault::Fault;
+
 /// ClickHouse did not do what was asked.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum StoreError {
@@ -44,6 +46,12 @@ pub enum StoreError {
     /// The installation was set up with another number of shards.
     #[error("this ClickHouse belongs to an installation of {recorded} shards, not {asked}")]
     ShardsDiffer { recorded: u64, asked: u64 },
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> StoreError {
+        StoreError::Unreachable(fault.to_string())
+    }
 }
 
 impl From<clickhouse::error::Error> for StoreError {

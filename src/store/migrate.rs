@@ -32,6 +32,9 @@ const STATEMENTS: &[Statement] = statements![
     "0007_sketches.sql",
     "0008_compactions.sql",
     "0009_actor_days.sql",
+    "0010_ledger.sql",
+    "0011_client_sequences.sql",
+    "0012_late_days.sql",
 ];
 
 /// A migration that ran now.
@@ -135,8 +138,7 @@ mod tests {
         files.sort();
         let listed: Vec<&str> = STATEMENTS.iter().map(|statement| statement.file).collect();
         assert_eq!(listed, files);
-        for (place, statement) in STATEMENTS.iter().enumerate() {
-            assert_eq!(statement.version() as usize, place + 1, "{}", statement.file);
-        }
+        let versions: Vec<u32> = STATEMENTS.iter().map(Statement::version).collect();
+        assert!(versions.is_sorted_by(|one, next| one < next), "{versions:?}");
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Writing: [`migrate`] lays the tables, [`batch`] brings a worker's batch in exactly once, [`compact`]
 //! turns the small rows of many batches into generations. Reading: [`rollups`] is the only reader of rollup
-//! tables, [`events`] and [`funnels`] read the raw ones, [`audit`] compares the two.
+//! tables, [`events`] and [`funnels`] read the raw ones, [`audit`] compares the two. [`ledger`] keeps
+//! what became of every event received.
 //!
 //! Rules that hold everywhere here:
 //! - every question binds the project first, and every value travels as a server-side parameter;
@@ -11,6 +12,7 @@
 
 pub mod actives;
 pub mod audit;
+pub mod backup;
 pub mod batch;
 pub mod compact;
 pub mod error;
@@ -18,6 +20,7 @@ pub mod events;
 pub mod export;
 pub mod funnels;
 pub mod installation;
+pub mod ledger;
 pub mod migrate;
 pub mod rollups;
 pub mod rows;

@@ -7,9 +7,10 @@ use super::batch::BatchName;
 use crate::event::{Day, ProjectNumber};
 
 mod events;
+mod names;
 
-pub(super) use events::EVENT_COLUMNS;
-pub use events::EventRows;
+pub(super) use events::{EVENT_COLUMNS, INSERT_COLUMNS};
+pub use events::{EventBlock, EventColumns};
 
 /// A batch's events of one name in one UTC quarter hour.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,11 +20,39 @@ use redis::RedisError;
 use uuid::Uuid;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use super::ledger::{NO_NOTES, Notes, pend_field};
 use super::{APPEND_TIMEOUT, EventStream, codec, person_hash, scripts};
+use crate::event::ledger::minute_of;
 use crate::event::{Event, ProjectNumber, flag};
+use crate::fault::{self, Fault};
 
 /// Most rows of an entry, and so most ids of a script's call.
 const MOST_ROWS: usize = 200;
+
+/// What all rows of a request have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The project whose key the request carried.
+    pub project: ProjectNumber,
+    /// The same each time the request is sent; `None` when the client names nothing to know it by.
+    pub request_id: Option<&'a str>,
+    /// Protocol and sender, at most [`crate::event::ledger::MAX_SOURCE_CHARS`] characters.
+    pub source: &'a str,
+    /// What else the ledger is to know of the request. Stored with its first entry, so once only.
+    pub notes: &'a Notes,
+}
+
+impl<'a> Request<'a> {
+    /// A request of an unknown sender, without notes.
+    pub fn new(project: ProjectNumber, request_id: Option<&'a str>) -> Request<'a> {
+        Request {
+            project,
+            request_id,
+            source: "",
+            notes: &NO_NOTES,
+        }
+    }
+}
 
 /// What became of a request's rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +80,12 @@ impl From<RedisError> for AppendError {
     }
 }
 
+impl From<Fault> for AppendError {
+    fn from(fault: Fault) -> AppendError {
+        AppendError::Unavailable(fault.to_string())
+    }
+}
+
 /// Answer of one INGEST.
 enum Ingested {
     /// Stored, without the rows of these numbers.
@@ -62,13 +96,14 @@ enum Ingested {
 impl EventStream {
     /// Takes the accepted events of one request. `Ok` means that every row is durable (as durable as the
     /// Redis is configured) or was so before. Call it again with the same `request_id` after an error.
+    /// Without rows nothing is stored, notes neither: see [`Self::append_notes`].
     pub async fn append(
         &self,
-        project: ProjectNumber,
-        request_id: Option<&str>,
+        request: &Request<'_>,
         rows: Vec<Event>,
         now_ms: i64,
     ) -> Result<Appended, AppendError> {
+        let project = request.project;
         let mut shards: Vec<Vec<Event>> = vec![Vec::new(); usize::from(self.shards())];
         for row in rows {
             let shard = self.shard_of(project, &row.distinct_id);
@@ -78,9 +113,14 @@ impl EventStream {
             .zip(&shards)
             .flat_map(|(shard, rows)| rows.chunks(MOST_ROWS).map(move |chunk| (shard, chunk)))
             .collect();
-        let calls = entries
-            .iter()
-            .map(|&(shard, rows)| self.ingest(project, request_id, shard, rows, now_ms));
+        let bare = Request {
+            notes: &NO_NOTES,
+            ..*request
+        };
+        let calls = entries.iter().enumerate().map(|(n, &(shard, rows))| {
+            let request = if n == 0 { *request } else { bare };
+            self.ingest(request, shard, rows, now_ms)
+        });
         let answers = tokio::time::timeout(APPEND_TIMEOUT, join_all(calls))
             .await
             .map_err(|_| AppendError::Unavailable(format!("no answer within {APPEND_TIMEOUT:?}")))?;
@@ -103,16 +143,42 @@ impl EventStream {
         Ok(appended)
     }
 
-    async fn ingest(
+    /// Stores notes that belong to no entry: of requests that were refused whole, or sent again. Call it
+    /// again with the same `id` after an error; they count once.
+    pub async fn append_notes(
         &self,
         project: ProjectNumber,
-        request_id: Option<&str>,
+        id: &str,
+        notes: &Notes,
+        now_ms: i64,
+    ) -> Result<(), AppendError> {
+        let request = Request {
+            notes,
+            ..Request::new(project, Some(id))
+        };
+        let shard = self.shard_of(project, "");
+        tokio::time::timeout(APPEND_TIMEOUT, self.ingest(request, shard, &[], now_ms))
+            .await
+            .map_err(|_| AppendError::Unavailable(format!("no answer within {APPEND_TIMEOUT:?}")))??;
+        Ok(())
+    }
+
+    async fn ingest(
+        &self,
+        request: Request<'_>,
         shard: u16,
         rows: &[Event],
         now_ms: i64,
     ) -> Result<Ingested, AppendError> {
+        let Request {
+            project,
+            request_id,
+            source,
+            notes,
+        } = request;
         let options = &self.inner.options;
-        let packed = codec::pack(rows).map_err(|e| AppendError::Unavailable(e.to_string()))?;
+        let unpackable = |e: codec::CodecError| AppendError::Unavailable(e.to_string());
+        let packed = codec::pack(rows).map_err(unpackable)?;
         let received_at = rows.iter().map(|row| row.received_at).min().unwrap_or(now_ms);
         let request = request_id.map_or(0, |id| request_hash(project, id, rows));
         let ttl = if request_id.is_some() {
@@ -123,7 +189,8 @@ impl EventStream {
         let mut call = scripts::INGEST.prepare_invoke();
         call.key(self.keys().ev(shard))
             .key(self.keys().idem(shard, request))
-            .key(self.keys().st(shard));
+            .key(self.keys().st(shard))
+            .key(self.keys().pend(shard));
         call.arg(options.max_entries)
             .arg(ttl)
             .arg(rows.len())
@@ -131,6 +198,10 @@ impl EventStream {
         call.arg(packed.unpacked).arg(received_at).arg(now_ms);
         call.arg(options.dedup_window_s * 1000)
             .arg(self.keys().seen(shard));
+        call.arg(source)
+            .arg(pend_field(project, minute_of(received_at), source))
+            .arg(notes.pack_rows().map_err(unpackable)?)
+            .arg(notes.pack_sequences().map_err(unpackable)?);
         if options.dedup_window_s > 0 {
             for row in rows {
                 if row.flags & flag::ID_GIVEN == 0 {
@@ -142,7 +213,9 @@ impl EventStream {
                 }
             }
         }
+        fault::point("append.before_xadd").await?;
         let (answer, _, dropped): (String, String, String) = call.invoke_async(&mut self.front()).await?;
+        fault::point("append.after_xadd").await?;
         match answer.as_str() {
             "ok" => Ok(Ingested::Stored(numbers(&dropped))),
             "dup" => Ok(Ingested::Replayed),

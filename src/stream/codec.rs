@@ -30,6 +30,9 @@ pub enum CodecError {
     /// The frame is damaged or larger than anything we pack.
     #[error("packed rows cannot be decompressed: {0}")]
     Frame(String),
+    /// More notes than an entry may carry.
+    #[error("{0} notes in one entry, at most {max} may be", max = super::ledger::MAX_NOTES)]
+    Notes(usize),
     /// The decompressed bytes are no rows.
     #[error("packed rows cannot be decoded: {0}")]
     Rows(#[from] postcard::Error),

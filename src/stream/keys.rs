@@ -46,9 +46,34 @@ impl Keys {
         self.of_shard("st", shard)
     }
 
+    /// Hash: rows that wait, by `project:minute:source`.
+    pub(super) fn pend(&self, shard: u16) -> String {
+        self.of_shard("pend", shard)
+    }
+
     /// Stream: rows that ClickHouse refuses.
     pub(super) fn dlq(&self, shard: u16) -> String {
         self.of_shard("dlq", shard)
+    }
+
+    /// List: the project's last rejected events.
+    pub(super) fn rejections(&self, project: ProjectNumber) -> String {
+        format!("{}rejected:{{p{project}}}", self.prefix)
+    }
+
+    /// String: who asked the shard's owner to begin no batch.
+    pub(super) fn pause(&self, shard: u16) -> String {
+        self.of_shard("pause", shard)
+    }
+
+    /// String: who asked the rollers to begin nothing.
+    pub(super) fn pause_rollers(&self) -> String {
+        format!("{}pause:{{roll}}", self.prefix)
+    }
+
+    /// Sorted set: rollers at work by the time their note runs out.
+    pub(super) fn rolling(&self) -> String {
+        format!("{}rolling:{{roll}}", self.prefix)
     }
 
     /// String: the worker that compacts and rebuilds the project at the moment.

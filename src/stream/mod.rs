@@ -9,9 +9,14 @@
 
 pub mod append;
 pub mod codec;
+pub mod entry;
+pub mod ledger;
+pub mod pause;
 pub mod rebuild;
+pub mod rejections;
 pub mod rev;
 pub mod shard;
+pub mod snapshot;
 pub mod workers;
 
 mod keys;
@@ -26,9 +31,10 @@ use redis::{AsyncConnectionConfig, Client, RedisError};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::event::ProjectNumber;
+use crate::fault::Fault;
 use keys::Keys;
 
-pub use append::{AppendError, Appended};
+pub use append::{AppendError, Appended, Request};
 pub use rev::{AsOf, ShardCounters};
 
 /// How long an append may take before the request is refused with 503. Also how far behind "now" an answer's
@@ -78,6 +84,12 @@ pub enum StreamError {
     Content { key: String, detail: String },
 }
 
+impl From<Fault> for StreamError {
+    fn from(fault: Fault) -> StreamError {
+        StreamError::Redis(std::io::Error::other(fault).into())
+    }
+}
+
 /// The installation's stream. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct EventStream {
@@ -108,17 +120,7 @@ impl EventStream {
         };
         let mut front = ConnectionManager::new_with_config(client.clone(), manager(APPEND_TIMEOUT)).await?;
         let back = ConnectionManager::new_with_config(client.clone(), manager(WORKER_TIMEOUT)).await?;
-        let stored: u16 = redis::pipe()
-            .cmd("SET")
-            .arg(keys.shards())
-            .arg(options.shards)
-            .arg("NX")
-            .ignore()
-            .cmd("GET")
-            .arg(keys.shards())
-            .query_async::<(u16,)>(&mut front)
-            .await?
-            .0;
+        let stored = settle_shards(&mut front, &keys.shards(), options.shards).await?;
         if stored != options.shards {
             return Err(StreamError::ShardsDiffer {
                 stored,
@@ -169,6 +171,18 @@ impl EventStream {
     fn keys(&self) -> &Keys {
         &self.inner.keys
     }
+}
+
+/// The number of shards that is written down; the first to ask writes it. It is read before anything is written:
+/// at its memory limit Redis refuses every write, and a worker that starts then is the one to make room.
+async fn settle_shards(connection: &mut ConnectionManager, key: &str, asked: u16) -> Result<u16, RedisError> {
+    let stored: Option<u16> = redis::cmd("GET").arg(key).query_async(connection).await?;
+    if let Some(stored) = stored {
+        return Ok(stored);
+    }
+    let mut set = redis::cmd("SET");
+    set.arg(key).arg(asked).arg("NX").exec_async(connection).await?;
+    redis::cmd("GET").arg(key).query_async(connection).await
 }
 
 /// One number for a person of a project, by which shard and window sets are chosen.

@@ -23,6 +23,8 @@ pub struct ShardCounters {
     pub rows_out: u64,
     /// Rows that ClickHouse refused, kept as dead letters.
     pub rows_dead: u64,
+    /// Dead letters that were thrown away.
+    pub rows_discarded: u64,
     /// Rows dropped because the window knew their id.
     pub rows_dup: u64,
     /// Rows removed on purpose afterwards (erasure, retention).
@@ -82,16 +84,23 @@ impl EventStream {
     async fn waiting(&self, shard: u16) -> Result<(ShardCounters, Option<i64>), StreamError> {
         let mut call = scripts::WAITING.prepare_invoke();
         call.key(self.keys().st(shard)).key(self.keys().ev(shard));
-        let (rows_in, rows_out, rows_dead, rows_dup, rows_removed, first): (u64, u64, u64, u64, u64, String) =
-            call.invoke_async(&mut self.front()).await?;
-        let rows_waiting = rows_in.saturating_sub(rows_out + rows_dead);
+        let (rows_in, rows_out, rows_dead, rows_dup, rows_removed, rows_discarded, first): (
+            u64,
+            u64,
+            u64,
+            u64,
+            u64,
+            u64,
+            String,
+        ) = call.invoke_async(&mut self.front()).await?;
         let counters = ShardCounters {
             rows_in,
             rows_out,
             rows_dead,
+            rows_discarded,
             rows_dup,
             rows_removed,
-            rows_waiting,
+            rows_waiting: rows_in.saturating_sub(rows_out + rows_dead + rows_discarded),
         };
         Ok((counters, first.parse().ok()))
     }

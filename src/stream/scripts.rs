@@ -27,6 +27,10 @@ scripts! {
     RAISE = "raise";
     FLOOR = "floor";
     WAITING = "waiting";
+    PENDING = "pending";
     HEARTBEAT = "heartbeat";
     FINISH_REBUILD = "finish_rebuild";
+    PAUSE = "pause";
+    RESUME = "resume";
+    BEGIN_ROLL = "begin_roll";
 }

@@ -6,18 +6,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::streams::StreamRangeReply;
-
-use super::append::numbers;
-use super::codec::Unpacker;
+use super::ledger::Waited;
 use super::{EventStream, StreamError, codec, scripts};
 use crate::event::{Event, ProjectNumber};
+use crate::fault;
+
+pub use super::entry::Entry;
 
 /// Batch numbers of an incarnation: `batch = incarnation * 2^40 + seq`.
 const SEQS: u64 = 1 << 40;
-
-/// Bytes that one read of the stream asks for, roughly.
-const READ_BYTES: usize = 4 << 20;
 
 /// The number under which ClickHouse knows a shard's batch.
 pub fn batch_number(incarnation: u64, seq: u64) -> u64 {
@@ -78,53 +75,30 @@ pub struct Acquired {
     pub announce: Option<String>,
 }
 
-/// One request's rows of a shard, as they lie in the stream.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    pub id: String,
-    /// Packed rows, with the dropped ones.
-    pub rows: u64,
-    /// Numbers of the rows dropped as re-sent.
-    pub dropped: Vec<usize>,
-    pub packed: Vec<u8>,
-    /// Bytes of the rows when unpacked.
-    pub unpacked: u64,
-}
-
-impl Entry {
-    /// The rows that are to be stored.
-    pub fn kept(&self) -> Result<Vec<Event>, codec::CodecError> {
-        let rows = codec::unpack(&self.packed)?;
-        if self.dropped.is_empty() {
-            return Ok(rows);
-        }
-        let kept = rows
-            .into_iter()
-            .enumerate()
-            .filter(|(n, _)| !self.dropped.contains(n));
-        Ok(kept.map(|(_, row)| row).collect())
-    }
-
-    /// The same rows, borrowed from the unpacker.
-    pub fn kept_in<'a>(&self, unpacker: &'a mut Unpacker) -> Result<Vec<Event<&'a str>>, codec::CodecError> {
-        let mut rows = unpacker.rows(&self.packed)?;
-        if !self.dropped.is_empty() {
-            let mut number = 0;
-            rows.retain(|_| {
-                number += 1;
-                !self.dropped.contains(&(number - 1))
-            });
-        }
-        Ok(rows)
-    }
-}
-
 /// A row that ClickHouse refuses.
 #[derive(Clone, Debug)]
 pub struct DeadRow {
     pub event: Event,
     pub code: u32,
     pub message: String,
+    /// Source of its entry, empty where that names none.
+    pub source: Arc<str>,
+    /// Receipt of its entry, UTC milliseconds: names the ledger's minute.
+    pub received_at: i64,
+}
+
+/// What a commit ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Commit<'a> {
+    pub seq: u64,
+    /// Rows in the tables: without re-sent and dead ones.
+    pub rows_stored: u64,
+    /// Rows that become dead letters.
+    pub dead: &'a [DeadRow],
+    /// Whose answers changed, for [`EventStream::announce`].
+    pub projects: &'a [ProjectNumber],
+    /// What no longer waits: the kept rows of the batch's entries, dead ones included.
+    pub waited: &'a [Waited],
 }
 
 /// Values of a script's answer; a field that is not there is `None`.
@@ -205,64 +179,8 @@ impl EventStream {
         Ok(())
     }
 
-    /// Entries after `after` in order, until they hold `max_rows` rows or `max_bytes` unpacked bytes (the
-    /// entry that would pass a limit is left out, except as the first), and not beyond `to`.
-    pub async fn read_range(
-        &self,
-        shard: u16,
-        after: &str,
-        to: Option<&str>,
-        max_rows: u64,
-        max_bytes: u64,
-    ) -> Result<Vec<Entry>, StreamError> {
-        let (mut entries, mut rows, mut bytes) = (Vec::<Entry>::new(), 0, 0);
-        let (mut from, mut count) = (after.to_owned(), 32);
-        loop {
-            let mut command = redis::cmd("XRANGE");
-            command
-                .arg(self.keys().ev(shard))
-                .arg(format!("({from}"))
-                .arg(to.unwrap_or("+"));
-            command.arg("COUNT").arg(count);
-            let reply: StreamRangeReply = command.query_async(&mut self.back()).await?;
-            let (found, mut size) = (reply.ids.len(), 0);
-            for id in reply.ids {
-                let entry = Entry {
-                    rows: self.field(shard, &id, "n")?,
-                    unpacked: self.field(shard, &id, "b")?,
-                    dropped: numbers(&self.field::<String>(shard, &id, "d")?),
-                    packed: self.field(shard, &id, "p")?,
-                    id: id.id,
-                };
-                rows += entry.rows;
-                bytes += entry.unpacked;
-                if !entries.is_empty() && (rows > max_rows || bytes > max_bytes) {
-                    return Ok(entries);
-                }
-                size += entry.packed.len();
-                entries.push(entry);
-            }
-            match entries.last() {
-                Some(last) if found == count => from.clone_from(&last.id),
-                _ => return Ok(entries),
-            }
-            count = (READ_BYTES / (size / found).max(1)).clamp(8, 2_000);
-        }
-    }
-
-    fn field<T: redis::FromRedisValue>(
-        &self,
-        shard: u16,
-        id: &redis::streams::StreamId,
-        name: &str,
-    ) -> Result<T, StreamError> {
-        id.get(name).ok_or_else(|| StreamError::Content {
-            key: self.keys().ev(shard),
-            detail: format!("entry {} has no readable field {name}", id.id),
-        })
-    }
-
-    /// Writes a batch's boundary down. The plan that counts is the answer: an earlier one wins.
+    /// Writes a batch's boundary down. The plan that counts is the answer: an earlier one wins. `None` while
+    /// workers are paused.
     pub async fn plan(
         &self,
         lease: &Lease,
@@ -270,18 +188,27 @@ impl EventStream {
         rows: u64,
         version: u32,
         target: u32,
-    ) -> Result<Plan, StreamError> {
+    ) -> Result<Option<Plan>, StreamError> {
+        if fault::left_out("plan") {
+            let mut forget = redis::cmd("HDEL");
+            forget.arg(self.keys().st(lease.shard)).arg("p_seq");
+            forget.exec_async(&mut self.back()).await?;
+        }
         let mut call = scripts::PLAN.prepare_invoke();
-        call.key(self.keys().st(lease.shard));
+        call.key(self.keys().st(lease.shard))
+            .key(self.keys().pause(lease.shard));
         call.arg(lease.epoch).arg(to).arg(rows).arg(version).arg(target);
         let fields: Fields = call.invoke_async(&mut self.back()).await?;
-        if parsed::<String>(&fields, 0).as_deref() != Some("PLANNED") {
-            return Err(StreamError::Fenced(lease.shard));
+        match parsed::<String>(&fields, 0).as_deref() {
+            Some("PLANNED") => {}
+            Some("PAUSED") => return Ok(None),
+            _ => return Err(StreamError::Fenced(lease.shard)),
         }
-        plan_of(&fields, 1).ok_or_else(|| StreamError::Content {
+        let plan = plan_of(&fields, 1).ok_or_else(|| StreamError::Content {
             key: self.keys().st(lease.shard),
             detail: "a plan without all its fields".to_owned(),
-        })
+        })?;
+        Ok(Some(plan))
     }
 
     /// Raises the batch's attempt and answers it. Call it before deleting what earlier attempts left.
@@ -305,31 +232,30 @@ impl EventStream {
     }
 
     /// Ends the batch in one atomic step: its entries leave the stream, dead rows become dead letters, the
-    /// projects are noted for [`Self::announce`]. `rows_stored` is without re-sent and dead rows.
-    pub async fn commit(
-        &self,
-        lease: &Lease,
-        seq: u64,
-        rows_stored: u64,
-        dead: &[DeadRow],
-        projects: &[ProjectNumber],
-    ) -> Result<(), StreamError> {
-        let shard = lease.shard;
+    /// projects are noted for [`Self::announce`].
+    pub async fn commit(&self, lease: &Lease, commit: Commit<'_>) -> Result<(), StreamError> {
+        let (shard, seq) = (lease.shard, commit.seq);
         let mut call = scripts::COMMIT.prepare_invoke();
         call.key(self.keys().st(shard))
             .key(self.keys().ev(shard))
-            .key(self.keys().dlq(shard));
+            .key(self.keys().dlq(shard))
+            .key(self.keys().pend(shard));
         call.arg(lease.epoch)
             .arg(seq)
-            .arg(rows_stored)
-            .arg(list(projects));
+            .arg(commit.rows_stored)
+            .arg(list(commit.projects))
+            .arg(commit.dead.len());
         let batch = batch_number(lease.incarnation, seq);
-        for row in dead {
+        for row in commit.dead {
             let packed = codec::pack(std::slice::from_ref(&row.event)).map_err(|e| StreamError::Content {
                 key: self.keys().dlq(shard),
                 detail: e.to_string(),
             })?;
             call.arg(batch).arg(row.code).arg(&row.message).arg(packed.bytes);
+            call.arg(&*row.source).arg(row.received_at);
+        }
+        for waited in commit.waited {
+            call.arg(waited.field()).arg(waited.rows);
         }
         let word: String = call.invoke_async(&mut self.back()).await?;
         answered(&word, shard, seq)
@@ -352,6 +278,7 @@ impl EventStream {
         projects.sort_unstable();
         projects.dedup();
         self.raise_rev(&projects).await?;
+        fault::point("announce.after_raise").await?;
         let mut call = scripts::ANNOUNCED.prepare_invoke();
         call.key(self.keys().st(lease.shard)).arg(lease.epoch).arg(noted);
         let word: String = call.invoke_async(&mut self.back()).await?;

@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use super::{EventStream, StreamError, scripts};
 
-/// A worker that was silent for this long does not count when shards are shared out.
-pub const HEARTBEAT_TTL: Duration = Duration::from_secs(10);
-
 impl EventStream {
-    /// Notes that `owner` lives; answers the number of living workers, it included.
-    pub async fn heartbeat(&self, owner: &str) -> Result<u64, StreamError> {
-        self.beat(owner, HEARTBEAT_TTL.as_millis() as u64).await
+    /// Notes that `owner` lives; answers the number of living workers, it included. Once it has been silent for
+    /// `ttl` it does not count any more when shards are shared out.
+    pub async fn heartbeat(&self, owner: &str, ttl: Duration) -> Result<u64, StreamError> {
+        self.beat(owner, ttl.as_millis() as u64).await
     }
 
     /// Takes `owner` off the list at once, so that the others need not wait.

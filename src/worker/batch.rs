@@ -2,24 +2,34 @@
 
 use std::collections::BTreeSet;
 
-use crate::event::Event;
+use crate::event::{Event, ProjectNumber};
+use crate::fault;
 use crate::store::Store;
 use crate::store::batch::{BatchName, ExpectedEvents, InsertError, Table, Verdict};
 use crate::store::error::StoreError;
-use crate::store::rows::EventRows;
+use crate::store::ledger::LedgerShare;
+use crate::store::rows::EventBlock;
 use crate::stream::codec::CodecError;
+use crate::stream::ledger::Waited;
 use crate::stream::shard::{DeadRow, Entry, Lease, Plan, batch_number};
 
+use super::ledger::Shares;
 use super::load::Loaded;
 use super::partial::{Partial, received_hour};
 
 /// The order of inserts. Events come first, because rows that ClickHouse refuses count nowhere.
-pub(super) const TABLES: [Table; 4] = [
+pub(super) const TABLES: [Table; 7] = [
     Table::Events,
     Table::CountDeltas,
     Table::SketchDeltas,
     Table::ActorDays,
+    Table::Ledger,
+    Table::ClientSequences,
+    Table::LateDays,
 ];
+
+/// Place in [`TABLES`] of the first table that a batch without rows has a share of.
+const LEDGER: usize = 4;
 
 /// When ClickHouse refuses more rows of one batch than this, something else is wrong than the rows.
 const MOST_DEAD: usize = 1_000;
@@ -30,12 +40,14 @@ pub(super) struct Batch {
     name: BatchName,
     /// As they lie in the stream: a row that ClickHouse refuses is read from them once more.
     entries: Vec<Entry>,
-    rows: EventRows,
+    rows: EventBlock,
+    shares: Shares,
     received_hour: u32,
     /// Numbers in `rows` of those that ClickHouse refuses, in order, with what it says.
     dead: Vec<(usize, DeadRow)>,
     expected: ExpectedEvents,
     partial: Partial,
+    ledger: LedgerShare,
     /// Place in [`TABLES`] of the table that is inserted next.
     next: usize,
     /// Tables whose insert may have run before, so that a yes is not enough.
@@ -61,12 +73,15 @@ impl Batch {
             rows,
             expected,
             tally,
-        } = Loaded::of(name, &entries)?;
+            shares,
+        } = Loaded::of(&entries)?;
+        let rows = rows.finish();
         let received_hour = received_hour(expected.last_received_at().unwrap_or(0));
         Ok(Batch {
             name,
             partial: tally.finish(received_hour),
-            next: if rows.is_empty() { TABLES.len() } else { 0 },
+            next: if rows.is_empty() { LEDGER } else { 0 },
+            ledger: shares.ledger(),
             doubt: [taken_over; TABLES.len()],
             unrepaired: [taken_over && plan.attempt > 0; TABLES.len()],
             dead: Vec::new(),
@@ -74,6 +89,7 @@ impl Batch {
             expected,
             entries,
             rows,
+            shares,
             plan,
         })
     }
@@ -92,10 +108,6 @@ impl Batch {
         &self.name
     }
 
-    pub fn partial(&self) -> &Partial {
-        &self.partial
-    }
-
     /// Rows that are stored in the end.
     pub fn rows_stored(&self) -> u64 {
         (self.rows.len() - self.dead.len()) as u64
@@ -103,6 +115,11 @@ impl Batch {
 
     pub fn dead_rows(&self) -> Vec<DeadRow> {
         self.dead.iter().map(|(_, row)| row.clone()).collect()
+    }
+
+    /// What no longer waits once the batch is committed.
+    pub fn waited(&self) -> Vec<Waited> {
+        self.shares.waited()
     }
 
     /// Whether a yes to the due table's insert must be checked.
@@ -161,34 +178,45 @@ impl Batch {
     async fn send_as(&mut self, name: BatchName, store: &Store) -> Result<(), InsertError> {
         match self.due() {
             Some(Table::Events) if self.plan.split => self.send_in_pieces(name, store).await,
-            Some(Table::Events) => {
-                self.rows.rename(name.attempt);
-                let all = 0..self.rows.len();
-                store.insert_event_rows(&mut self.rows, all, None).await
-            }
+            Some(Table::Events) => store.insert_event_block(&name, &self.rows, None).await,
             Some(Table::CountDeltas) => store.insert_count_deltas(&name, &self.partial.counts).await,
             Some(Table::SketchDeltas) => store.insert_sketch_deltas(&name, &self.partial.sketches).await,
             Some(Table::ActorDays) => store.insert_actor_days(&name, &self.partial.actor_days).await,
+            Some(Table::Ledger) => store.insert_ledger(&name, &self.ledger).await,
+            Some(Table::ClientSequences) => store.insert_sequences(&name, &self.ledger).await,
+            Some(Table::LateDays) => store.insert_late_days(&name, &self.ledger).await,
             None => Ok(()),
         }
+    }
+
+    /// Projects whose answers the batch changes: those of its rows and of its ledger.
+    pub fn projects(&self) -> Vec<ProjectNumber> {
+        let noted = self.ledger.rows.iter().map(|row| row.project);
+        let projects: BTreeSet<ProjectNumber> = self.partial.projects.iter().copied().chain(noted).collect();
+        projects.into_iter().collect()
     }
 
     /// Halves what is refused until single rows are left. The whole is known to be refused. The halves and
     /// their tokens are the same at every run.
     async fn send_in_pieces(&mut self, name: BatchName, store: &Store) -> Result<(), InsertError> {
-        self.rows.rename(name.attempt);
         let mut dead = Vec::new();
         let mut pieces = halves(0, self.rows.len());
         while let Some((lo, hi)) = pieces.pop() {
             let token = format!("{lo}-{hi}");
-            match store
-                .insert_event_rows(&mut self.rows, lo..hi, Some(&token))
-                .await
-            {
+            fault::point("deliver.before_piece").await?;
+            let piece = Loaded::block(&self.entries, &(lo..hi)).map_err(unreadable)?;
+            match store.insert_event_block(&name, &piece, Some(&token)).await {
                 Ok(()) => {}
                 Err(InsertError::Refused { code, message }) if hi - lo == 1 => {
-                    let event = self.row(lo)?;
-                    dead.push((lo, DeadRow { event, code, message }));
+                    let (source, received_at) = self.shares.origin(lo);
+                    let row = DeadRow {
+                        event: self.row(lo)?,
+                        code,
+                        message,
+                        source,
+                        received_at,
+                    };
+                    dead.push((lo, row));
                     if dead.len() > MOST_DEAD {
                         let why = format!("more than {MOST_DEAD} rows of one batch are refused");
                         return Err(InsertError::Doubt(why));
@@ -199,10 +227,11 @@ impl Batch {
             }
         }
         let numbers: BTreeSet<usize> = dead.iter().map(|(number, _)| *number).collect();
-        let alive = Loaded::one_by_one(name, &self.entries, |number| !numbers.contains(&number));
-        let alive = alive.map_err(|e| InsertError::Doubt(e.to_string()))?;
+        let alive = Loaded::one_by_one(&self.entries, |number| !numbers.contains(&number));
+        let alive = alive.map_err(unreadable)?;
         self.expected = alive.expected;
         self.partial = alive.tally.finish(self.received_hour);
+        self.ledger = alive.shares.ledger();
         self.dead = dead;
         Ok(())
     }
@@ -211,7 +240,7 @@ impl Batch {
     fn row(&self, number: usize) -> Result<Event, InsertError> {
         let mut first = 0;
         for entry in &self.entries {
-            let kept = entry.kept().map_err(|e| InsertError::Doubt(e.to_string()))?;
+            let kept = entry.kept().map_err(unreadable)?;
             if let Some(row) = kept.get(number - first) {
                 return Ok(row.clone());
             }
@@ -222,6 +251,7 @@ impl Batch {
 
     /// Whether the due table holds the batch whole and once.
     pub async fn verify(&self, store: &Store) -> Result<Verdict, StoreError> {
+        let ledger = |table, rows| store.verify_ledger(table, &self.name, rows);
         match self.due() {
             Some(Table::Events) => store.verify_events(&self.name, &self.expected).await,
             Some(Table::CountDeltas) => store.verify_counts(&self.name, self.rows_stored()).await,
@@ -230,9 +260,17 @@ impl Batch {
                     .verify_sketches(&self.name, self.partial.sketches.len() as u64)
                     .await
             }
+            Some(table @ Table::Ledger) => ledger(table, self.ledger.rows.len()).await,
+            Some(table @ Table::ClientSequences) => ledger(table, self.ledger.sequences.len()).await,
+            Some(table @ Table::LateDays) => ledger(table, self.ledger.late_days.len()).await,
             Some(Table::ActorDays) | None => Ok(Verdict::Whole),
         }
     }
+}
+
+/// Entries that were read when the batch was loaded.
+fn unreadable(error: CodecError) -> InsertError {
+    InsertError::Doubt(error.to_string())
 }
 
 /// The two halves of a range, the lower one last, so that it is popped first. A single row stays one.

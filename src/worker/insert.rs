@@ -3,6 +3,7 @@
 
 use std::future::Future;
 
+use crate::fault::{self, Fault};
 use crate::store::Store;
 use crate::store::batch::{InsertError, Table, Verdict};
 use crate::stream::shard::Lease;
@@ -10,6 +11,12 @@ use crate::stream::{EventStream, StreamError};
 
 use super::batch::Batch;
 use super::deliver::DeliverError;
+
+impl From<Fault> for DeliverError {
+    fn from(fault: Fault) -> DeliverError {
+        DeliverError::Waiting(fault.to_string())
+    }
+}
 
 /// Brings the due table to hold the batch whole and once.
 pub(super) async fn insert(
@@ -24,24 +31,28 @@ pub(super) async fn insert(
             holding(stream, lease, repair(store, batch)).await??;
             fresh(stream, lease).await?;
         }
-        let whole_refused = match holding(stream, lease, batch.send(store)).await? {
+        let table = batch.due().map_or("", Table::name);
+        fault::point_in("deliver.before_insert", table).await?;
+        let sent = holding(stream, lease, batch.send(store)).await?;
+        fault::point_in("deliver.after_insert", table).await?;
+        let whole_refused = match sent {
             Ok(()) => false,
             Err(InsertError::Refused { .. }) if batch.due() == Some(Table::Events) && !batch.plan.split => {
                 true
             }
             Err(error) => return Err(error.into()),
         };
-        if !whole_refused && !batch.in_doubt() {
+        if !whole_refused && (!batch.in_doubt() || fault::left_out("verify")) {
             return Ok(());
         }
         match holding(stream, lease, batch.verify(store)).await?? {
             Verdict::Whole if !whole_refused => return Ok(()),
             Verdict::Differs { found: 0, .. } if whole_refused => {
                 stream.mark_split(lease, batch.plan.seq).await?;
+                fault::point("deliver.after_split").await?;
                 batch.split();
             }
             verdict => {
-                let table = batch.due().map_or("", Table::name);
                 tracing::warn!(
                     shard = lease.shard,
                     seq = batch.plan.seq,
@@ -50,7 +61,9 @@ pub(super) async fn insert(
                     "repairing a batch"
                 );
                 still(store, batch).await?;
+                fault::point("repair.before_try").await?;
                 let attempt = stream.try_again(lease, batch.plan.seq).await?;
+                fault::point("repair.after_try").await?;
                 batch.retry_as(attempt);
             }
         }
@@ -63,7 +76,9 @@ async fn repair(store: &Store, batch: &mut Batch) -> Result<(), DeliverError> {
     if let Some(table) = batch.due() {
         batch.burn_older_tokens(store).await?;
         let name = batch.name();
+        fault::point("repair.before_delete").await?;
         store.repair(table, name.shard, name.batch, name.attempt).await?;
+        fault::point("repair.after_delete").await?;
     }
     batch.repaired();
     Ok(())

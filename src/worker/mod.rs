@@ -7,7 +7,9 @@
 mod batch;
 pub mod deliver;
 mod insert;
+mod ledger;
 mod load;
+mod outcome;
 pub mod partial;
 pub mod roll;
 
@@ -19,9 +21,11 @@ use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock::Clock;
-use crate::stream::workers::HEARTBEAT_TTL;
 use deliver::{DeliverError, Deliverer, Delivery, Step};
 use roll::Roller;
+
+/// A worker says at least this often that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// Insert rounds a second over all shards: more makes ClickHouse merge small parts without end.
 const ROUNDS_A_SECOND: u32 = 16;
@@ -92,13 +96,15 @@ impl Worker {
                 }
             }
             stopped.retain(|_, since| since.elapsed() < STOPPED_FOR);
-            match stream.heartbeat(&self.deliverer.owner).await {
+            // Whoever may be succeeded by now does not count either.
+            let silent = self.deliverer.options.lease_ttl;
+            match stream.heartbeat(&self.deliverer.owner, silent).await {
                 Ok(live) => self.share_out(live, &mut owned, &mut stopped).await,
                 Err(error) => tracing::warn!(%error, "no heartbeat"),
             }
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = tokio::time::sleep(HEARTBEAT_TTL / 10) => {}
+                () = tokio::time::sleep((silent / 10).min(HEARTBEAT)) => {}
             }
         }
         for shard in owned.values() {

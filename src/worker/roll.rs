@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::event::{Day, ProjectNumber, Zone};
+use crate::fault::{self, Fault};
 use crate::store::Store;
 use crate::store::compact::{Candidate, Kind, Outcome};
 use crate::store::error::StoreError;
@@ -85,6 +86,12 @@ pub enum RollError {
     Stream(#[from] StreamError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Fault> for RollError {
+    fn from(fault: Fault) -> RollError {
+        RollError::Store(fault.into())
+    }
 }
 
 impl Roller {
@@ -169,12 +176,15 @@ impl Roller {
 
     /// Removes generations and deltas that a switch older than the grace made superfluous.
     pub async fn clean_up(&self) -> Result<(), RollError> {
-        for kind in [Kind::Counts, Kind::Sketches] {
-            self.store
-                .drop_behind(kind, self.options.grace.as_secs() as u32)
-                .await?;
-        }
-        Ok(())
+        self.unless_paused(async {
+            for kind in [Kind::Counts, Kind::Sketches] {
+                self.store
+                    .drop_behind(kind, self.options.grace.as_secs() as u32)
+                    .await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Runs `work` unless another roller has the project.
@@ -186,8 +196,21 @@ impl Roller {
         if !self.stream.take_roll(project, &self.owner, PROJECT_TTL).await? {
             return Ok(());
         }
-        let worked = work.await;
+        let worked = self.unless_paused(work).await;
         self.stream.leave_roll(project, &self.owner).await?;
+        worked
+    }
+
+    /// Runs `work`, which changes rollups, unless workers are paused; what is due stays due.
+    async fn unless_paused(
+        &self,
+        work: impl Future<Output = Result<(), RollError>>,
+    ) -> Result<(), RollError> {
+        if !self.stream.begin_roll(&self.owner, PROJECT_TTL).await? {
+            return Ok(());
+        }
+        let worked = work.await;
+        self.stream.end_roll(&self.owner).await?;
         worked
     }
 
@@ -196,6 +219,7 @@ impl Roller {
             project, kind, day, ..
         } = day;
         let generation = self.stream.next_generation().await?;
+        fault::point_in("compact.after_generation", kind.name()).await?;
         let cuts = self.stream.cuts().await?;
         let outcome = match kind {
             Kind::Counts => self.store.compact_counts(project, day, generation, &cuts).await,
@@ -248,6 +272,7 @@ impl Roller {
         };
         for _ in 0..TRIES {
             let generation = self.stream.next_generation().await?;
+            fault::point_in("rebuild.after_generation", kind.as_str()).await?;
             let cuts = self.stream.cuts().await?;
             let outcome = match kind {
                 RollupKind::Counts => self.store.rebuild_counts(project, day, generation, &cuts).await?,
@@ -262,6 +287,7 @@ impl Roller {
             if let Outcome::Switched { .. } = outcome {
                 rolled.rebuilt += 1;
                 self.stream.raise_rev(&[project]).await?;
+                fault::point_in("rebuild.before_finish", kind.as_str()).await?;
                 return Ok(self.stream.finish_rebuild(claimed).await?);
             }
         }

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
-use footfall::capture::{CaptureState, Limits, router};
+use footfall::capture::{CaptureLedger, CaptureState, Limits, router};
 use footfall::clock::Clock;
 use footfall::event::{Event, Zone};
 use footfall::meta::{KeyKind, KeyRegistry, Meta, Registration};
@@ -87,7 +87,14 @@ impl Site {
             .unwrap();
         let keys = KeyRegistry::new(meta.clone());
         let clock = Clock::fixed(NOW);
-        let state = CaptureState::new(stream.clone(), keys.clone(), meta.clone(), clock.clone(), limits);
+        let state = CaptureState::new(
+            stream.clone(),
+            keys.clone(),
+            meta.clone(),
+            clock.clone(),
+            limits,
+            CaptureLedger::default(),
+        );
         Site {
             keys,
             clock,

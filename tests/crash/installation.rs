@@ -46,7 +46,7 @@ pub struct Running {
 }
 
 /// `FOOTFALL_CHDB_LIBRARY`, else where `make engines` puts it.
-fn library() -> PathBuf {
+pub fn library() -> PathBuf {
     std::env::var_os("FOOTFALL_CHDB_LIBRARY").map_or_else(
         || {
             Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -62,6 +62,11 @@ impl Installation {
         Installation {
             folder: folder.expect("a folder"),
         }
+    }
+
+    /// Where everything of it is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn data(&self) -> PathBuf {
@@ -143,12 +148,8 @@ impl Drop for Installation {
 impl Running {
     /// What follows `mark` in a line of its output, once it is there.
     pub async fn says(&mut self, mark: &str) -> String {
-        let output = Arc::clone(&self.output);
         until("the program says so", START, async || {
-            let found = output.lock().expect("not poisoned").iter().find_map(|line| {
-                let (_, rest) = line.split_once(mark)?;
-                Some(rest.trim().to_owned())
-            });
+            let found = self.said(mark);
             if found.is_none()
                 && let Some(status) = self.ended()
             {
@@ -157,6 +158,15 @@ impl Running {
             found
         })
         .await
+    }
+
+    /// The same if it is there already.
+    pub fn said(&self, mark: &str) -> Option<String> {
+        let output = self.output.lock().expect("not poisoned");
+        output.iter().find_map(|line| {
+            let (_, rest) = line.split_once(mark)?;
+            Some(rest.trim().to_owned())
+        })
     }
 
     /// Its exit status, if it has ended.
@@ -169,9 +179,14 @@ impl Running {
         until("the program ends", within, async || self.ended()).await
     }
 
+    /// Its log, with that of its earlier lives.
+    pub fn whole_log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// The end of its log.
     pub fn last_words(&self) -> String {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let log = self.whole_log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }

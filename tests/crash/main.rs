@@ -6,13 +6,20 @@
 //! repeats the kills of those scenarios that often (eight kills, or two stalls, a round) and prints the figures;
 //! `FOOTFALL_CRASH_SEED` draws other moments.
 
+mod backups;
+mod campaign;
 mod client;
+mod cluster;
 mod demo;
+mod engine;
 mod installation;
 mod killed;
+mod oracle;
 mod process;
+mod producers;
 mod stalled;
 mod starting;
+mod tenants;
 mod truth;
 mod writers;
 

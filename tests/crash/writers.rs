@@ -79,6 +79,12 @@ impl Writers {
         .await;
     }
 
+    /// Ids of the events that were answered 200 so far.
+    pub fn acknowledged(&self) -> HashSet<Uuid> {
+        let ledger = self.shared.ledger.lock().expect("not poisoned");
+        ledger.acknowledged.clone()
+    }
+
     /// Lets each finish what it has begun, and hands over what they know.
     pub async fn finish(self) -> Ledger {
         self.shared.stop.store(true, Ordering::Relaxed);

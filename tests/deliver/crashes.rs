@@ -1,6 +1,7 @@
 //! Steps are driven one by one, so a worker can die between any two of them.
 
 use footfall::store::batch::Table;
+use footfall::stream::Request;
 use footfall::worker::deliver::{DeliverError, DeliverOptions, Delivered, Step};
 
 use crate::harness::*;
@@ -15,21 +16,21 @@ async fn an_appended_batch_is_in_every_table_once() {
         let sent = events(project, n);
         world
             .stream
-            .append(project, Some("r"), sent.clone(), NOW)
+            .append(&Request::new(project, Some("r")), sent.clone(), NOW)
             .await
             .unwrap();
         // Sent again after a lost answer, and once more repacked without its request id.
         assert!(
             world
                 .stream
-                .append(project, Some("r"), sent.clone(), NOW)
+                .append(&Request::new(project, Some("r")), sent.clone(), NOW)
                 .await
                 .unwrap()
                 .replayed
         );
         let repacked = world
             .stream
-            .append(project, None, sent[..100].to_vec(), NOW)
+            .append(&Request::new(project, None), sent[..100].to_vec(), NOW)
             .await
             .unwrap();
         assert_eq!(repacked.duplicates.len(), 100);
@@ -51,7 +52,11 @@ async fn a_worker_that_dies_after_any_step_is_succeeded_without_loss_or_double()
             let sent = events(SHOP, 50);
             world
                 .stream
-                .append(SHOP, Some(&format!("{steps}/{request}")), sent.clone(), NOW)
+                .append(
+                    &Request::new(SHOP, Some(&format!("{steps}/{request}"))),
+                    sent.clone(),
+                    NOW,
+                )
                 .await
                 .unwrap();
             all.extend(sent);
@@ -100,7 +105,11 @@ async fn a_block_that_was_noted_but_never_attached_is_inserted_again() {
         ] {
             let world = World::new(1).await;
             let sent = events(SHOP, 120);
-            world.stream.append(SHOP, None, sent.clone(), NOW).await.unwrap();
+            world
+                .stream
+                .append(&Request::new(SHOP, None), sent.clone(), NOW)
+                .await
+                .unwrap();
             let mut dies = world.deliverer().own(0).await.unwrap().expect("the lease");
             for _ in 0..steps {
                 dies.step().await.unwrap();
@@ -120,7 +129,11 @@ async fn a_block_that_was_noted_but_never_attached_is_inserted_again() {
 async fn a_successor_of_a_repair_begins_with_the_repair() {
     let world = World::new(1).await;
     let sent = events(SHOP, 90);
-    world.stream.append(SHOP, None, sent.clone(), NOW).await.unwrap();
+    world
+        .stream
+        .append(&Request::new(SHOP, None), sent.clone(), NOW)
+        .await
+        .unwrap();
     let mut dies = world.deliverer().own(0).await.unwrap().expect("the lease");
     for _ in 0..2 {
         dies.step().await.unwrap();
@@ -164,7 +177,11 @@ async fn rows_that_are_refused_become_dead_letters_and_count_nowhere() {
     for place in [0, 33, 34, 72] {
         sent.insert(place, event(SHOP, "poison", "person-1", NOW, 0));
     }
-    world.stream.append(SHOP, None, sent, NOW).await.unwrap();
+    world
+        .stream
+        .append(&Request::new(SHOP, None), sent, NOW)
+        .await
+        .unwrap();
     let dies = world.deliverer();
     let mut dies = dies.own(0).await.unwrap().expect("the lease");
     for expected in [Step::Planned { seq: 1 }, Step::Inserted { table: Table::Events }] {
@@ -188,7 +205,11 @@ async fn rows_that_are_refused_become_dead_letters_and_count_nowhere() {
 async fn a_table_that_is_away_is_waited_for_and_then_checked() {
     let world = World::new(1).await;
     let sent = events(SHOP, 60);
-    world.stream.append(SHOP, None, sent.clone(), NOW).await.unwrap();
+    world
+        .stream
+        .append(&Request::new(SHOP, None), sent.clone(), NOW)
+        .await
+        .unwrap();
     let mut delivery = world.deliverer().own(0).await.unwrap().expect("the lease");
     delivery.step().await.unwrap();
     delivery.step().await.unwrap();
@@ -206,7 +227,11 @@ async fn a_table_that_is_away_is_waited_for_and_then_checked() {
 async fn a_redis_that_went_back_in_time_stops_the_shard() {
     let world = World::new(1).await;
     let sent = events(SHOP, 30);
-    world.stream.append(SHOP, None, sent, NOW).await.unwrap();
+    world
+        .stream
+        .append(&Request::new(SHOP, None), sent, NOW)
+        .await
+        .unwrap();
     world.drain(&world.deliverer()).await;
     world.redis_forgets(0).await;
     // Its numbers would begin again, and ClickHouse would drop the rows as duplicates.

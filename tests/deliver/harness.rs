@@ -21,7 +21,7 @@ static ENGINES: OnceCell<Engines> = OnceCell::const_new();
 static WORLDS: AtomicU32 = AtomicU32::new(0);
 
 async fn start() -> Engines {
-    let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("deliver");
+    let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME"));
     let _ = std::fs::remove_dir_all(&data_dir);
     let options = EngineOptions {
         program: env!("CARGO_BIN_EXE_footfall").into(),
@@ -37,8 +37,10 @@ async fn start() -> Engines {
 pub struct World {
     pub stream: EventStream,
     pub store: Store,
-    prefix: String,
-    redis_url: String,
+    pub prefix: String,
+    pub redis_url: String,
+    /// With the writer's password.
+    pub clickhouse_url: String,
     admin: clickhouse::Client,
 }
 
@@ -75,12 +77,18 @@ impl World {
             .with_url(&at.url)
             .with_user(&at.writer.user)
             .with_password(&at.writer.password)
-            .with_database(database);
+            .with_database(&database);
+        let host = at.url.trim_start_matches("http://");
+        let clickhouse_url = format!(
+            "http://{}:{}@{host}/{database}",
+            at.writer.user, at.writer.password
+        );
         World {
             stream,
             store,
             prefix,
             redis_url,
+            clickhouse_url,
             admin,
         }
     }
@@ -130,6 +138,17 @@ impl World {
         lease.and_then(|lease| Some(lease.split_once(':')?.0.to_owned()))
     }
 
+    /// Whether the projects of a commit are still to be told.
+    pub async fn announces(&self, shard: u16) -> bool {
+        let key = format!("{}st:{{s{shard}}}", self.prefix);
+        let mut command = redis::cmd("HEXISTS");
+        command.arg(key).arg("announce");
+        command
+            .query_async(&mut self.redis().await)
+            .await
+            .expect("hexists")
+    }
+
     /// Redis is restored from a copy that knows nothing of the shard.
     pub async fn redis_forgets(&self, shard: u16) {
         let key = format!("{}st:{{s{shard}}}", self.prefix);
@@ -147,20 +166,21 @@ impl World {
         }
     }
 
-    /// Every one of `events` is stored exactly once: raw, counts, sketches, active days; nothing waits.
-    pub async fn holds_exactly(&self, events: &[Event]) {
+    /// The id of every row of the raw table.
+    pub async fn stored_ids(&self) -> Vec<Uuid> {
         #[derive(clickhouse::Row, serde::Deserialize)]
         struct Id {
             #[serde(with = "clickhouse::serde::uuid")]
             id: Uuid,
         }
-        let stored: Vec<Id> = self
-            .admin
-            .query("SELECT id FROM events ORDER BY id")
-            .fetch_all()
-            .await
-            .expect("ids");
-        let mut stored: Vec<Uuid> = stored.into_iter().map(|row| row.id).collect();
+        let ids = self.admin.query("SELECT id FROM events");
+        let rows: Vec<Id> = ids.fetch_all().await.expect("ids");
+        rows.into_iter().map(|row| row.id).collect()
+    }
+
+    /// Every one of `events` is stored exactly once: raw, counts, sketches, active days; nothing waits.
+    pub async fn holds_exactly(&self, events: &[Event]) {
+        let mut stored = self.stored_ids().await;
         let mut expected: Vec<Uuid> = events.iter().map(|event| event.id).collect();
         stored.sort_unstable();
         expected.sort_unstable();

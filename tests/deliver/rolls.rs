@@ -1,5 +1,6 @@
 //! Compaction and rebuild change no number.
 
+use footfall::stream::Request;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,11 @@ async fn compaction_then_late_events_then_compaction_again() {
     for round in 0..3 {
         for _ in 0..3 {
             let sent = events(SHOP, 40);
-            world.stream.append(SHOP, None, sent.clone(), NOW).await.unwrap();
+            world
+                .stream
+                .append(&Request::new(SHOP, None), sent.clone(), NOW)
+                .await
+                .unwrap();
             world.drain(&deliverer).await;
             all.extend(sent);
         }
@@ -51,7 +56,11 @@ async fn compaction_then_late_events_then_compaction_again() {
 async fn a_day_is_rebuilt_from_raw_events() {
     let world = World::new(2).await;
     let sent = events(SHOP, 200);
-    world.stream.append(SHOP, None, sent.clone(), NOW).await.unwrap();
+    world
+        .stream
+        .append(&Request::new(SHOP, None), sent.clone(), NOW)
+        .await
+        .unwrap();
     world.drain(&world.deliverer()).await;
     let day = Day::of_utc(NOW);
     // Somebody's events are removed, as an erasure does it.

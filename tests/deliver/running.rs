@@ -1,5 +1,6 @@
 //! The worker as it runs in the product: leases, heartbeats, waking up, a graceful stop.
 
+use footfall::stream::Request;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -51,7 +52,11 @@ async fn workers_share_the_shards_and_hand_them_over_when_they_stop() {
     let (stop_first, first) = run(&world);
     let mut send = async || {
         let sent = events(SHOP, 100);
-        world.stream.append(SHOP, None, sent.clone(), NOW).await.unwrap();
+        world
+            .stream
+            .append(&Request::new(SHOP, None), sent.clone(), NOW)
+            .await
+            .unwrap();
         all.extend(sent);
         until("everything is delivered", async || {
             world.stream.as_of(NOW).await.unwrap().pending_rows == 0

@@ -1,6 +1,7 @@
 //! The engines as real processes: they start, they end with us, they come back, they keep what they have.
 
 mod access;
+mod attaching;
 mod processes;
 
 use std::path::Path;

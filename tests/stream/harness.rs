@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use footfall::event::{Day, Event, ProjectNumber};
+use footfall::stream::ledger::Waited;
+use footfall::stream::shard::{Commit, DeadRow};
 use footfall::stream::{EventStream, StreamOptions};
 use uuid::Uuid;
 
@@ -138,6 +140,17 @@ pub async fn waiting(stream: &EventStream) -> u64 {
     rows
 }
 
+/// The end of a batch whose rows were noted as nobody's.
+pub fn committed(seq: u64, rows_stored: u64, dead: &[DeadRow]) -> Commit<'_> {
+    Commit {
+        seq,
+        rows_stored,
+        dead,
+        projects: &[SHOP],
+        waited: &[],
+    }
+}
+
 /// Plans and commits everything that waits in shard 0, as a worker whose inserts all went well.
 pub async fn drain(stream: &EventStream) {
     let got = stream.acquire(0, &owner("drain"), TTL).await.unwrap().unwrap();
@@ -147,12 +160,23 @@ pub async fn drain(stream: &EventStream) {
         .unwrap();
     let rows: u64 = entries.iter().map(|entry| entry.rows).sum();
     let kept: usize = entries.iter().map(|entry| entry.kept().unwrap().len()).sum();
+    let waited: Vec<Waited> = entries
+        .iter()
+        .filter_map(|entry| entry.waited().unwrap())
+        .collect();
     let plan = stream
         .plan(&got.lease, &entries.last().unwrap().id, rows, 1, 0)
         .await
+        .unwrap()
         .unwrap();
     stream
-        .commit(&got.lease, plan.seq, kept as u64, &[], &[SHOP])
+        .commit(
+            &got.lease,
+            Commit {
+                waited: &waited,
+                ..committed(plan.seq, kept as u64, &[])
+            },
+        )
         .await
         .unwrap();
     stream.announce(&got.lease).await.unwrap();

@@ -2,5 +2,6 @@
 //! is sent on, fenced when the lease is lost.
 
 mod harness;
+mod ledger;
 mod owning;
 mod taking;

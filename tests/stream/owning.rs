@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use footfall::event::{Day, Event};
 use footfall::stream::rebuild::{Rebuild, RollupKind};
-use footfall::stream::shard::DeadRow;
-use footfall::stream::{APPEND_TIMEOUT, EventStream, StreamError, StreamOptions};
+use footfall::stream::shard::{Commit, DeadRow};
+use footfall::stream::{APPEND_TIMEOUT, EventStream, Request, StreamError, StreamOptions};
 
 use crate::harness::*;
 
@@ -14,7 +14,7 @@ async fn whoever_lost_the_lease_can_neither_plan_nor_try_nor_commit() {
     let redis = Redis::start().await;
     let stream = redis.stream().await;
     stream
-        .append(SHOP, None, events("ann", 0..10), NOW)
+        .append(&Request::new(SHOP, None), events("ann", 0..10), NOW)
         .await
         .unwrap();
     let mut old = stream.acquire(0, &owner("old"), TTL).await.unwrap().unwrap();
@@ -29,7 +29,7 @@ async fn whoever_lost_the_lease_can_neither_plan_nor_try_nor_commit() {
         .pop()
         .unwrap()
         .id;
-    let planned = stream.plan(&old.lease, &end, 10, 1, 0).await.unwrap();
+    let planned = stream.plan(&old.lease, &end, 10, 1, 0).await.unwrap().unwrap();
 
     redis.run("DEL t:lease:{s0}"); // ran out
     let new = stream.acquire(0, &owner("new"), TTL).await.unwrap().unwrap();
@@ -39,7 +39,7 @@ async fn whoever_lost_the_lease_can_neither_plan_nor_try_nor_commit() {
     fenced(stream.plan(&old.lease, &end, 10, 1, 0).await.map(drop));
     fenced(stream.try_again(&old.lease, planned.seq).await.map(drop));
     fenced(stream.mark_split(&old.lease, planned.seq).await);
-    fenced(stream.commit(&old.lease, planned.seq, 10, &[], &[SHOP]).await);
+    fenced(stream.commit(&old.lease, committed(planned.seq, 10, &[])).await);
     stream.release(&old.lease).await.unwrap();
     assert!(
         stream.acquire(0, &owner("old"), TTL).await.unwrap().is_none(),
@@ -48,10 +48,10 @@ async fn whoever_lost_the_lease_can_neither_plan_nor_try_nor_commit() {
 
     assert_eq!(stream.try_again(&new.lease, planned.seq).await.unwrap(), 1);
     stream
-        .commit(&new.lease, planned.seq, 10, &[], &[SHOP])
+        .commit(&new.lease, committed(planned.seq, 10, &[]))
         .await
         .unwrap();
-    let twice = stream.commit(&new.lease, planned.seq, 10, &[], &[SHOP]).await;
+    let twice = stream.commit(&new.lease, committed(planned.seq, 10, &[])).await;
     assert!(matches!(twice, Err(StreamError::Stale { seq: 1, .. })));
     assert_eq!(waiting(&stream).await, 0);
 }
@@ -62,15 +62,23 @@ async fn a_written_plan_wins_over_another_boundary() {
     let stream = redis.stream().await;
     for request in ["a", "b"] {
         stream
-            .append(SHOP, Some(request), events(request, 0..5), NOW)
+            .append(&Request::new(SHOP, Some(request)), events(request, 0..5), NOW)
             .await
             .unwrap();
     }
     let got = stream.acquire(0, &owner("w"), TTL).await.unwrap().unwrap();
     let entries = stream.read_range(0, "0-0", None, 1_000, 1 << 20).await.unwrap();
-    let first = stream.plan(&got.lease, &entries[0].id, 5, 1, 0).await.unwrap();
+    let first = stream
+        .plan(&got.lease, &entries[0].id, 5, 1, 0)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(
-        stream.plan(&got.lease, &entries[1].id, 10, 2, 0).await.unwrap(),
+        stream
+            .plan(&got.lease, &entries[1].id, 10, 2, 0)
+            .await
+            .unwrap()
+            .unwrap(),
         first
     );
     assert_eq!(
@@ -86,9 +94,11 @@ async fn a_written_plan_wins_over_another_boundary() {
         event: event(SHOP, "a", 0),
         code: 33,
         message: "cannot read".into(),
+        source: "native curl/8.5.0".into(),
+        received_at: NOW,
     };
     stream
-        .commit(&got.lease, first.seq, 4, &[dead], &[SHOP])
+        .commit(&got.lease, committed(first.seq, 4, &[dead]))
         .await
         .unwrap();
     let counters = stream.shard_counters(0).await.unwrap();
@@ -112,7 +122,10 @@ async fn a_written_plan_wins_over_another_boundary() {
 async fn a_new_owner_announces_what_the_last_one_committed() {
     let redis = Redis::start().await;
     let stream = redis.stream().await;
-    stream.append(SHOP, None, events("ann", 0..5), NOW).await.unwrap();
+    stream
+        .append(&Request::new(SHOP, None), events("ann", 0..5), NOW)
+        .await
+        .unwrap();
     let dead = stream.acquire(0, &owner("dead"), TTL).await.unwrap().unwrap();
     let end = stream
         .read_range(0, "0-0", None, 100, 1 << 20)
@@ -121,9 +134,15 @@ async fn a_new_owner_announces_what_the_last_one_committed() {
         .pop()
         .unwrap()
         .id;
-    let plan = stream.plan(&dead.lease, &end, 5, 1, 0).await.unwrap();
+    let plan = stream.plan(&dead.lease, &end, 5, 1, 0).await.unwrap().unwrap();
     stream
-        .commit(&dead.lease, plan.seq, 5, &[], &[SHOP, BLOG])
+        .commit(
+            &dead.lease,
+            Commit {
+                projects: &[SHOP, BLOG],
+                ..committed(plan.seq, 5, &[])
+            },
+        )
         .await
         .unwrap();
     assert_eq!(stream.rev(SHOP).await.unwrap(), 0);
@@ -157,7 +176,10 @@ async fn as_of_is_the_receipt_of_the_first_row_that_waits() {
             received_at: at,
             ..event(SHOP, person, 1)
         };
-        stream.append(SHOP, None, vec![row], NOW).await.unwrap();
+        stream
+            .append(&Request::new(SHOP, None), vec![row], NOW)
+            .await
+            .unwrap();
     }
     let behind = stream.as_of(NOW).await.unwrap();
     assert_eq!((behind.as_of, behind.pending_rows), (NOW - 70_000, 3));
@@ -233,15 +255,16 @@ async fn a_rebuild_asked_for_while_it_runs_runs_once_more() {
 async fn workers_count_each_other_and_wake_on_entries() {
     let redis = Redis::start().await;
     let stream = redis.stream().await;
-    assert_eq!(stream.heartbeat("a").await.unwrap(), 1);
-    assert_eq!(stream.heartbeat("b").await.unwrap(), 2);
+    assert_eq!(stream.heartbeat("a", TTL).await.unwrap(), 1);
+    assert_eq!(stream.heartbeat("b", TTL).await.unwrap(), 2);
     stream.sign_off("a").await.unwrap();
-    assert_eq!(stream.heartbeat("b").await.unwrap(), 1);
+    assert_eq!(stream.heartbeat("b", TTL).await.unwrap(), 1);
 
     let mut waiter = stream.waiter(0);
     assert!(!waiter.entry_after("0-0", Duration::from_millis(5)).await.unwrap());
     let wait = waiter.entry_after("0-0", Duration::from_secs(60));
-    let append = stream.append(SHOP, None, events("ann", 0..1), NOW);
+    let request = Request::new(SHOP, None);
+    let append = stream.append(&request, events("ann", 0..1), NOW);
     let (woken, appended) = tokio::join!(wait, append);
     assert!(woken.unwrap() && appended.is_ok());
 }

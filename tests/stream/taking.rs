@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use footfall::event::{Event, flag};
-use footfall::stream::{AppendError, EventStream, StreamOptions};
+use footfall::stream::{AppendError, EventStream, Request, StreamOptions};
 use uuid::Uuid;
 
 use crate::harness::*;
@@ -35,14 +35,14 @@ async fn a_request_sent_again_after_a_lost_answer_is_stored_once() {
     };
     assert!(
         !stream
-            .append(SHOP, Some("r"), sent(1), NOW)
+            .append(&Request::new(SHOP, Some("r")), sent(1), NOW)
             .await
             .unwrap()
             .replayed
     );
     assert!(
         stream
-            .append(SHOP, Some("r"), sent(2), NOW + 60_000)
+            .append(&Request::new(SHOP, Some("r")), sent(2), NOW + 60_000)
             .await
             .unwrap()
             .replayed
@@ -61,7 +61,11 @@ async fn a_careless_request_id_swallows_nobody_elses_events() {
         (SHOP, "ann", 3),
     ] {
         let answer = stream
-            .append(project, Some("1"), vec![event(project, person, id)], NOW)
+            .append(
+                &Request::new(project, Some("1")),
+                vec![event(project, person, id)],
+                NOW,
+            )
             .await
             .unwrap();
         assert!(
@@ -77,11 +81,15 @@ async fn ids_repacked_into_another_request_are_dropped_within_the_window() {
     let redis = Redis::start().await;
     let stream = redis.stream().await;
     stream
-        .append(SHOP, Some("a"), events("ann", 0..3), NOW)
+        .append(&Request::new(SHOP, Some("a")), events("ann", 0..3), NOW)
         .await
         .unwrap();
     let again = stream
-        .append(SHOP, Some("b"), events("ann", 1..5), NOW + 3_599_000)
+        .append(
+            &Request::new(SHOP, Some("b")),
+            events("ann", 1..5),
+            NOW + 3_599_000,
+        )
         .await
         .unwrap();
     assert_eq!(again.duplicates, [Uuid::from_u128(1), Uuid::from_u128(2)]);
@@ -89,7 +97,7 @@ async fn ids_repacked_into_another_request_are_dropped_within_the_window() {
     // The same id from another person, or in another project, is another event.
     assert!(
         stream
-            .append(SHOP, None, events("bob", 1..2), NOW)
+            .append(&Request::new(SHOP, None), events("bob", 1..2), NOW)
             .await
             .unwrap()
             .duplicates
@@ -97,7 +105,7 @@ async fn ids_repacked_into_another_request_are_dropped_within_the_window() {
     );
     assert!(
         stream
-            .append(BLOG, None, vec![event(BLOG, "ann", 1)], NOW)
+            .append(&Request::new(BLOG, None), vec![event(BLOG, "ann", 1)], NOW)
             .await
             .unwrap()
             .duplicates
@@ -116,7 +124,11 @@ async fn ids_repacked_into_another_request_are_dropped_within_the_window() {
     assert_eq!((counters.rows_in, counters.rows_dup), (7, 2));
 
     let later = stream
-        .append(SHOP, Some("c"), events("ann", 0..1), NOW + 3 * 3_600_000)
+        .append(
+            &Request::new(SHOP, Some("c")),
+            events("ann", 0..1),
+            NOW + 3 * 3_600_000,
+        )
         .await
         .unwrap();
     assert!(later.duplicates.is_empty(), "the window is over");
@@ -128,14 +140,22 @@ async fn the_window_knows_every_id_of_a_person_with_very_many() {
     let stream = redis.stream().await;
     for start in (0..60_000).step_by(1_000) {
         let answer = stream
-            .append(SHOP, None, events("robot", start..start + 1_000), NOW)
+            .append(
+                &Request::new(SHOP, None),
+                events("robot", start..start + 1_000),
+                NOW,
+            )
             .await
             .unwrap();
         assert!(answer.duplicates.is_empty());
     }
     for start in [0, 250, 400, 30_000, 59_000] {
         let answer = stream
-            .append(SHOP, None, events("robot", start..start + 1_000), NOW)
+            .append(
+                &Request::new(SHOP, None),
+                events("robot", start..start + 1_000),
+                NOW,
+            )
             .await
             .unwrap();
         assert_eq!(answer.duplicates.len(), 1_000, "from {start}");
@@ -166,17 +186,21 @@ async fn a_full_stream_refuses_but_still_knows_what_it_took() {
     .unwrap();
     for request in ["a", "b"] {
         stream
-            .append(SHOP, Some(request), vec![event(SHOP, request, 1)], NOW)
+            .append(
+                &Request::new(SHOP, Some(request)),
+                vec![event(SHOP, request, 1)],
+                NOW,
+            )
             .await
             .unwrap();
     }
     let refused = stream
-        .append(SHOP, Some("c"), vec![event(SHOP, "c", 1)], NOW)
+        .append(&Request::new(SHOP, Some("c")), vec![event(SHOP, "c", 1)], NOW)
         .await;
     assert_eq!(refused, Err(AppendError::Full));
     assert!(
         stream
-            .append(SHOP, Some("b"), vec![event(SHOP, "b", 1)], NOW)
+            .append(&Request::new(SHOP, Some("b")), vec![event(SHOP, "b", 1)], NOW)
             .await
             .unwrap()
             .replayed
@@ -184,7 +208,7 @@ async fn a_full_stream_refuses_but_still_knows_what_it_took() {
 
     drain(&stream).await;
     let answer = stream
-        .append(SHOP, Some("c"), vec![event(SHOP, "c", 1)], NOW)
+        .append(&Request::new(SHOP, Some("c")), vec![event(SHOP, "c", 1)], NOW)
         .await
         .unwrap();
     assert!(answer.duplicates.is_empty(), "a refused request marked no id");
@@ -195,20 +219,24 @@ async fn at_maxmemory_appends_are_refused_whole_and_workers_drain() {
     let redis = Redis::start().await;
     let stream = redis.stream().await;
     stream
-        .append(SHOP, Some("a"), events("ann", 0..10), NOW)
+        .append(&Request::new(SHOP, Some("a")), events("ann", 0..10), NOW)
         .await
         .unwrap();
     redis.run("CONFIG SET maxmemory 1");
-    let refused = stream.append(SHOP, Some("b"), events("bob", 0..10), NOW).await;
+    let refused = stream
+        .append(&Request::new(SHOP, Some("b")), events("bob", 0..10), NOW)
+        .await;
     assert!(
         matches!(&refused, Err(AppendError::Unavailable(why)) if why.contains("OOM")),
         "{refused:?}"
     );
-    drain(&stream).await;
+    // A worker that starts only now drains as well: nobody else makes room.
+    let started = redis.stream().await;
+    drain(&started).await;
     assert_eq!(waiting(&stream).await, 0);
     redis.run("CONFIG SET maxmemory 0");
     let answer = stream
-        .append(SHOP, Some("b"), events("bob", 0..10), NOW)
+        .append(&Request::new(SHOP, Some("b")), events("bob", 0..10), NOW)
         .await
         .unwrap();
     assert_eq!((answer.replayed, answer.duplicates.len()), (false, 0));
@@ -219,14 +247,14 @@ async fn a_killed_redis_keeps_what_it_acknowledged_and_is_found_again() {
     let mut redis = Redis::start().await;
     let stream = redis.stream().await;
     stream
-        .append(SHOP, Some("a"), events("ann", 0..10), NOW)
+        .append(&Request::new(SHOP, Some("a")), events("ann", 0..10), NOW)
         .await
         .unwrap();
     redis.killed_and_restarted().await;
     let deadline = Instant::now() + Duration::from_secs(20);
     // The first call may still meet the dead connection; the client then repeats its request.
     while stream
-        .append(SHOP, Some("b"), events("bob", 0..10), NOW)
+        .append(&Request::new(SHOP, Some("b")), events("bob", 0..10), NOW)
         .await
         .is_err()
     {
@@ -234,7 +262,7 @@ async fn a_killed_redis_keeps_what_it_acknowledged_and_is_found_again() {
     }
     assert!(
         stream
-            .append(SHOP, Some("a"), events("ann", 0..10), NOW)
+            .append(&Request::new(SHOP, Some("a")), events("ann", 0..10), NOW)
             .await
             .unwrap()
             .replayed

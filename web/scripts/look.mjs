@@ -1,6 +1,6 @@
 /**
  * Looks at every page in a real browser against the mock server: screenshots, axe, console, layout overflow.
- * `npm run build && npm run look -- [folder for the pictures]`; fails when there is anything to complain about.
+ * `npm run build && npm run look -- [folder for the pictures [beginning of page names]]`; fails when there is anything to complain about.
  */
 import { mkdirSync } from "node:fs";
 import AxeBuilder from "@axe-core/playwright";
@@ -8,6 +8,8 @@ import { chromium } from "playwright-core";
 import { serve } from "../test/mock-server.mjs";
 
 const pictures = process.argv[2];
+/** Only pages whose names begin so. */
+const only = process.argv[3] ?? "";
 if (pictures) mkdirSync(pictures, { recursive: true });
 const complaints = [];
 
@@ -34,6 +36,54 @@ const PAGES = [
   ["events", "/p/1/events", async (page) => page.getByTestId("live-row").first().waitFor()],
   ["events-open", "/p/1/events?event=purchase", async (page) => page.getByTestId("live-row").first().getByRole("button").first().click()],
   ["events-none", "/p/1/events?event=unheard_of", async (page) => page.getByText("No such events").waitFor()],
+  ["health", "/p/1/health", async (page) => page.getByTestId("ledger-equation").waitFor()],
+  ["health-point", "/p/1/health?span=1h", async (page) => page.getByRole("slider").focus()],
+  ["health-month", "/p/1/health?span=30d", async (page) => page.getByTestId("ledger-equation").waitFor()],
+  ["health-table", "/p/1/health?span=7d", async (page) => page.getByRole("button", { name: /View as table/ }).click()],
+  ["health-time", "/p/1/health", async (page) => page.getByRole("button", { name: /^Time/ }).click()],
+  ["health-empty", "/p/3/health", async (page) => page.getByText("Nothing arrived", { exact: true }).waitFor()],
+  ["rejected", "/p/1/health?view=rejected", async (page) => page.getByTestId("rejected-row").first().waitFor()],
+  ["rejected-open", "/p/1/health?view=rejected&code=wrong_type", async (page) => page.getByTestId("rejected-row").first().getByRole("button").first().click()],
+  ["rejected-none", "/p/1/health?view=rejected&code=too_deep", async (page) => page.getByText("None with this reason").waitFor()],
+  ["letters", "/p/1/health?view=letters", async (page) => page.getByTestId("letter-row").first().waitFor()],
+  ["letters-viewer", "/p/2/health?view=letters", async (page) => page.getByTestId("letter-row").first().getByRole("button").first().click()],
+  [
+    "letters-open",
+    "/p/1/health?view=letters",
+    async (page) => {
+      await page.getByTestId("letter-row").first().getByRole("button").first().click();
+      await page.getByTestId("letter-event").waitFor();
+    },
+  ],
+  [
+    "letters-discard",
+    "/p/1/health?view=letters",
+    async (page) => {
+      await page.getByTestId("letter-row").nth(1).getByRole("button").first().click();
+      await page.getByRole("button", { name: "Discard" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Discard event" }).click();
+      await page.getByText("The ledger counts it as such").waitFor();
+      await page.getByTestId("letter-row").first().getByRole("button").first().click();
+      await page.getByRole("button", { name: "Discard" }).click();
+    },
+  ],
+  [
+    "letters-none",
+    "/p/1/health?view=letters",
+    async (page) => {
+      await page.getByRole("button", { name: /^Replay all/ }).click();
+      await page.getByText("No dead letters").waitFor();
+    },
+  ],
+  ["audit", "/p/1/health?view=audit", async (page) => page.getByTestId("audit-check").click()],
+  [
+    "audit-differs",
+    "/p/1/health?view=audit",
+    async (page) => {
+      await page.getByTestId("audit-check").click();
+      await page.getByText("Days that differ").waitFor();
+    },
+  ],
   ["settings", "/p/1/settings", async (page) => page.getByText("Warehouse export").waitFor()],
   ["settings-key", "/p/1/settings", async (page) => page.getByRole("button", { name: "New key" }).click()],
   ["settings-viewer", "/p/2/settings", async (page) => page.getByText("Your role here").waitFor()],
@@ -93,7 +143,7 @@ for (const scheme of ["light", "dark"]) {
     await page.getByTestId("login-password").fill("footfall-demo");
     await page.getByTestId("login-submit").click();
     await page.getByTestId("card-dau").waitFor();
-    for (const [what, path, prepare] of PAGES) {
+    for (const [what, path, prepare] of PAGES.filter(([one]) => one.startsWith(only))) {
       where = what;
       await page.goto(mock.url + path);
       try {

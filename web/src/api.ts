@@ -1,6 +1,6 @@
 /**
- * Every call to the server, typed by the OpenAPI document. The only file that knows paths and the shapes of requests:
- * pages know the functions and types below.
+ * Calls to the server, typed by the OpenAPI document: accounts, projects, questions. Only this file, `api-health.ts` and
+ * `api-privacy.ts` know paths and the shapes of requests: pages know their functions and types.
  */
 import createClient from "openapi-fetch";
 import { authorizedFetch, setToken } from "./access";
@@ -77,14 +77,14 @@ export class ApiProblem extends Error {
   }
 }
 
-const client = createClient<paths>({
+export const client = createClient<paths>({
   baseUrl: location.origin,
   fetch: authorizedFetch,
   querySerializer: { array: { style: "form", explode: true } },
 });
 
 /** The body of a successful answer; throws an [`ApiProblem`] otherwise. */
-async function body<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+export async function body<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   let answer;
   try {
     answer = await call;
@@ -96,7 +96,8 @@ async function body<T>(call: Promise<{ data?: T; error?: unknown; response: Resp
   return answer.data as T;
 }
 
-const at = (id: string) => ({ path: { id } });
+/** The parameters of a path that names one thing. */
+export const at = (id: string) => ({ path: { id } });
 
 // Accounts
 
@@ -131,6 +132,21 @@ export const removeMember = (organization: string, user_id: string) =>
     client.DELETE("/v1/organizations/{id}/members/{user_id}", { params: { path: { id: organization, user_id } } }),
   );
 
+export const changeRole = (organization: string, user_id: string, role: Member["role"]): Promise<Member> =>
+  body(
+    client.PATCH("/v1/organizations/{id}/members/{user_id}", {
+      params: { path: { id: organization, user_id } },
+      body: { role },
+    }),
+  );
+
+/** Ends all other sessions of the caller. */
+export const changePassword = (current_password: string, new_password: string) =>
+  body(client.POST("/v1/me/password", { body: { current_password, new_password } }));
+
+export const createOrganization = (name: string): Promise<Me["organizations"][number]> =>
+  body(client.POST("/v1/organizations", { body: { name } }));
+
 // Projects and keys
 
 export const createProject = (organization_id: string, name: string, timezone: string): Promise<Project> =>
@@ -138,6 +154,10 @@ export const createProject = (organization_id: string, name: string, timezone: s
 
 export const updateProject = (id: string, change: { name?: string; timezone?: string }): Promise<Project> =>
   body(client.PATCH("/v1/projects/{id}", { params: at(id), body: change }));
+
+/** `confirm`: the project's exact name. */
+export const deleteProject = (id: string, confirm: string) =>
+  body(client.DELETE("/v1/projects/{id}", { params: { ...at(id), query: { confirm } } }));
 
 export const keys = async (project: string): Promise<Key[]> =>
   (await body(client.GET("/v1/projects/{id}/keys", { params: at(project) }))).data;

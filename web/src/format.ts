@@ -15,6 +15,11 @@ export function count(value: number | null | undefined): string {
   return value == null ? NONE : whole.format(value);
 }
 
+/** A difference of counts with its sign: `+3`, `−12`, `0`. */
+export function signed(value: number): string {
+  return value === 0 ? "0" : `${value > 0 ? "+" : "−"}${whole.format(Math.abs(value))}`;
+}
+
 /** A count where there is little room: `950`, `12.3K`. */
 export function shortCount(value: number): string {
   return compact.format(value);
@@ -99,13 +104,8 @@ export function hour(instant: string, zone: string): string {
   );
 }
 
-/** How long ago, for people: `just now`, `4 min ago`, `3 h ago`, then the date. */
-export function ago(instant: string, nowMs: number, zone: string): string {
-  const seconds = Math.round((nowMs - Date.parse(instant)) / 1_000);
-  if (seconds < 5) return "just now";
-  if (seconds < 60) return `${seconds} s ago`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h ago`;
+/** Date, hour and minute of an instant in a zone: `23 Nov, 14:03`. */
+export function minute(instant: string, zone: string): string {
   return new Intl.DateTimeFormat("en-GB", {
     ...zoned(zone),
     day: "numeric",
@@ -113,6 +113,23 @@ export function ago(instant: string, nowMs: number, zone: string): string {
     hour: "2-digit",
     minute: "2-digit",
   }).format(new Date(instant));
+}
+
+/** The day in which an instant lies in a zone: `23 Nov`, `Mon, 23 Nov`. */
+export function dayOf(instant: string, zone: string, withWeekday = false): string {
+  const options: Intl.DateTimeFormatOptions = { ...zoned(zone), day: "numeric", month: "short" };
+  if (withWeekday) options.weekday = "short";
+  return new Intl.DateTimeFormat("en-GB", options).format(new Date(instant));
+}
+
+/** How long ago, for people: `just now`, `4 min ago`, `3 h ago`, then the date. */
+export function ago(instant: string, nowMs: number, zone: string): string {
+  const seconds = Math.round((nowMs - Date.parse(instant)) / 1_000);
+  if (seconds < 5) return "just now";
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h ago`;
+  return minute(instant, zone);
 }
 
 /** A relative standard error as people read it: `± 0.8 %`. */

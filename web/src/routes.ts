@@ -4,7 +4,7 @@
  */
 
 /** Pages inside a project, in the order of the navigation. */
-export const PROJECT_PAGES = ["overview", "funnels", "events", "settings"] as const;
+export const PROJECT_PAGES = ["overview", "funnels", "events", "health", "settings"] as const;
 export type ProjectPage = (typeof PROJECT_PAGES)[number];
 
 export type Route =
@@ -55,5 +55,6 @@ export const PAGE_NAMES: Record<ProjectPage, string> = {
   overview: "Overview",
   funnels: "Funnels",
   events: "Events",
+  health: "Data health",
   settings: "Settings",
 };

@@ -9,6 +9,7 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import * as health from "./mock-health.mjs";
 import * as world from "./mock-world.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -18,7 +19,7 @@ const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", "
 
 /** Starts listening; gives the address and how to stop. */
 export function serve({ port = 0, setup = false, fail = false, slow = 0 } = {}) {
-  const state = { setup, tokens: new Set(), cookie: null, started: new Map(), streams: new Set(), keys: world.keys() };
+  const state = { setup, tokens: new Set(), cookie: null, started: new Map(), streams: new Set(), keys: world.keys(), letters: health.letters(), audits: 0 };
   const server = createServer((request, response) => {
     answer(request, response, state, { fail, slow }).catch((error) => problem(response, 500, "internal", String(error)));
   });
@@ -84,7 +85,26 @@ async function answer(request, response, state, { fail, slow }) {
     const data = body.kind === "funnel" ? world.funnel(body) : world.conversion(body);
     return json(response, 200, { kind: body.kind, data, meta: world.meta(project, body, false) });
   }
+  if (rest === "ledger") return json(response, 200, health.ledger(project, url.searchParams, empty));
+  if (rest === "rejections") return json(response, 200, health.rejections(url.searchParams, project.number !== 1));
+  // Every second look finds something.
+  if (rest === "audit") return json(response, 200, health.audit(project, state.audits++ % 2 === 0));
+  if (rest.startsWith("dead-letters")) return letters(request.method, rest.split("/").slice(1), project, response, state);
   return problem(response, 404, "not_found", `No route ${url.pathname}`);
+}
+
+function letters(method, [letter, action], project, response, state) {
+  const items = project.number === 3 ? [] : state.letters;
+  if (!letter) return json(response, 200, { items, next_cursor: null, total: items.length });
+  if (letter === "replay") {
+    state.letters = [];
+    return json(response, 200, { replayed: items.length });
+  }
+  const found = items.find((one) => one.id === letter);
+  if (!found) return problem(response, 404, "not_found", "There is no such dead letter: it may have been replayed meanwhile.");
+  if (method === "GET") return json(response, 200, health.whole(found));
+  state.letters = items.filter((one) => one !== found);
+  return response.writeHead(action === "replay" ? 202 : 204).end();
 }
 
 function auth(route, body, request, response, state) {

@@ -7,7 +7,7 @@ const msOf = (date) => Date.parse(`${date}T00:00:00Z`);
 const today = () => new Intl.DateTimeFormat("en-CA", { timeZone: ZONE }).format(Date.now());
 
 /** A number in 0..1 that depends on the text only. */
-function chance(text) {
+export function chance(text) {
   let hash = 2_166_136_261;
   for (const sign of text) hash = Math.imul(hash ^ sign.codePointAt(0), 16_777_619);
   hash ^= hash >>> 15;

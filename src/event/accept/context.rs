@@ -78,6 +78,11 @@ impl Context {
         Ok(context)
     }
 
+    /// The sending library, `name/version`; empty when absent.
+    pub fn sender(&self) -> &str {
+        self.library.as_deref().unwrap_or_default()
+    }
+
     /// The sending library, else the default's.
     pub(super) fn library<'a>(&'a self, default: &'a Context) -> &'a str {
         self.library

@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
 -- Ends a batch in one step: done, plan away, entries trimmed, dead rows kept, counted, to be announced.
--- KEYS 1 st  2 ev  3 dlq
--- ARGV 1 epoch  2 seq  3 rows stored  4 projects to announce (comma-separated)
---      5.. for each dead row: batch, code, message, packed row
+-- KEYS 1 st  2 ev  3 dlq  4 pend
+-- ARGV 1 epoch  2 seq  3 rows stored  4 projects to announce (comma-separated)  5 dead rows
+--      6.. for each dead row: batch, code, message, packed row, source, receipt
+--      then pairs: field of pend, rows that no longer wait
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 'FENCED' end
 if redis.call('HGET', KEYS[1], 'p_seq') ~= ARGV[2] then return 'STALE' end
 local to = redis.call('HGET', KEYS[1], 'p_to')
@@ -10,10 +11,14 @@ redis.call('HSET', KEYS[1], 'seq', ARGV[2], 'done', to)
 redis.call('HDEL', KEYS[1], 'p_seq', 'p_to', 'p_n', 'p_v', 'p_k', 'p_try', 'split')
 local ms, n = string.match(to, '^(%d+)-(%d+)$')
 redis.call('XTRIM', KEYS[2], 'MINID', '=', ms .. '-' .. string.format('%d', tonumber(n) + 1))
-local dead = 0
-for i = 5, #ARGV, 4 do
-  redis.call('XADD', KEYS[3], '*', 'batch', ARGV[i], 'code', ARGV[i + 1], 'message', ARGV[i + 2], 'p', ARGV[i + 3])
-  dead = dead + 1
+local dead = tonumber(ARGV[5])
+for i = 6, 5 + 6 * dead, 6 do
+  redis.call('XADD', KEYS[3], '*', 'batch', ARGV[i], 'code', ARGV[i + 1], 'message', ARGV[i + 2],
+    'p', ARGV[i + 3], 's', ARGV[i + 4], 't', ARGV[i + 5])
+end
+for i = 6 + 6 * dead, #ARGV, 2 do
+  local left = redis.call('HINCRBY', KEYS[4], ARGV[i], '-' .. ARGV[i + 1])
+  if left == 0 then redis.call('HDEL', KEYS[4], ARGV[i]) end
 end
 redis.call('HINCRBY', KEYS[1], 'rows_out', ARGV[3])
 if dead > 0 then redis.call('HINCRBY', KEYS[1], 'rows_dead', dead) end

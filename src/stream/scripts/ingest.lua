@@ -1,10 +1,12 @@
 #!lua
 -- Takes one entry: one request's events of one shard. Without allow-oom: at maxmemory, on a replica or
 -- without replicas the whole script is refused, so nothing is half-stored.
--- KEYS  1 ev  2 idem  3 st
+-- An entry without rows carries notes for the ledger only.
+-- KEYS  1 ev  2 idem  3 st  4 pend
 -- ARGV  1 most entries  2 seconds a request key lives (0: no request key)  3 rows  4 packed rows
 --       5 unpacked bytes  6 earliest received_at  7 now ms  8 window ms (0: off)  9 prefix of seen keys
---       10.. for each row: bucket, id ('' and '' when the id was given at capture)
+--       10 source  11 field of pend ('' without rows)  12 notes  13 client sequences ('' and '' for none)
+--       14.. for each row: bucket, id ('' and '' when the id was given at capture)
 local keyed = ARGV[2] ~= '0'
 if keyed then
   local before = redis.call('GET', KEYS[2])
@@ -43,7 +45,7 @@ if window > 0 then
 
   local people, order = {}, {}
   for row = 0, rows - 1 do
-    local bucket, id = ARGV[10 + 2 * row], ARGV[11 + 2 * row]
+    local bucket, id = ARGV[14 + 2 * row], ARGV[15 + 2 * row]
     if bucket ~= '' then
       if not people[bucket] then people[bucket] = {rows = {}, ids = {}}; order[#order + 1] = bucket end
       local p = people[bucket]
@@ -85,8 +87,15 @@ end
 -- row is a duplicate: the entry is what the request key points to.
 table.sort(dropped)
 local d = table.concat(dropped, ',')
-local entry = redis.call('XADD', KEYS[1], '*', 'n', ARGV[3], 'p', ARGV[4], 'd', d, 'b', ARGV[5], 't', ARGV[6])
+local fields = {'n', ARGV[3], 'p', ARGV[4], 'd', d, 'b', ARGV[5], 't', ARGV[6], 's', ARGV[10]}
+if ARGV[12] ~= '' then fields[#fields + 1] = 'l'; fields[#fields + 1] = ARGV[12] end
+if ARGV[13] ~= '' then fields[#fields + 1] = 'q'; fields[#fields + 1] = ARGV[13] end
+local entry = redis.call('XADD', KEYS[1], '*', unpack(fields))
 if keyed then redis.call('SET', KEYS[2], entry, 'EX', ARGV[2]) end
-redis.call('HINCRBY', KEYS[3], 'rows_in', rows - #dropped)
+local kept = rows - #dropped
+if kept > 0 then
+  redis.call('HINCRBY', KEYS[3], 'rows_in', kept)
+  redis.call('HINCRBY', KEYS[4], ARGV[11], kept)
+end
 if #dropped > 0 then redis.call('HINCRBY', KEYS[3], 'rows_dup', #dropped) end
 return {'ok', entry, d}

@@ -13,6 +13,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use footfall::app::{MetricsPage, Rooms, router};
+use footfall::capture::CaptureLedger;
 use footfall::clock::Clock;
 use footfall::config::Role;
 use footfall::event::{Day, ProjectNumber};
@@ -61,6 +62,7 @@ impl World {
             stream: engines::stream(&format!("it{number}:"), SHARDS).await,
             keys: KeyRegistry::new(meta.clone()),
             meta,
+            notes: CaptureLedger::default(),
             clock: Clock::fixed(NOW),
             secret: vec![7; 32],
             open_signup: true,
@@ -152,6 +154,10 @@ impl World {
             max_rows: rows,
             ..DeliverOptions::default()
         };
+        self.rooms
+            .notes
+            .flush(&self.rooms.stream, self.rooms.clock.now_ms())
+            .await;
         let deliverer = Deliverer::new(self.rooms.stream.clone(), self.rooms.store.clone(), options);
         let mut batches = 0;
         for shard in 0..SHARDS {

@@ -17,7 +17,7 @@ export interface PlotOptions {
   onCursor: (index: number | null, left: number) => void;
 }
 
-const TOKENS = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--grid", "--ink-faint", "--surface"] as const;
+const TOKENS = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6", "--grid", "--ink-faint", "--surface"] as const;
 const FONT = "12px system-ui, sans-serif";
 
 /** Draws into `holder`. The x axis counts points: the labels say which day or hour each one is. */

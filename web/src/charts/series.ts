@@ -1,10 +1,10 @@
 /** The arithmetic of the charts, apart from drawing, so that it can be tested. */
 import type { FunnelStepReport } from "../api";
 
-/** One line: its name, its colour of the palette (1..5), one value per point. */
+/** One line: its name, its colour of the palette (6 is the neutral one), one value per point. */
 export interface Line {
   name: string;
-  color: 1 | 2 | 3 | 4 | 5;
+  color: 1 | 2 | 3 | 4 | 5 | 6;
   values: (number | null)[];
 }
 
