@@ -44,7 +44,17 @@ enum Command {
         config: Config,
     },
     /// Say what is wrong, in words. Ends with 1 if anything is.
-    Doctor(Config),
+    Doctor {
+        /// Let Redis and ClickHouse go on together after one of them was replaced or restored from an older copy.
+        /// Stop every server first.
+        #[arg(long)]
+        adopt: bool,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Rows that ClickHouse refused: list, show, replay, discard them. Also while a server runs.
+    #[command(subcommand)]
+    DeadLetters(app::letters::LettersCommand),
     /// An engine as a process of ours. Started by `serve`, not by hand.
     #[command(subcommand, hide = true)]
     Engine(EngineCommand),
@@ -113,7 +123,16 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 from.display(),
             );
         }
-        Command::Doctor(config) => return app::doctor::run(&config).await,
+        Command::Doctor { adopt: false, config } => return app::doctor::run(&config).await,
+        Command::Doctor { adopt: true, config } => {
+            telemetry::start_logs(&config.log, config.log_json)?;
+            print!("{}", app::adopt::described(&app::adopt::adopt(&config).await?));
+        }
+        Command::DeadLetters(command) => {
+            let config = command.config();
+            telemetry::start_logs(&config.log, config.log_json)?;
+            return app::letters::run(&command).await;
+        }
         Command::Engine(_) => unreachable!("an engine was started before the runtime"),
     }
     Ok(ExitCode::SUCCESS)

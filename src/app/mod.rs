@@ -1,10 +1,12 @@
 //! Composition: settings in, a running installation out. The one place that knows every room.
 
+pub mod adopt;
 mod attach;
 pub mod backup;
 pub mod demo;
 pub mod doctor;
 mod http;
+pub mod letters;
 mod rooms;
 mod secrets;
 mod serve;

@@ -11,6 +11,7 @@
 //! - numbers mean nothing here: `metrics` gives them their meaning.
 
 pub mod actives;
+pub mod adopt;
 pub mod audit;
 pub mod backup;
 pub mod batch;

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use footfall::engines::{EngineOptions, Engines};
 use footfall::event::{Day, Event, ProjectNumber, flag};
 use footfall::metrics::sketch::UserSketch;
+use footfall::store::ledger::LedgerRange;
 use footfall::store::{Credentials, Store, StoreOptions};
+use footfall::stream::letters::MOST_LETTERS;
 use footfall::stream::{EventStream, StreamOptions};
 use footfall::worker::deliver::{DeliverError, DeliverOptions, Delivered, Deliverer, Delivery, Step};
 use tokio::sync::OnceCell;
@@ -21,7 +23,12 @@ static ENGINES: OnceCell<Engines> = OnceCell::const_new();
 static WORLDS: AtomicU32 = AtomicU32::new(0);
 
 async fn start() -> Engines {
-    let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME"));
+    start_in(env!("CARGO_CRATE_NAME")).await
+}
+
+/// Engines of their own, for who kills them.
+pub async fn start_in(folder: &str) -> Engines {
+    let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
     let _ = std::fs::remove_dir_all(&data_dir);
     let options = EngineOptions {
         program: env!("CARGO_BIN_EXE_footfall").into(),
@@ -30,6 +37,7 @@ async fn start() -> Engines {
         redis_url: None,
         chdb_library: std::env::var_os("FOOTFALL_CHDB_LIBRARY").map(Into::into),
         redis_server: None,
+        redis_max_memory: None,
     };
     Engines::start(options).await.expect("engines")
 }
@@ -40,6 +48,7 @@ pub struct World {
     pub prefix: String,
     pub redis_url: String,
     /// With the writer's password.
+    #[allow(dead_code, reason = "tests/faults uses this harness too")]
     pub clickhouse_url: String,
     admin: clickhouse::Client,
 }
@@ -47,7 +56,11 @@ pub struct World {
 impl World {
     /// A stream of `shards` shards and an empty database.
     pub async fn new(shards: u16) -> World {
-        let engines = ENGINES.get_or_init(start).await;
+        World::on(ENGINES.get_or_init(start).await, shards).await
+    }
+
+    /// The same on these engines.
+    pub async fn on(engines: &Engines, shards: u16) -> World {
         let number = WORLDS.fetch_add(1, Ordering::Relaxed);
         let (at, database) = (engines.clickhouse(), format!("footfall_deliver{number}"));
         let account = |who: &footfall::engines::Credentials| Credentials {
@@ -112,6 +125,17 @@ impl World {
             .expect(statement);
     }
 
+    /// Waits until ClickHouse answers, as after a kill.
+    pub async fn answers(&self) {
+        for _ in 0..1_000 {
+            if self.admin.query("SELECT 1").fetch_one::<u8>().await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("ClickHouse does not come back");
+    }
+
     async fn redis(&self) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(self.redis_url.as_str()).expect("url");
         client.get_multiplexed_async_connection().await.expect("redis")
@@ -127,6 +151,15 @@ impl World {
             .expect("del");
     }
 
+    /// The roller of the project fell silent for longer than its lease.
+    #[allow(dead_code, reason = "tests/faults uses this harness too")]
+    pub async fn roll_runs_out(&self, project: ProjectNumber) {
+        let key = format!("{}roll:{{p{project}}}", self.prefix);
+        let mut command = redis::cmd("DEL");
+        command.arg(key);
+        command.exec_async(&mut self.redis().await).await.expect("del");
+    }
+
     /// `owner:epoch` of a shard.
     pub async fn owner(&self, shard: u16) -> Option<String> {
         let key = format!("{}lease:{{s{shard}}}", self.prefix);
@@ -139,6 +172,7 @@ impl World {
     }
 
     /// Whether the projects of a commit are still to be told.
+    #[allow(dead_code, reason = "tests/faults uses this harness too")]
     pub async fn announces(&self, shard: u16) -> bool {
         let key = format!("{}st:{{s{shard}}}", self.prefix);
         let mut command = redis::cmd("HEXISTS");
@@ -154,6 +188,29 @@ impl World {
         let key = format!("{}st:{{s{shard}}}", self.prefix);
         redis::cmd("DEL")
             .arg(key)
+            .exec_async(&mut self.redis().await)
+            .await
+            .expect("del");
+    }
+
+    /// As many dead letters as a shard may have, of nobody.
+    pub async fn letters_are_full(&self, shard: u16) {
+        let mut fill = redis::pipe();
+        for _ in 0..MOST_LETTERS {
+            fill.cmd("XADD")
+                .arg(format!("{}dlq:{{s{shard}}}", self.prefix))
+                .arg("*")
+                .arg("p")
+                .arg("")
+                .ignore();
+        }
+        fill.exec_async(&mut self.redis().await).await.expect("xadd");
+    }
+
+    /// Every dead letter of the shard is taken away behind the product's back.
+    pub async fn letters_go(&self, shard: u16) {
+        redis::cmd("DEL")
+            .arg(format!("{}dlq:{{s{shard}}}", self.prefix))
             .exec_async(&mut self.redis().await)
             .await
             .expect("del");
@@ -189,6 +246,8 @@ impl World {
         let projects: BTreeSet<ProjectNumber> = events.iter().map(|event| event.project).collect();
         for &project in &projects {
             self.rollups_hold(project, events).await;
+            let of_project = events.iter().filter(|event| event.project == project);
+            assert_eq!(self.stored_in_ledger(project).await, of_project.count() as i64);
         }
         let mut in_stream = BTreeMap::new();
         for shard in 0..self.stream.shards() {
@@ -199,6 +258,34 @@ impl World {
             }
         }
         assert_eq!(self.store.rows_by_shard().await.expect("shards"), in_stream);
+    }
+
+    /// One number, asked behind the product's back.
+    pub async fn number(&self, question: &str) -> u64 {
+        self.admin.query(question).fetch_one().await.expect(question)
+    }
+
+    /// What the ledger says of a project's committed events: outcome, source, reason, events.
+    pub async fn ledger(&self, project: ProjectNumber) -> Vec<(String, String, String, i64)> {
+        let range = LedgerRange {
+            project,
+            from_s: 0,
+            to_s: u32::MAX,
+            cuts: &self.stream.cuts().await.expect("cuts"),
+        };
+        let found = self.store.ledger_sources(&range).await.expect("ledger");
+        let mut found: Vec<_> = found
+            .into_iter()
+            .map(|row| (row.outcome, row.source, row.reason, row.events))
+            .collect();
+        found.sort();
+        found
+    }
+
+    async fn stored_in_ledger(&self, project: ProjectNumber) -> i64 {
+        let rows = self.ledger(project).await;
+        let stored = rows.iter().filter(|(outcome, ..)| outcome == "stored");
+        stored.map(|(.., events)| events).sum()
     }
 
     /// Counts, sketches and active days are those of `events`.

@@ -2,10 +2,12 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use footfall::event::{Event, ProjectNumber};
+use footfall::event::{Event, ProjectNumber, Zone};
+use footfall::meta::{Meta, Registration};
 use footfall::stream::Request;
 use futures_util::{FutureExt, StreamExt, stream};
 
@@ -56,23 +58,51 @@ pub struct Case {
 
 impl Case {
     pub async fn new(shards: u16) -> Case {
+        Case::of(World::new(shards).await)
+    }
+
+    /// A case in a world that is there.
+    pub fn of(world: World) -> Case {
         Case {
-            world: World::new(shards).await,
-            shards,
+            shards: world.stream.shards(),
+            world,
             dir: tempfile::tempdir().expect("a folder"),
             lives: AtomicU32::new(0),
         }
     }
 
+    /// A file of the case.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// The control database of every process of the case.
     pub fn meta_url(&self) -> String {
-        format!("sqlite:{}", self.dir.path().join("meta.sqlite").display())
+        format!("sqlite:{}", self.path("meta.sqlite").display())
+    }
+
+    /// Makes the project [`SHOP`], in UTC, and returns its write key.
+    pub async fn shop(&self) -> String {
+        let meta = Meta::connect(&self.meta_url()).await.expect("a control database");
+        meta.migrate(NOW).await.expect("its tables");
+        let registration = Registration {
+            email: "ada@example.com".into(),
+            password_hash: "x".into(),
+            name: "Ada".into(),
+            organization: "Example".into(),
+            project: Some("Shop".into()),
+            zone: Zone::utc(),
+        };
+        let registered = meta.register(registration, false, NOW).await.expect("registered");
+        meta.close().await;
+        let project = registered.project.expect("a project");
+        assert_eq!(project.number, SHOP);
+        project.write_key.expect("a key")
     }
 
     /// Starts a role; `faults` is its `FOOTFALL_FAULT`, `left_out` its `FOOTFALL_LEFT_OUT`.
     pub fn start(&self, role: &str, faults: &str, left_out: &str) -> Life {
         let life = self.lives.fetch_add(1, Ordering::Relaxed) + 1;
-        let path = |name: String| self.dir.path().join(name);
         let environment = [
             ("FOOTFALL_ROLES", role.to_owned()),
             ("FOOTFALL_FAULT", faults.to_owned()),
@@ -80,7 +110,7 @@ impl Case {
             ("FOOTFALL_LISTEN", "127.0.0.1:0".to_owned()),
             (
                 "FOOTFALL_DATA_DIR",
-                path(format!("life-{life}")).display().to_string(),
+                self.path(&format!("life-{life}")).display().to_string(),
             ),
             ("FOOTFALL_CLICKHOUSE_URL", self.world.clickhouse_url.clone()),
             ("FOOTFALL_REDIS_URL", self.world.redis_url.clone()),
@@ -89,7 +119,7 @@ impl Case {
             ("FOOTFALL_SHARDS", self.shards.to_string()),
             ("FOOTFALL_SIGNING_SECRET", "faults".repeat(8)),
         ];
-        Life::start(path(format!("life-{life}.log")), &environment)
+        Life::start(self.path(&format!("life-{life}.log")), &environment)
     }
 
     /// A worker that nothing happens to.
@@ -109,6 +139,21 @@ impl Case {
         let request = Request::new(project, Some(&id));
         let appended = self.world.stream.append(&request, sent, NOW).await;
         assert!(appended.expect("acknowledged").duplicates.is_empty());
+    }
+
+    /// Rows that the stream has taken.
+    pub async fn rows_in(&self) -> u64 {
+        let mut rows = 0;
+        for shard in 0..self.shards {
+            rows += self
+                .world
+                .stream
+                .shard_counters(shard)
+                .await
+                .expect("counters")
+                .rows_in;
+        }
+        rows
     }
 
     /// Waits until nothing waits any more and the readers were told.

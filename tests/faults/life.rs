@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::until;
 
 /// Starts of a debug build on a busy machine, and a roller's ten seconds between two looks.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A process of ours. Dropping it kills it.
 pub struct Life {
@@ -60,24 +60,28 @@ impl Life {
         })
         .await;
         assert_eq!(status.signal(), Some(9), "killed: {status}\n{}", self.words());
-        self.names("Kill", point);
+        assert!(self.last_fault_is("Kill", point), "{}", self.words());
     }
 
     /// Waits until it has stopped itself at this point.
     pub async fn freezes_at(&mut self, point: &str) {
         until(&format!("{point} is reached"), PATIENCE, async || {
             assert!(self.lives(), "it ended:\n{}", self.words());
-            (self.state() == 'T').then_some(())
+            (self.state() == 'T' && self.last_fault_is("Stop", point)).then_some(())
         })
         .await;
-        self.names("Stop", point);
     }
 
-    /// The last fault was this one.
-    fn names(&self, action: &str, point: &str) {
+    /// Whether the last fault was this one.
+    fn last_fault_is(&self, action: &str, point: &str) -> bool {
         let words = self.words();
         let last = words.lines().rfind(|line| line.starts_with("fault: "));
-        assert_eq!(last, Some(&*format!("fault: {action} at {point}")), "{words}");
+        last == Some(&*format!("fault: {action} at {point}"))
+    }
+
+    /// Freezes it wherever it is.
+    pub fn freezes(&self) {
+        let _ = kill_process(self.pid(), Signal::STOP);
     }
 
     /// Lets a frozen one go on.
@@ -103,6 +107,9 @@ impl Life {
 
 impl Drop for Life {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {}:\n{}", self.log.display(), self.words());
+        }
         // Our child is not reaped before this, so the pid is nobody else's.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -7,6 +7,8 @@ mod consistency;
 mod envelope;
 mod harness;
 mod keys;
+mod ledger;
+mod letters;
 mod live;
 mod load;
 mod openapi;

@@ -17,6 +17,8 @@ pub enum Verdict {
     Whole,
     /// Too little or too much.
     Differs { expected: u64, found: u64 },
+    /// The table does not name its rows' batch. Only an insert under a token that was never used settles it.
+    Unknown,
 }
 
 /// What `events` must hold of a batch. Compute it from the rows that are to be stored (dead ones left out).
@@ -197,8 +199,9 @@ impl Store {
     pub async fn max_batch(&self, shard: u16) -> Result<Option<u64>, StoreError> {
         let largest: u64 = self
             .statement(
-                "SELECT greatest((SELECT max(batch) FROM events WHERE shard = {shard:UInt16}), \
-                                 (SELECT max(batch) FROM ledger WHERE shard = {shard:UInt16}))",
+                "SELECT max(largest) FROM ( \
+                   SELECT max(batch) AS largest FROM events WHERE shard = {shard:UInt16} \
+                   UNION ALL SELECT max(batch) AS largest FROM ledger WHERE shard = {shard:UInt16})",
             )
             .param("shard", shard)
             .fetch_one()

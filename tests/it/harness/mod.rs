@@ -1,5 +1,6 @@
 //! A world for each test: its own database, key prefix, control database and clock, served by the real router.
 
+mod audit;
 mod engines;
 mod reply;
 mod tenant;
@@ -44,6 +45,7 @@ pub struct World {
     /// Ends the live streams.
     pub stop: CancellationToken,
     routes: Router,
+    said: audit::Said,
     closed: bool,
     _dir: TempDir,
 }
@@ -79,21 +81,30 @@ impl World {
             rooms,
             stop,
             routes,
+            said: audit::Said::default(),
             closed: false,
             _dir: dir,
         }
     }
 
+    /// Runs SQL behind the product's back.
+    pub async fn sql(&self, statement: &str) {
+        engines::sql(self.rooms.store.database(), statement).await;
+    }
+
     /// Sends a request as it is.
     pub async fn raw(&self, request: Request<Body>) -> Reply {
+        let path = request.uri().to_string();
         let response = self.routes.clone().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a whole body");
-        Reply {
+        let reply = Reply {
             status: parts.status.as_u16(),
             headers: parts.headers,
             body,
-        }
+        };
+        self.said.note(&path, &reply);
+        reply
     }
 
     /// Sends a request and leaves the body as it comes.
@@ -242,6 +253,7 @@ impl World {
     /// Ends the world: nothing waits, nothing died, and raw events, rollups and the stream's own counters agree.
     pub async fn close(mut self) {
         self.stop.cancel();
+        self.audit_ledger().await;
         let Rooms {
             store, stream, meta, ..
         } = &self.rooms;
