@@ -19,6 +19,7 @@ mod points;
 mod renaming;
 mod repairing;
 mod rolling;
+mod world;
 
 use std::time::{Duration, Instant};
 
