@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::installation::{START, library};
+use super::installation::{START, library, program};
 use super::process::Process;
 use super::until;
 
@@ -123,7 +123,7 @@ impl Engine {
             let file = OpenOptions::new().create(true).append(true).open(&log);
             file.expect("a log file")
         };
-        Command::new(env!("CARGO_BIN_EXE_footfall"))
+        Command::new(program())
             .args(&self.arguments)
             // It ends when this pipe closes, so it never outlives the test.
             .stdin(Stdio::piped())
