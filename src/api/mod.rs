@@ -8,6 +8,7 @@ pub mod assets;
 pub mod audit;
 pub mod auth;
 pub mod caller;
+pub mod erasures;
 pub mod error;
 pub mod events;
 pub mod export;
@@ -154,6 +155,8 @@ where
             projects::update_project,
             projects::delete_project
         ))
+        .routes(routes!(erasures::list_erasures, erasures::request_erasure))
+        .routes(routes!(erasures::get_erasure))
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::revoke_key))
 }

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod enrich;
 pub mod ledger;
+pub mod subject;
 pub mod wire;
 pub mod zone;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
+pub use subject::{Subject, Which};
 pub use zone::{Day, Zone};
 
 /// Seconds in the UTC quarter hour that count rollups are kept by: it divides every offset in use.

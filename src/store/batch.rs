@@ -30,7 +30,8 @@ pub enum Table {
     Events,
     CountDeltas,
     SketchDeltas,
-    /// A set: inserting twice is harmless, so it is never verified nor repaired.
+    /// A set: its rows name no batch, and inserting them twice is harmless. Nothing is counted nor deleted
+    /// here; what is in doubt is inserted again under another token.
     ActorDays,
     Ledger,
     ClientSequences,

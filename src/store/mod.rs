@@ -11,6 +11,7 @@
 //! - numbers mean nothing here: `metrics` gives them their meaning.
 
 pub mod actives;
+pub mod adopt;
 pub mod audit;
 pub mod backup;
 pub mod batch;
@@ -22,6 +23,7 @@ pub mod funnels;
 pub mod installation;
 pub mod ledger;
 pub mod migrate;
+pub mod remove;
 pub mod rollups;
 pub mod rows;
 pub mod tail;

@@ -128,7 +128,7 @@ impl Shares {
             for event in rows.filter_map(|row| events.get(row)) {
                 if event.received_at - event.ts > LATE_MS {
                     counts.add(share, Outcome::Late, 1);
-                    *late_days.entry((event.project, event.day())).or_default() += 1;
+                    *late_days.entry((event.project, event.local_day)).or_default() += 1;
                 }
                 if event.flags & flag::TIME_CORRECTED != 0 {
                     counts.add(share, Outcome::ClockCorrected, 1);

@@ -10,6 +10,7 @@ mod insert;
 mod ledger;
 mod outcome;
 pub mod partial;
+pub mod remove;
 pub mod roll;
 
 use std::collections::HashMap;

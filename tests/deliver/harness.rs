@@ -24,7 +24,12 @@ static ENGINES: OnceCell<Engines> = OnceCell::const_new();
 static WORLDS: AtomicU32 = AtomicU32::new(0);
 
 async fn start() -> Engines {
-    let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME"));
+    start_in(env!("CARGO_CRATE_NAME")).await
+}
+
+/// Engines of their own, for who kills them.
+pub async fn start_in(folder: &str) -> Engines {
+    let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
     let _ = std::fs::remove_dir_all(&data_dir);
     let options = EngineOptions {
         program: env!("CARGO_BIN_EXE_footfall").into(),
@@ -52,7 +57,11 @@ pub struct World {
 impl World {
     /// A stream of `shards` shards and an empty database.
     pub async fn new(shards: u16) -> World {
-        let engines = ENGINES.get_or_init(start).await;
+        World::on(ENGINES.get_or_init(start).await, shards).await
+    }
+
+    /// The same on these engines.
+    pub async fn on(engines: &Engines, shards: u16) -> World {
         let number = WORLDS.fetch_add(1, Ordering::Relaxed);
         let (at, database) = (engines.clickhouse(), format!("footfall_deliver{number}"));
         let account = |who: &footfall::engines::Credentials| Credentials {
@@ -115,6 +124,17 @@ impl World {
             .execute()
             .await
             .expect(statement);
+    }
+
+    /// Waits until ClickHouse answers, as after a kill.
+    pub async fn answers(&self) {
+        for _ in 0..1_000 {
+            if self.admin.query("SELECT 1").fetch_one::<u8>().await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("ClickHouse does not come back");
     }
 
     async fn redis(&self) -> redis::aio::MultiplexedConnection {

@@ -17,6 +17,8 @@ pub enum Verdict {
     Whole,
     /// Too little or too much.
     Differs { expected: u64, found: u64 },
+    /// The table does not name its rows' batch. Only an insert under a token that was never used settles it.
+    Unknown,
 }
 
 /// What `events` must hold of a batch. Compute it from the rows that are to be stored (dead ones left out).

@@ -1,6 +1,8 @@
 //! A world for each test: its own database, key prefix, control database and clock, served by the real router.
 
+mod audit;
 mod engines;
+mod removal;
 mod reply;
 mod tenant;
 
@@ -46,6 +48,7 @@ pub struct World {
     /// Ends the live streams.
     pub stop: CancellationToken,
     routes: Router,
+    said: audit::Said,
     closed: bool,
     _dir: TempDir,
 }
@@ -81,6 +84,7 @@ impl World {
             rooms,
             stop,
             routes,
+            said: audit::Said::default(),
             closed: false,
             _dir: dir,
         }
@@ -93,14 +97,17 @@ impl World {
 
     /// Sends a request as it is.
     pub async fn raw(&self, request: Request<Body>) -> Reply {
+        let path = request.uri().to_string();
         let response = self.routes.clone().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a whole body");
-        Reply {
+        let reply = Reply {
             status: parts.status.as_u16(),
             headers: parts.headers,
             body,
-        }
+        };
+        self.said.note(&path, &reply);
+        reply
     }
 
     /// Sends a request and leaves the body as it comes.
@@ -191,6 +198,10 @@ impl World {
 
     /// One look of the roller, which compacts every day that has a delta.
     pub async fn roll(&self, now_ms: i64) -> Rolled {
+        self.roller().await.roll_once(now_ms).await.expect("rolled")
+    }
+
+    async fn roller(&self) -> Roller {
         let zones: HashMap<_, _> = self
             .rooms
             .meta
@@ -206,8 +217,7 @@ impl World {
         };
         let (stream, store) = (self.rooms.stream.clone(), self.rooms.store.clone());
         let zone_of = Arc::new(move |project| zones.get(&project).cloned());
-        let roller = Roller::new(stream, store, zone_of, options);
-        roller.roll_once(now_ms).await.expect("rolled")
+        Roller::new(stream, store, zone_of, options)
     }
 
     /// Rolls until nothing is due.
@@ -258,6 +268,7 @@ impl World {
     /// Ends the world: nothing waits, nothing died, and everything adds up.
     pub async fn close(mut self) {
         self.stop.cancel();
+        self.audit_ledger().await;
         let Rooms { stream, meta, .. } = &self.rooms;
         for shard in 0..SHARDS {
             let counters = stream.shard_counters(shard).await.expect("counters");
