@@ -126,6 +126,7 @@ impl World {
     }
 
     /// Waits until ClickHouse answers, as after a kill.
+    #[allow(dead_code, reason = "tests/faults uses this harness too")]
     pub async fn answers(&self) {
         for _ in 0..1_000 {
             if self.admin.query("SELECT 1").fetch_one::<u8>().await.is_ok() {
