@@ -11,7 +11,6 @@ use footfall::event::{Day, Event, ProjectNumber, Zone, flag};
 use footfall::metrics::sketch::UserSketch;
 use footfall::store::ledger::LedgerRange;
 use footfall::store::{Credentials, Store, StoreOptions};
-use footfall::stream::letters::MOST_LETTERS;
 use footfall::stream::{EventStream, StreamOptions};
 use footfall::worker::deliver::{DeliverError, DeliverOptions, Delivered, Deliverer, Delivery, Step};
 use tokio::sync::OnceCell;
@@ -152,40 +151,6 @@ impl World {
             .exec_async(&mut self.redis().await)
             .await
             .expect("del");
-    }
-
-    /// As many dead letters as a shard may have, of nobody.
-    pub async fn letters_are_full(&self, shard: u16) {
-        let mut fill = redis::pipe();
-        for _ in 0..MOST_LETTERS {
-            fill.cmd("XADD")
-                .arg(format!("{}dlq:{{s{shard}}}", self.prefix))
-                .arg("*")
-                .arg("p")
-                .arg("")
-                .ignore();
-        }
-        fill.exec_async(&mut self.redis().await).await.expect("xadd");
-    }
-
-    /// Every dead letter of the shard is taken away behind the product's back.
-    pub async fn letters_go(&self, shard: u16) {
-        redis::cmd("DEL")
-            .arg(format!("{}dlq:{{s{shard}}}", self.prefix))
-            .exec_async(&mut self.redis().await)
-            .await
-            .expect("del");
-    }
-
-    /// What waits in the shard is taken away behind the product's back.
-    pub async fn entries_go(&self, shard: u16) {
-        redis::cmd("XTRIM")
-            .arg(format!("{}ev:{{s{shard}}}", self.prefix))
-            .arg("MAXLEN")
-            .arg(0)
-            .exec_async(&mut self.redis().await)
-            .await
-            .expect("xtrim");
     }
 
     /// Delivers everything that waits.
