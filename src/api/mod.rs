@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod assets;
+pub mod audit;
 pub mod auth;
 pub mod caller;
 pub mod erasures;
@@ -115,6 +116,7 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(events::list_events))
         .routes(routes!(export::export_events))
         .routes(routes!(live::live))
+        .routes(routes!(audit::audit_project))
         .routes(routes!(ledger::get_ledger))
         .routes(routes!(ledger::get_rejections))
         .routes(routes!(letters::list_letters))

@@ -1,6 +1,8 @@
 //! Composition: settings in, a running installation out. The one place that knows every room.
 
+pub mod adopt;
 mod attach;
+pub mod audit;
 pub mod backup;
 pub mod demo;
 pub mod doctor;
@@ -9,6 +11,7 @@ pub mod letters;
 mod rooms;
 mod secrets;
 mod serve;
+mod watch;
 mod zone_change;
 mod zones;
 
@@ -181,9 +184,10 @@ async fn work(rooms: Rooms, options: DeliverOptions, stop: CancellationToken) ->
     let worker = Worker::new(deliverer, roller, rooms.clock.clone());
     tokio::join!(
         worker.run(stop.clone()),
+        watch::follow(&rooms, &zones, &stop),
         remover.run(&rooms.clock, stop.clone()),
         zones.follow(&rooms.meta, stop.clone()),
-        zone_change::follow(&rooms, stop),
+        zone_change::follow(&rooms, stop.clone()),
     );
     Ok(())
 }

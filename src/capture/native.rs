@@ -69,24 +69,13 @@ struct CaptureBatch {
     context: Option<WireContext>,
     /// Events that the client gave up since its last batch; the ledger counts them.
     dropped: Option<u64>,
-    /// The client's own numbering of its events, so that the ledger can estimate what never arrives.
-    sequence: Option<CaptureSequence>,
-}
-
-/// A client's own numbering: it counts its events, and says at which number a batch begins. The same batch sent
-/// again has the same numbers.
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the body for OpenAPI; the body is read in envelope.rs"
-)]
-struct CaptureSequence {
-    /// Number of the batch's first event; the others follow one by one.
+    /// Number of the batch's first event in the client's own count of its events; the others follow one by one.
+    /// The same batch sent again has the same numbers. By the gaps the ledger estimates what never arrives.
     #[schema(maximum = 9_007_199_254_740_992_u64)]
-    first: u64,
+    sequence: Option<u64>,
     /// Which client counts. Absent: the `device_id` of the first event that has one.
     #[schema(max_length = 200)]
-    id: Option<String>,
+    sequence_id: Option<String>,
 }
 
 /// The query of a tracking request.

@@ -251,7 +251,7 @@ fn one_careless_request_id_does_not_swallow_events_of_another_time() {
 #[test]
 fn the_ledger_learns_of_what_no_row_shows() {
     let prepared = take(&format!(
-        r#"{{"dropped":4,"sequence":{{"first":10}},"context":{{"library":{{"name":"footfall-js","version":"0.1.0"}}}},
+        r#"{{"dropped":4,"sequence":10,"context":{{"library":{{"name":"footfall-js","version":"0.1.0"}}}},
             "batch":[{{"user_id":"u","device_id":"d"}},{{"event":"a","device_id":"d","id":"{ID}"}},
                      {{"event":"a","device_id":"d","id":"{ID}"}},5]}}"#
     ));
@@ -296,7 +296,7 @@ fn the_ledger_learns_of_what_no_row_shows() {
 #[test]
 fn a_sample_is_cut_at_a_character_and_a_broken_line_is_one_too() {
     let long = format!(
-        r#"{{"user_id":"u","properties":{{"a":"{}"}}}}"#,
+        r#"{{"user_id":"u","properties":{{"ab":"{}"}}}}"#,
         "é".repeat(2_000)
     );
     let prepared = take(&format!(

@@ -7,7 +7,9 @@
 //! shard's lease can neither plan nor commit. Deliberately absent: consumer groups (their pending lists
 //! re-deliver other batches after a crash than before it) and `MAXLEN` trimming (it drops unread rows).
 
+pub mod adopt;
 pub mod append;
+pub mod books;
 pub mod codec;
 pub mod entry;
 pub mod ledger;

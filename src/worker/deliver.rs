@@ -304,7 +304,7 @@ impl Delivery {
             )));
         }
         let lease = self.lease.clone();
-        let load = tokio::task::spawn_blocking(move || Batch::load(&lease, plan, &entries, taken_over));
+        let load = tokio::task::spawn_blocking(move || Batch::load(&lease, plan, entries, taken_over));
         let batch = holding(stream, &mut self.lease, load).await?;
         let batch = batch.map_err(|e| DeliverError::Waiting(e.to_string()))?;
         let batch = batch.map_err(|e| DeliverError::Stopped(format!("shard {shard}: {e}")))?;

@@ -8,6 +8,7 @@ mod batch;
 pub mod deliver;
 mod insert;
 mod ledger;
+mod load;
 mod outcome;
 pub mod partial;
 pub mod remove;

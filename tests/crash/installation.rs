@@ -169,6 +169,16 @@ impl Running {
         })
     }
 
+    /// Everything that it printed so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.output.lock().expect("not poisoned").clone()
+    }
+
+    /// Sends a signal to a process of it.
+    pub async fn signal(&self, victim: Victim, signal: Signal) {
+        self.member(victim).await.signal(signal);
+    }
+
     /// Its exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("our child")

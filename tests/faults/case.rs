@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -57,17 +58,27 @@ pub struct Case {
 
 impl Case {
     pub async fn new(shards: u16) -> Case {
+        Case::of(World::new(shards).await)
+    }
+
+    /// A case in a world that is there.
+    pub fn of(world: World) -> Case {
         Case {
-            world: World::new(shards).await,
-            shards,
+            shards: world.stream.shards(),
+            world,
             dir: tempfile::tempdir().expect("a folder"),
             lives: AtomicU32::new(0),
         }
     }
 
+    /// A file of the case.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// The control database of every process of the case.
     pub fn meta_url(&self) -> String {
-        format!("sqlite:{}", self.dir.path().join("meta.sqlite").display())
+        format!("sqlite:{}", self.path("meta.sqlite").display())
     }
 
     /// Makes the project [`SHOP`], in UTC, and returns its write key.
@@ -92,7 +103,6 @@ impl Case {
     /// Starts a role; `faults` is its `FOOTFALL_FAULT`, `left_out` its `FOOTFALL_LEFT_OUT`.
     pub fn start(&self, role: &str, faults: &str, left_out: &str) -> Life {
         let life = self.lives.fetch_add(1, Ordering::Relaxed) + 1;
-        let path = |name: String| self.dir.path().join(name);
         let environment = [
             ("FOOTFALL_ROLES", role.to_owned()),
             ("FOOTFALL_FAULT", faults.to_owned()),
@@ -100,7 +110,7 @@ impl Case {
             ("FOOTFALL_LISTEN", "127.0.0.1:0".to_owned()),
             (
                 "FOOTFALL_DATA_DIR",
-                path(format!("life-{life}")).display().to_string(),
+                self.path(&format!("life-{life}")).display().to_string(),
             ),
             ("FOOTFALL_CLICKHOUSE_URL", self.world.clickhouse_url.clone()),
             ("FOOTFALL_REDIS_URL", self.world.redis_url.clone()),
@@ -109,7 +119,7 @@ impl Case {
             ("FOOTFALL_SHARDS", self.shards.to_string()),
             ("FOOTFALL_SIGNING_SECRET", "faults".repeat(8)),
         ];
-        Life::start(path(format!("life-{life}.log")), &environment)
+        Life::start(self.path(&format!("life-{life}.log")), &environment)
     }
 
     /// A worker that nothing happens to.

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::until;
 
 /// Starts of a debug build on a busy machine, and a roller's ten seconds between two looks.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A process of ours. Dropping it kills it.
 pub struct Life {
@@ -79,6 +79,11 @@ impl Life {
         last == Some(&*format!("fault: {action} at {point}"))
     }
 
+    /// Freezes it wherever it is.
+    pub fn freezes(&self) {
+        let _ = kill_process(self.pid(), Signal::STOP);
+    }
+
     /// Lets a frozen one go on.
     pub fn wakes(&self) {
         let _ = kill_process(self.pid(), Signal::CONT);
@@ -102,6 +107,9 @@ impl Life {
 
 impl Drop for Life {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {}:\n{}", self.log.display(), self.words());
+        }
         // Our child is not reaped before this, so the pid is nobody else's.
         let _ = self.child.kill();
         let _ = self.child.wait();

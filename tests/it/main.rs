@@ -8,6 +8,7 @@ mod envelope;
 mod erasures;
 mod harness;
 mod keys;
+mod ledger;
 mod letters;
 mod live;
 mod load;
