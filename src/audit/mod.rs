@@ -272,6 +272,9 @@ fn dead_letters(book: &Books) -> Result<Option<String>, String> {
 
 fn raw_rows(book: &Books, rows: &BTreeMap<u16, ShardRows>) -> Result<Option<String>, String> {
     let found = rows.get(&book.shard).copied().unwrap_or_default().rows;
+    if book.removing {
+        return Ok(Some("rows are being removed".into()));
+    }
     if book.rows_out.checked_sub(book.rows_removed) == Some(found) {
         return Ok(None);
     }
