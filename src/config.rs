@@ -65,6 +65,16 @@ pub struct Config {
     #[arg(long, env = "FOOTFALL_SHARDS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub shards: Option<u16>,
 
+    /// Seconds for which an event id that comes again in another request is recognised, in whole generations: for one
+    /// to two windows. 0 turns it off: then only a whole request that is sent again is recognised.
+    #[arg(long, env = "FOOTFALL_DEDUP_WINDOW_S", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub dedup_window_s: u64,
+
+    /// Memory of the embedded Redis in MB; what would go beyond it is refused with 503. Unset: an eighth of the
+    /// machine's, within 256 and 4096.
+    #[arg(long, env = "FOOTFALL_REDIS_MAX_MEMORY_MB", value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
+    pub redis_max_memory_mb: Option<u64>,
+
     /// Rows of a batch into ClickHouse, at most. Whole requests: a request with more rows is a batch of its own.
     #[arg(long, env = "FOOTFALL_BATCH_ROWS", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=200_000))]
     pub batch_rows: u64,
@@ -127,6 +137,12 @@ impl Config {
             ("chdb-library", path(&self.chdb_library)),
             ("redis-server", path(&self.redis_server)),
             ("shards", shards),
+            ("dedup-window-s", self.dedup_window_s.to_string()),
+            (
+                "redis-max-memory-mb",
+                self.redis_max_memory_mb
+                    .map_or("(an eighth of the machine's)".into(), |mb| mb.to_string()),
+            ),
             ("batch-rows", self.batch_rows.to_string()),
             ("lease-s", self.lease_s.to_string()),
             ("stream-requests", self.stream_requests.to_string()),
@@ -142,7 +158,7 @@ impl Config {
             ("open-signup", self.open_signup.to_string()),
             ("metrics-public", self.metrics_public.to_string()),
         ]
-        .map(|(name, value)| format!("{name:<16}{value}\n"))
+        .map(|(name, value)| format!("{name:<21}{value}\n"))
         .concat()
     }
 }

@@ -49,6 +49,7 @@ impl Installation {
             redis_url: None,
             chdb_library: Some(library),
             redis_server: None,
+            redis_max_memory: None,
         })
         .await?;
         Ok(Installation {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::error::{ApiPath, ApiQuery, Named, SignedIn, Validated, invalid_query};
 use super::questions::{Asked, Loaded, Questions, refused_query};
 use super::{Accounts, Answered, Caller};
+use crate::event::Event;
 use crate::metrics::envelope::Answer;
 use crate::metrics::time::{Moment, time_range};
 use crate::metrics::trend::check_quarter_hours;
@@ -110,6 +111,40 @@ impl From<StoredEvent> for EventView {
             properties: serde_json::from_str(&stored.props).unwrap_or(Value::String(stored.props)),
             flags: stored.flags,
         }
+    }
+}
+
+/// An event that is not stored (yet), as it would be shown if it were.
+impl From<Event> for EventView {
+    fn from(event: Event) -> EventView {
+        EventView::from(StoredEvent {
+            id: event.id,
+            event: event.event,
+            ts: event.ts,
+            seq: event.seq,
+            received_at: event.received_at,
+            distinct_id: event.distinct_id,
+            device_id: event.device_id,
+            user_id: event.user_id,
+            session: event.session,
+            path: event.path,
+            host: event.host,
+            referrer_host: event.referrer_host,
+            utm_source: event.utm_source,
+            utm_medium: event.utm_medium,
+            utm_campaign: event.utm_campaign,
+            country: event.country,
+            region: event.region,
+            city: event.city,
+            browser: event.browser,
+            os: event.os,
+            device: event.device,
+            lib: event.lib,
+            amount: event.amount,
+            currency: event.currency,
+            props: event.props,
+            flags: event.flags,
+        })
     }
 }
 
@@ -263,7 +298,7 @@ pub async fn list_events(
     }))
 }
 
-fn page_size(asked: Option<u32>) -> Answered<u32> {
+pub(super) fn page_size(asked: Option<u32>) -> Answered<u32> {
     match asked.unwrap_or(PAGE) {
         limit @ 1..=MAX_PAGE => Ok(limit),
         other => Err(invalid_query(

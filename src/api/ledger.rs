@@ -73,7 +73,7 @@ pub struct LedgerAnswer {
     get,
     path = "/v1/projects/{id}/ledger",
     operation_id = "ledger",
-    tag = "health",
+    tag = "data health",
     params(("id" = Uuid, Path, description = "The project"), LedgerParams),
     responses((status = 200, description = "The ledger", body = LedgerAnswer), SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
@@ -211,7 +211,7 @@ impl From<RejectedEvent> for RejectionView {
     get,
     path = "/v1/projects/{id}/rejections",
     operation_id = "rejections",
-    tag = "health",
+    tag = "data health",
     params(("id" = Uuid, Path, description = "The project"), RejectionParams),
     responses((status = 200, description = "Rejected events", body = Rejections), SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))

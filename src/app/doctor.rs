@@ -15,6 +15,7 @@ pub async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         redis_url: config.redis_url.clone(),
         chdb_library: config.chdb_library.clone(),
         redis_server: config.redis_server.clone(),
+        redis_max_memory: None,
     };
     let mut checks = engines::checks(&options).await;
     checks.push(control_database(config).await);

@@ -19,8 +19,6 @@ const EMBEDDED_SHARDS: u16 = 4;
 const EXTERNAL_SHARDS: u16 = 16;
 /// A request that is sent again is recognized for a day.
 const REQUEST_KEY_TTL_S: u64 = 86_400;
-/// An event id that comes again in another request is recognized for an hour.
-const DEDUP_WINDOW_S: u64 = 3_600;
 
 /// The rooms of one installation, connected. Cheap to clone.
 #[derive(Clone)]
@@ -76,6 +74,7 @@ pub(super) fn engine_options(config: &Config) -> anyhow::Result<EngineOptions> {
         redis_url: config.redis_url.clone(),
         chdb_library: config.chdb_library.clone(),
         redis_server: config.redis_server.clone(),
+        redis_max_memory: config.redis_max_memory_mb.map(|mb| mb << 20),
     })
 }
 
@@ -118,7 +117,7 @@ pub(super) async fn connect(config: &Config, engines: &Engines) -> anyhow::Resul
         shards: config.shards.unwrap_or(default_shards),
         max_entries: config.stream_requests,
         request_key_ttl_s: REQUEST_KEY_TTL_S,
-        dedup_window_s: DEDUP_WINDOW_S,
+        dedup_window_s: config.dedup_window_s,
     })
     .await
     .context("connecting to Redis")?;

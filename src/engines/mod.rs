@@ -60,6 +60,8 @@ pub struct EngineOptions {
     pub chdb_library: Option<PathBuf>,
     /// `redis-server`, when not the one on the PATH.
     pub redis_server: Option<PathBuf>,
+    /// Most bytes of the embedded Redis; none chooses by the machine's memory.
+    pub redis_max_memory: Option<u64>,
 }
 
 /// The engines of an installation: ours, or somebody else's.

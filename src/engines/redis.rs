@@ -34,6 +34,9 @@ pub struct RedisCommand {
     /// The redis-server program.
     #[arg(long)]
     server: PathBuf,
+    /// Most bytes it may use; what would go beyond is refused, nothing is evicted.
+    #[arg(long)]
+    max_memory: u64,
 }
 
 /// Starts it in `<data_dir>/redis` and waits until it has read its log and answers PING. Returns its URL.
@@ -51,6 +54,8 @@ pub(super) async fn start(
     args.push(directory.clone().into());
     args.extend([OsString::from("--socket"), socket.clone().into()]);
     args.extend([OsString::from("--server"), server.into()]);
+    let max_memory = options.redis_max_memory.unwrap_or_else(memory_limit);
+    args.extend([OsString::from("--max-memory"), max_memory.to_string().into()]);
     let child = Child::start(Launch {
         name: "redis",
         program: options.program.clone(),
@@ -83,7 +88,7 @@ pub(super) fn run(command: &RedisCommand) -> Result<ExitCode, EngineError> {
     set("appendfsync", "always".into());
     set("no-appendfsync-on-rewrite", "no".into());
     set("save", "".into());
-    set("maxmemory", memory_limit().to_string().into());
+    set("maxmemory", command.max_memory.to_string().into());
     set("maxmemory-policy", "noeviction".into());
     shim::run_server(&command.server, args)
 }

@@ -124,7 +124,7 @@ impl Roller {
                 if looks % LOOKS_A_CLEANUP == LOOKS_A_CLEANUP - 1 {
                     self.clean_up(clock.now_ms()).await?;
                 }
-                Ok::<(), RollError>(())
+                Ok::<(), RollError>(fault::point("roll.after_look").await?)
             };
             tokio::select! {
                 () = shutdown.cancelled() => return,

@@ -10,6 +10,7 @@ use footfall::event::{Day, Event, ProjectNumber, flag};
 use footfall::metrics::sketch::UserSketch;
 use footfall::store::ledger::LedgerRange;
 use footfall::store::{Credentials, Store, StoreOptions};
+use footfall::stream::letters::MOST_LETTERS;
 use footfall::stream::{EventStream, StreamOptions};
 use footfall::worker::deliver::{DeliverError, DeliverOptions, Delivered, Deliverer, Delivery, Step};
 use tokio::sync::OnceCell;
@@ -31,6 +32,7 @@ async fn start() -> Engines {
         redis_url: None,
         chdb_library: std::env::var_os("FOOTFALL_CHDB_LIBRARY").map(Into::into),
         redis_server: None,
+        redis_max_memory: None,
     };
     Engines::start(options).await.expect("engines")
 }
@@ -41,6 +43,7 @@ pub struct World {
     pub prefix: String,
     pub redis_url: String,
     /// With the writer's password.
+    #[allow(dead_code, reason = "tests/faults uses this harness too")]
     pub clickhouse_url: String,
     admin: clickhouse::Client,
 }
@@ -128,6 +131,15 @@ impl World {
             .expect("del");
     }
 
+    /// The roller of the project fell silent for longer than its lease.
+    #[allow(dead_code, reason = "tests/faults uses this harness too")]
+    pub async fn roll_runs_out(&self, project: ProjectNumber) {
+        let key = format!("{}roll:{{p{project}}}", self.prefix);
+        let mut command = redis::cmd("DEL");
+        command.arg(key);
+        command.exec_async(&mut self.redis().await).await.expect("del");
+    }
+
     /// `owner:epoch` of a shard.
     pub async fn owner(&self, shard: u16) -> Option<String> {
         let key = format!("{}lease:{{s{shard}}}", self.prefix);
@@ -140,6 +152,7 @@ impl World {
     }
 
     /// Whether the projects of a commit are still to be told.
+    #[allow(dead_code, reason = "tests/faults uses this harness too")]
     pub async fn announces(&self, shard: u16) -> bool {
         let key = format!("{}st:{{s{shard}}}", self.prefix);
         let mut command = redis::cmd("HEXISTS");
@@ -155,6 +168,29 @@ impl World {
         let key = format!("{}st:{{s{shard}}}", self.prefix);
         redis::cmd("DEL")
             .arg(key)
+            .exec_async(&mut self.redis().await)
+            .await
+            .expect("del");
+    }
+
+    /// As many dead letters as a shard may have, of nobody.
+    pub async fn letters_are_full(&self, shard: u16) {
+        let mut fill = redis::pipe();
+        for _ in 0..MOST_LETTERS {
+            fill.cmd("XADD")
+                .arg(format!("{}dlq:{{s{shard}}}", self.prefix))
+                .arg("*")
+                .arg("p")
+                .arg("")
+                .ignore();
+        }
+        fill.exec_async(&mut self.redis().await).await.expect("xadd");
+    }
+
+    /// Every dead letter of the shard is taken away behind the product's back.
+    pub async fn letters_go(&self, shard: u16) {
+        redis::cmd("DEL")
+            .arg(format!("{}dlq:{{s{shard}}}", self.prefix))
             .exec_async(&mut self.redis().await)
             .await
             .expect("del");

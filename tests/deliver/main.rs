@@ -4,5 +4,6 @@
 mod crashes;
 mod harness;
 mod ledger;
+mod letters;
 mod rolls;
 mod running;

@@ -25,6 +25,7 @@ pub fn options(data_dir: &Path) -> EngineOptions {
         redis_url: None,
         chdb_library: Some(library()),
         redis_server: None,
+        redis_max_memory: None,
     }
 }
 

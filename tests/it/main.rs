@@ -8,6 +8,7 @@ mod envelope;
 mod harness;
 mod keys;
 mod ledger;
+mod letters;
 mod live;
 mod load;
 mod openapi;

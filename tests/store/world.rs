@@ -41,6 +41,7 @@ fn address() -> &'static ClickHouseAddress {
             redis_url: Some("redis://127.0.0.1:1".into()),
             chdb_library: Some(library()),
             redis_server: None,
+            redis_max_memory: None,
         };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let engines = runtime.block_on(Engines::start(options)).expect("ClickHouse");

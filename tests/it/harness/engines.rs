@@ -25,6 +25,7 @@ async fn engines() -> &'static Engines {
             redis_url: None,
             chdb_library: Some(library()),
             redis_server: None,
+            redis_max_memory: None,
         };
         Engines::start(options).await.expect("engines")
     };
@@ -58,6 +59,22 @@ pub async fn store(database: &str) -> Store {
     let store = store.await.expect("ClickHouse");
     store.migrate().await.expect("tables");
     store
+}
+
+/// Runs SQL in a test's database behind the product's back.
+pub async fn sql(database: &str, statement: &str) {
+    let at = engines().await.clickhouse();
+    let admin = clickhouse::Client::default()
+        .with_url(&at.url)
+        .with_user(&at.writer.user)
+        .with_password(&at.writer.password)
+        .with_database(database);
+    admin
+        .query(statement)
+        .with_setting("lightweight_deletes_sync", "2")
+        .execute()
+        .await
+        .expect(statement);
 }
 
 /// A stream of its own.
