@@ -291,6 +291,81 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events that were accepted and that ClickHouse then refused, the latest first. They count nowhere until they
+         *     are replayed.
+         */
+        get: operations["list_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/dead-letters/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Puts the latest letters back into the stream, at most 1,000 a call (admins). Call it until it replays none:
+         *     letters that ClickHouse refuses again come back.
+         */
+        post: operations["replay_dead_letters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/dead-letters/{letter}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One letter with its whole event. */
+        get: operations["get_dead_letter"];
+        put?: never;
+        post?: never;
+        /** Gives a letter up for good (admins). The ledger counts it as discarded. */
+        delete: operations["discard_dead_letter"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/dead-letters/{letter}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts a letter back into the stream, to be stored with the next batch (admins). Asked twice it is stored once. */
+        post: operations["replay_dead_letter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/events": {
         parameters: {
             query?: never;
@@ -397,6 +472,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What became of every event received: `received = stored + duplicate + rejected + quarantined + discarded +
+         *     pending`, in all, by source and over time. By receipt, not by event time. Kept by minute for 7 days and by
+         *     quarter hour for 400. Requests that were refused whole (unreadable, too large, without a key) hold no events
+         *     that could be counted.
+         */
+        get: operations["ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/live": {
         parameters: {
             query?: never;
@@ -428,6 +525,26 @@ export interface paths {
         put?: never;
         /** Ask anything: the question's `kind` says what its other members mean. */
         post: operations["ask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/rejections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last rejected events with their reasons. Samples: at most 10 of a request, 100 of a project, for 7 days;
+         *     the ledger counts them all.
+         */
+        get: operations["rejections"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -806,25 +923,19 @@ export interface components {
              *     difference of the clocks where that exceeds 5 minutes; one more than 400 days off is ignored.
              */
             sent_at?: string | null;
-            sequence?: components["schemas"]["CaptureSequence"] | null;
+            /**
+             * Format: int64
+             * @description Number of the batch's first event in the client's own count of its events; the others follow one by one.
+             *     The same batch sent again has the same numbers. By the gaps the ledger estimates what never arrives.
+             */
+            sequence?: number | null;
+            /** @description Which client counts. Absent: the `device_id` of the first event that has one. */
+            sequence_id?: string | null;
             /** @description The project's key, for senders that cannot set headers (beacons). */
             write_key?: string | null;
         };
         /** @description What may be sent: one event, several, or several with what they have in common. */
         CaptureBody: components["schemas"]["WireEvent"] | components["schemas"]["WireEvent"][] | components["schemas"]["CaptureBatch"];
-        /**
-         * @description A client's own numbering: it counts its events, and says at which number a batch begins. The same batch sent
-         *     again has the same numbers.
-         */
-        CaptureSequence: {
-            /**
-             * Format: int64
-             * @description Number of the batch's first event; the others follow one by one.
-             */
-            first: number;
-            /** @description Which client counts. Absent: the `device_id` of the first event that has one. */
-            id?: string | null;
-        };
         /**
          * @description A member's new role.
          * @example {
@@ -930,6 +1041,60 @@ export interface components {
              * @description The conversion window, in milliseconds.
              */
             window_ms: number;
+        };
+        /** @description A row that ClickHouse refused. */
+        DeadLetter: {
+            /**
+             * Format: int64
+             * @description Number of the batch that it was part of.
+             */
+            batch: number;
+            /**
+             * Format: int32
+             * @description ClickHouse's error code.
+             */
+            code: number;
+            /** @description Who did it. */
+            distinct_id: string;
+            /**
+             * @description Name of the event.
+             * @example purchase
+             */
+            event: string;
+            /**
+             * @description The letter's id.
+             * @example 2-1795428900000-0
+             */
+            id: string;
+            /** @description What ClickHouse said, cut at 1,000 characters. */
+            message: string;
+            /**
+             * Format: date-time
+             * @description When the endpoint received its request.
+             */
+            received_at: string;
+            /**
+             * @description Protocol and sender.
+             * @example native footfall-js/0.1.0
+             */
+            source: string;
+            /**
+             * Format: date-time
+             * @description When it happened, corrected for the sender's clock.
+             */
+            ts: string;
+        };
+        /** @description A page of letters. */
+        DeadLetters: {
+            /** @description The latest first. */
+            items: components["schemas"]["DeadLetter"][];
+            /** @description Pass it as `cursor` to get the next page; null on the last one. */
+            next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description Letters of the project altogether.
+             */
+            total: number;
         };
         /**
          * @description What an answer says about itself, the same beside every report.
@@ -1210,6 +1375,152 @@ export interface components {
          * @enum {string}
          */
         KeyKind: "write" | "secret";
+        /**
+         * @description A project's ledger.
+         * @example {
+         *       "as_of": "2026-11-23T10:14:55.250Z",
+         *       "from": "2026-11-22T10:15:00Z",
+         *       "interval": "hour",
+         *       "project_id": "0193c2a4-7c1e-7b5e-9f43-2f1f6a0c9d11",
+         *       "rejected_by_reason": [
+         *         {
+         *           "code": "missing_field",
+         *           "count": 1
+         *         }
+         *       ],
+         *       "series": [
+         *         {
+         *           "at": "2026-11-23T10:00:00Z",
+         *           "discarded": 0,
+         *           "duplicate": 1,
+         *           "pending": 1,
+         *           "quarantined": 0,
+         *           "received": 12,
+         *           "rejected": 1,
+         *           "stored": 9
+         *         }
+         *       ],
+         *       "sources": [
+         *         {
+         *           "discarded": 0,
+         *           "duplicate": 1,
+         *           "last_received_at": "2026-11-23T10:14:00Z",
+         *           "missing_estimate": 3,
+         *           "pending": 1,
+         *           "quarantined": 0,
+         *           "received": 12,
+         *           "rejected": 1,
+         *           "source": "native footfall-js/0.1.0",
+         *           "stored": 9
+         *         }
+         *       ],
+         *       "to": "2026-11-23T10:15:00Z",
+         *       "totals": {
+         *         "client_dropped": 0,
+         *         "clock_corrected": 1,
+         *         "discarded": 0,
+         *         "duplicate": 1,
+         *         "late": 2,
+         *         "missing_estimate": 3,
+         *         "pending": 1,
+         *         "quarantined": 0,
+         *         "received": 12,
+         *         "rejected": 1,
+         *         "stored": 9,
+         *         "time_clamped": 0
+         *       }
+         *     }
+         */
+        LedgerAnswer: components["schemas"]["LedgerReport"] & {
+            /**
+             * Format: date-time
+             * @description Every event received before it is in the tables; what came later may be pending.
+             */
+            as_of: string;
+            /**
+             * Format: date-time
+             * @description Start of the range.
+             */
+            from: string;
+            interval: components["schemas"]["LedgerInterval"];
+            /** Format: uuid */
+            project_id: string;
+            /**
+             * Format: date-time
+             * @description End of the range, not included.
+             */
+            to: string;
+        };
+        /**
+         * @description The width of a point.
+         * @enum {string}
+         */
+        LedgerInterval: "minute" | "hour" | "day";
+        /** @description What was received within one interval. */
+        LedgerPoint: components["schemas"]["Received"] & {
+            /**
+             * Format: date-time
+             * @description Its start.
+             */
+            at: string;
+        };
+        /** @description The ledger of a range. */
+        LedgerReport: {
+            /** @description The most frequent first. */
+            rejected_by_reason: components["schemas"]["RejectedCount"][];
+            /** @description Every interval of the range, in order. */
+            series: components["schemas"]["LedgerPoint"][];
+            /** @description The biggest first, at most 100. */
+            sources: components["schemas"]["LedgerSourceTotals"][];
+            totals: components["schemas"]["LedgerTotals"];
+        };
+        /** @description What a sender sent. */
+        LedgerSourceTotals: components["schemas"]["Received"] & {
+            /**
+             * Format: date-time
+             * @description The last minute in which it sent something, to the quarter hour after a week.
+             */
+            last_received_at: string;
+            /**
+             * Format: int64
+             * @description As in the totals.
+             */
+            missing_estimate: number;
+            /**
+             * @description Protocol and sender.
+             * @example native footfall-js/0.1.0
+             */
+            source: string;
+        };
+        /** @description A range's totals. */
+        LedgerTotals: components["schemas"]["Received"] & {
+            /**
+             * Format: int64
+             * @description Never received: clients say that they gave so many events up.
+             */
+            client_dropped: number;
+            /**
+             * Format: int64
+             * @description Of the stored: their time was corrected, because the client's clock was off.
+             */
+            clock_corrected: number;
+            /**
+             * Format: int64
+             * @description Of the stored: arrived more than 24 hours after they happened.
+             */
+            late: number;
+            /**
+             * Format: int64
+             * @description Never received, estimated: gaps in the numbers that clients give their events, over the last 7 days.
+             *     Includes events under way and those that a client gave up after it had numbered them.
+             */
+            missing_estimate: number;
+            /**
+             * Format: int64
+             * @description Of the stored: their time was moved into the range that is stored.
+             */
+            time_clamped: number;
+        };
         /** @description A page of a list. */
         Listed_ApiKey: {
             /** @description The rows, oldest first. */
@@ -1580,6 +1891,44 @@ export interface components {
             /** @enum {string} */
             kind: "conversion";
         });
+        /** @description What became of the events received: `received` is the sum of the others. */
+        Received: {
+            /**
+             * Format: int64
+             * @description Dead letters that somebody threw away.
+             */
+            discarded: number;
+            /**
+             * Format: int64
+             * @description Known by their id or their request, so not stored again.
+             */
+            duplicate: number;
+            /**
+             * Format: int64
+             * @description Durable, on their way into the tables.
+             */
+            pending: number;
+            /**
+             * Format: int64
+             * @description Dead letters: the engine refused them.
+             */
+            quarantined: number;
+            /**
+             * Format: int64
+             * @description Events that reached the endpoint.
+             */
+            received: number;
+            /**
+             * Format: int64
+             * @description Refused, with a reason.
+             */
+            rejected: number;
+            /**
+             * Format: int64
+             * @description In the tables.
+             */
+            stored: number;
+        };
         /**
          * @description A refresh token, unless it is in the cookie.
          * @example {
@@ -1617,11 +1966,69 @@ export interface components {
             /** @description Zone of the first project, an IANA name; UTC if not given. */
             timezone?: string | null;
         };
+        /** @description A reason to reject events. */
+        RejectedCount: {
+            /**
+             * @description The rejection's code.
+             * @example missing_field
+             */
+            code: string;
+            /** Format: int64 */
+            count: number;
+        };
         /**
          * @description Stable name of a reason to refuse one event.
          * @enum {string}
          */
         RejectionCode: "missing_field" | "wrong_type" | "name_too_long" | "name_empty" | "id_invalid" | "timestamp_invalid" | "too_many_properties" | "too_deep" | "event_too_large" | "distinct_id_too_long" | "malformed_json";
+        /** @description A rejected event. */
+        RejectionView: {
+            /** @description Why it was rejected. */
+            code: string;
+            /** @description The reason in words. */
+            detail: string;
+            /** @description JSON pointer from the event to the field to blame; empty for the event as a whole. */
+            field: string;
+            /**
+             * Format: uuid
+             * @description Id of this sample.
+             */
+            id: string;
+            /** Format: date-time */
+            received_at: string;
+            /** @description The event as it came, its first 2 KB. */
+            sample: string;
+            /** @description Protocol and sender. */
+            source: string;
+        };
+        /**
+         * @description Rejected events.
+         * @example {
+         *       "items": [
+         *         {
+         *           "code": "missing_field",
+         *           "detail": "every event needs a name in `event`",
+         *           "field": "/event",
+         *           "id": "5b0f7c1e-7f0e-4a53-8f53-6a3f0f5e7f10",
+         *           "received_at": "2026-11-23T10:14:55.250Z",
+         *           "sample": "{\"user_id\":\"u_42\"}",
+         *           "source": "native curl/8.5.0"
+         *         }
+         *       ]
+         *     }
+         */
+        Rejections: {
+            /** @description The newest first. */
+            items: components["schemas"]["RejectionView"][];
+        };
+        /** @description How many letters are on their way again. */
+        ReplayedLetters: {
+            /**
+             * Format: int64
+             * @description Letters that this call put back into the stream.
+             */
+            replayed: number;
+        };
         /**
          * @description What a member may do. Each role may do everything that the weaker ones may.
          * @enum {string}
@@ -1851,6 +2258,11 @@ export interface components {
              */
             code: string;
             /**
+             * Format: int64
+             * @description Of how many events it speaks, where it counts them.
+             */
+            count?: number | null;
+            /**
              * @description The same in words.
              * @example the range ends in the future: the last points will still grow
              */
@@ -1861,6 +2273,11 @@ export interface components {
          * @enum {string}
          */
         WeekStart: "monday" | "sunday" | "saturday";
+        /** @description A letter with its event. */
+        WholeDeadLetter: components["schemas"]["DeadLetter"] & {
+            /** @description The whole event. */
+            event_json: components["schemas"]["StoredEvent"];
+        };
         /**
          * @description Where an event happened. Page, locale, screen and time zone become the properties `$url`, `$referrer`,
          *     `$title`, `$locale`, `$screen_width`, `$screen_height` and `$timezone` unless the event has those itself.
@@ -3532,6 +3949,272 @@ export interface operations {
             };
         };
     };
+    list_dead_letters: {
+        parameters: {
+            query?: {
+                /** @description Letters a page, 1 to 1,000. Default: 100. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of letters */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetters"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_dead_letters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description On their way again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayedLetters"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The letter's id */
+                letter: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The letter */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeDeadLetter"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discard_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The letter's id */
+                letter: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Discarded */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The letter's id */
+                letter: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description On its way again */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_events: {
         parameters: {
             query?: {
@@ -4113,6 +4796,102 @@ export interface operations {
             };
         };
     };
+    ledger: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Start of the range, by receipt: a local date or an instant. Default: 24 hours before `to`. Rounded down
+                 *     to a minute (with `interval=minute`) or a quarter hour.
+                 */
+                from?: string;
+                /** @description End of the range, not included, rounded up likewise. Default: now. */
+                to?: string;
+                /** @description Width of a point; at most 1,500 points. */
+                interval?: "minute" | "hour" | "day";
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ledger */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerAnswer"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     live: {
         parameters: {
             query?: never;
@@ -4284,6 +5063,100 @@ export interface operations {
                 };
             };
             /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rejections: {
+        parameters: {
+            query?: {
+                /** @description Items at most, 1 to 100. Default: 100. */
+                limit?: number;
+                /**
+                 * @description Only those with this code.
+                 * @example missing_field
+                 */
+                code?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Rejected events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rejections"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
             422: {
                 headers: {
                     [name: string]: unknown;
