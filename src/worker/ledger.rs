@@ -94,20 +94,22 @@ impl Shares {
 
     /// What waited for this batch, dead rows included.
     pub fn waited(&self) -> Vec<Waited> {
-        let mut waited: BTreeMap<(ProjectNumber, u32, &Arc<str>), u64> = BTreeMap::new();
+        let mut waited: BTreeMap<(ProjectNumber, u32, &Arc<str>, bool), u64> = BTreeMap::new();
         for share in self
             .shares
             .iter()
             .filter(|share| share.waits && !share.rows.is_empty())
         {
-            let key = (share.project, minute_of(share.received_at), &share.source);
+            let minute = minute_of(share.received_at);
+            let key = (share.project, minute, &share.source, share.replayed);
             *waited.entry(key).or_default() += share.rows.len() as u64;
         }
-        let one = |((project, minute, source), rows): (_, _)| Waited {
+        let one = |((project, minute, source, replayed), rows): ((_, _, &Arc<str>, _), _)| Waited {
             project,
             minute,
             source: Arc::clone(source),
             rows,
+            replayed,
         };
         waited.into_iter().map(one).collect()
     }
@@ -124,19 +126,19 @@ impl Shares {
             // A dead letter was counted as such when it died: it is one no longer.
             let letters = if share.replayed { kept } else { 0 };
             counts.add(share, Outcome::Quarantined, died - letters);
+            let (mut late, mut corrected, mut clamped) = (0, 0, 0);
             let rows = share.rows.clone().filter(|row| !dead.contains(row));
             for event in rows.filter_map(|row| events.get(row)) {
                 if event.received_at - event.ts > LATE_MS {
-                    counts.add(share, Outcome::Late, 1);
+                    late += 1;
                     *late_days.entry((event.project, event.local_day)).or_default() += 1;
                 }
-                if event.flags & flag::TIME_CORRECTED != 0 {
-                    counts.add(share, Outcome::ClockCorrected, 1);
-                }
-                if event.flags & flag::TIME_CLAMPED != 0 {
-                    counts.add(share, Outcome::TimeClamped, 1);
-                }
+                corrected += i64::from(event.flags & flag::TIME_CORRECTED != 0);
+                clamped += i64::from(event.flags & flag::TIME_CLAMPED != 0);
             }
+            counts.add(share, Outcome::Late, late);
+            counts.add(share, Outcome::ClockCorrected, corrected);
+            counts.add(share, Outcome::TimeClamped, clamped);
         }
         for row in self.notes.iter().flat_map(|notes| &notes.rows) {
             counts.note(row);

@@ -8,6 +8,7 @@ mod envelope;
 mod harness;
 mod keys;
 mod ledger;
+mod ledger_model;
 mod letters;
 mod live;
 mod load;
