@@ -16,8 +16,10 @@ mod controls;
 mod delivering;
 mod life;
 mod points;
+mod renaming;
 mod repairing;
 mod rolling;
+mod world;
 
 use std::time::{Duration, Instant};
 

@@ -2,6 +2,9 @@
 import { authorizedFetch } from "./access";
 import { ApiProblem, type Page, type Project } from "./api";
 
+/** Of an erasure. `retention`: nobody asked for it by hand. */
+export type ErasureKind = "person" | "range" | "project" | "retention";
+
 /** What an erasure takes away. Dates are half-open. */
 export type ErasureRequest =
   | { kind: "person"; distinct_ids: string[] }
@@ -24,14 +27,15 @@ export interface Certificate {
   counts_after: ErasureCounts;
   requested_at: string;
   finished_at: string;
-  shards: number | number[];
+  shards: number;
+  log_rewritten: boolean;
   digest: string;
 }
 
 export interface Erasure {
   id: string;
   project_id: string;
-  kind: ErasureRequest["kind"];
+  kind: ErasureKind;
   from?: string | null;
   to?: string | null;
   persons: number;
@@ -63,11 +67,18 @@ async function send<T>(method: string, path: string, body?: unknown, signal?: Ab
   return answer as T;
 }
 
-/** Newest first. */
-export const erasures = async (project: string, cursor: string | null, signal: AbortSignal): Promise<Page<Erasure>> => {
-  const query = cursor ? `?cursor=${encodeURIComponent(cursor)}` : "";
-  const answer = await send<{ items: Erasure[]; next_cursor: string | null }>("GET", `${project}/erasures${query}`, undefined, signal);
-  return { data: answer.items, next_cursor: answer.next_cursor, has_more: answer.next_cursor !== null };
+/** Newest first; the last 1,000 at most. */
+export const erasures = async (project: string, signal: AbortSignal): Promise<Erasure[]> => {
+  let found: Erasure[] = [];
+  let cursor: string | null = null;
+  // The API lists the oldest first, as all its lists.
+  do {
+    const query: string = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
+    const page: Page<Erasure> = await send("GET", `${project}/erasures?limit=1000${query}`, undefined, signal);
+    found = page.data;
+    cursor = page.next_cursor ?? null;
+  } while (cursor);
+  return found.reverse();
 };
 
 export const erase = (project: string, request: ErasureRequest): Promise<Erasure> =>

@@ -247,13 +247,14 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Deletes a project (admins). Its keys stop at once and nothing can be asked about it any more; its number is
-         *     never given out again.
+         * Deletes a project (admins). Its keys stop at once, nothing can be asked about it any more, and everything of it
+         *     is erased: `/v1/projects/{id}/erasures` shows how far that has come, and the certificate. Its number is never
+         *     given out again.
          */
         delete: operations["delete_project"];
         options?: never;
         head?: never;
-        /** Changes name or zone (admins). */
+        /** Changes name, zone or retention (admins). */
         patch: operations["update_project"];
         trace?: never;
     };
@@ -266,6 +267,26 @@ export interface paths {
         };
         /** Daily, weekly and monthly active users of a range of days. */
         get: operations["active_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compares the stream's counters, raw events and rollups (owners). Sketches and active days of up to 500 days and
+         *     5 million events are compared, others each time; everything else is compared whole.
+         */
+        get: operations["audit_project"];
         put?: never;
         post?: never;
         delete?: never;
@@ -360,6 +381,46 @@ export interface paths {
         put?: never;
         /** Puts a letter back into the stream, to be stored with the next batch (admins). Asked twice it is stored once. */
         post: operations["replay_dead_letter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the erasures of a project, oldest first, those of retention too. Owners see those of a deleted project. */
+        get: operations["list_erasures"];
+        put?: never;
+        /**
+         * Asks for an erasure (owners). Such events are refused from now on (`erased`); those that are stored go within
+         *     seconds to minutes, then the affected days are counted again, and a certificate says what was found and that
+         *     nothing is left. Asking again while nothing was done yet answers the same erasure.
+         * @description ClickHouse deletes the files that were replaced about eight minutes later.
+         */
+        post: operations["request_erasure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/erasures/{erasure_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Answers an erasure: how far it has come, and its certificate. */
+        get: operations["get_erasure"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -858,6 +919,52 @@ export interface components {
             /** @description How the key begins. */
             prefix: string;
         };
+        /** @description What an audit found. */
+        Audit: {
+            /** Format: date-time */
+            checked_at: string;
+            /** @description One for each invariant. */
+            checks: components["schemas"]["AuditCheck"][];
+            /** @description Every UTC day with events. */
+            days: components["schemas"]["AuditDay"][];
+            /** @description Whether no invariant is broken. */
+            holds: boolean;
+            /**
+             * Format: uuid
+             * @description The project; null when all were asked for.
+             */
+            project_id: string | null;
+        };
+        /** @description One invariant. */
+        AuditCheck: {
+            /** @description What was found. */
+            detail: string;
+            /** @description Whether it is broken nowhere. */
+            holds: boolean;
+            /** @description Whether something could be said about every place; if not, ask again in a moment. */
+            judged: boolean;
+            name: components["schemas"]["Invariant"];
+        };
+        /** @description A UTC day. */
+        AuditDay: {
+            /**
+             * Format: int64
+             * @description Events that the rollups count.
+             */
+            counted: number;
+            /** Format: date */
+            day: string;
+            /**
+             * Format: int64
+             * @description Raw events.
+             */
+            events: number;
+            /**
+             * Format: int32
+             * @description The project's number, when all were asked for.
+             */
+            project?: number | null;
+        };
         /** @description What a sign-in page must know first. */
         AuthStatus: {
             /** @description Nobody has an account yet: the first registration sets the installation up. */
@@ -936,6 +1043,28 @@ export interface components {
         };
         /** @description What may be sent: one event, several, or several with what they have in common. */
         CaptureBody: components["schemas"]["WireEvent"] | components["schemas"]["WireEvent"][] | components["schemas"]["CaptureBatch"];
+        /** @description Proof that nothing of the subject is left. */
+        Certificate: {
+            /** @description What is left: zero. */
+            counts_after: components["schemas"]["RemovedCounts"];
+            /** @description What was found. */
+            counts_before: components["schemas"]["RemovedCounts"];
+            /** @description SHA-256 (hexadecimal) of this certificate as JSON with an empty digest. */
+            digest: string;
+            /** @description When everything was counted for the last time. */
+            finished_at: components["schemas"]["Moment"];
+            /** @description Whether Redis was told to write its log anew, so that the bytes leave its disk too. */
+            log_rewritten: boolean;
+            /** @description When it was asked for. */
+            requested_at: components["schemas"]["Moment"];
+            /**
+             * Format: int32
+             * @description Stream shards that were searched.
+             */
+            shards: number;
+            /** @description Salted SHA-256 of each distinct id; empty for other kinds. */
+            subject_hashes: string[];
+        };
         /**
          * @description A member's new role.
          * @example {
@@ -1144,6 +1273,75 @@ export interface components {
             /** @description What a careful reader has to know before using the numbers. */
             warnings: components["schemas"]["Warning"][];
         };
+        /** @description An erasure as its project's people see it. Distinct ids are nowhere in it. */
+        Erasure: {
+            certificate: components["schemas"]["Certificate"] | null;
+            /** @description What was found before and after. */
+            counts: components["schemas"]["ErasureCounts"];
+            /** @description The same in words, with what it waits for. */
+            detail: string;
+            finished_at: components["schemas"]["Moment"] | null;
+            from?: components["schemas"]["Moment"] | null;
+            /**
+             * Format: uuid
+             * @description The erasure's id.
+             */
+            id: string;
+            /** @description What is removed. */
+            kind: components["schemas"]["ErasureKind"];
+            /**
+             * Format: int32
+             * @description Number of distinct ids, of kind `person`.
+             */
+            persons: number;
+            /**
+             * Format: uuid
+             * @description The project it is about.
+             */
+            project_id: string;
+            /** @description When it was asked for. */
+            requested_at: components["schemas"]["Moment"];
+            /** @description Email of whoever asked for it; null for retention. */
+            requested_by: string | null;
+            /** @description How far it has come. */
+            state: components["schemas"]["ErasureState"];
+            to?: components["schemas"]["Moment"] | null;
+        };
+        /** @description What was found before and after; null until it was counted. */
+        ErasureCounts: {
+            after: components["schemas"]["RemovedCounts"] | null;
+            before: components["schemas"]["RemovedCounts"] | null;
+        };
+        /**
+         * @description What is removed.
+         * @enum {string}
+         */
+        ErasureKind: "person" | "range" | "project" | "retention";
+        /**
+         * @description What to erase, by `kind`.
+         * @example {
+         *       "distinct_ids": [
+         *         "u_42",
+         *         "9b2e5a1c-0f0e-4a53-8f53-6a3f0f5e7f10"
+         *       ],
+         *       "kind": "person"
+         *     }
+         */
+        ErasureRequest: (components["schemas"]["PersonRequest"] & {
+            /** @enum {string} */
+            kind: "person";
+        }) | (components["schemas"]["RangeRequest"] & {
+            /** @enum {string} */
+            kind: "range";
+        }) | (components["schemas"]["ProjectRequest"] & {
+            /** @enum {string} */
+            kind: "project";
+        });
+        /**
+         * @description How far an erasure has come.
+         * @enum {string}
+         */
+        ErasureState: "requested" | "waiting" | "removing" | "rebuilding" | "verifying" | "done" | "failed";
         /** @description Names of events and how often each happened. */
         EventNames: {
             /** @description The most frequent first. */
@@ -1371,6 +1569,11 @@ export interface components {
          */
         Interval: "hour" | "day" | "week" | "month";
         /**
+         * @description An invariant.
+         * @enum {string}
+         */
+        Invariant: "stream_counters" | "pending_rows" | "dead_letters" | "raw_rows" | "batch_numbers" | "counts" | "sketches" | "active_days";
+        /**
          * @description What a key is good for.
          * @enum {string}
          */
@@ -1553,6 +1756,47 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description A page of a list. */
+        Listed_Erasure: {
+            /** @description The rows, oldest first. */
+            data: {
+                certificate: components["schemas"]["Certificate"] | null;
+                /** @description What was found before and after. */
+                counts: components["schemas"]["ErasureCounts"];
+                /** @description The same in words, with what it waits for. */
+                detail: string;
+                finished_at: components["schemas"]["Moment"] | null;
+                from?: components["schemas"]["Moment"] | null;
+                /**
+                 * Format: uuid
+                 * @description The erasure's id.
+                 */
+                id: string;
+                /** @description What is removed. */
+                kind: components["schemas"]["ErasureKind"];
+                /**
+                 * Format: int32
+                 * @description Number of distinct ids, of kind `person`.
+                 */
+                persons: number;
+                /**
+                 * Format: uuid
+                 * @description The project it is about.
+                 */
+                project_id: string;
+                /** @description When it was asked for. */
+                requested_at: components["schemas"]["Moment"];
+                /** @description Email of whoever asked for it; null for retention. */
+                requested_by: string | null;
+                /** @description How far it has come. */
+                state: components["schemas"]["ErasureState"];
+                to?: components["schemas"]["Moment"] | null;
+            }[];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Pass it as `cursor` to get the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
         Listed_Member: {
             /** @description The rows, oldest first. */
             data: {
@@ -1605,6 +1849,7 @@ export interface components {
                  * @description The project's id.
                  */
                 id: string;
+                kept_from: components["schemas"]["Moment"] | null;
                 /** @description Its name. */
                 name: string;
                 /**
@@ -1617,6 +1862,11 @@ export interface components {
                  * @description The organization it belongs to.
                  */
                 organization_id: string;
+                /**
+                 * Format: int32
+                 * @description Months that are kept beside the current one, 1 to 120; null: everything is kept.
+                 */
+                retention_months: number | null;
                 /** @description What the caller may do in it. A secret key reads: `viewer`. */
                 role: components["schemas"]["Role"];
                 /** @description IANA name of the zone whose days its reports count in. */
@@ -1768,6 +2018,11 @@ export interface components {
             /** @description What the caller may do in it. */
             role: components["schemas"]["Role"];
         };
+        /** @description Everything that somebody did up to now, under all of these ids. */
+        PersonRequest: {
+            /** @description 1 to 100 distinct ids: user ids, or device ids of visitors who never signed in. */
+            distinct_ids: string[];
+        };
         /**
          * @description An error as it leaves the server: `application/problem+json` with a stable `code`.
          * @example {
@@ -1815,9 +2070,11 @@ export interface components {
          * @example {
          *       "created_at": "2026-11-23T10:15:00Z",
          *       "id": "019ab2c4-7d20-7a11-9d60-1de0a4c9b7f3",
+         *       "kept_from": null,
          *       "name": "Web shop",
          *       "number": 1,
          *       "organization_id": "019ab2c4-7d1f-7d02-8a4c-cc2d90b1e6aa",
+         *       "retention_months": null,
          *       "role": "owner",
          *       "timezone": "Europe/Berlin",
          *       "write_key": "ffp_live_Ab3dEf6hIj9lMn2pQr5tUv8xYz10ab9xQz"
@@ -1831,6 +2088,7 @@ export interface components {
              * @description The project's id.
              */
             id: string;
+            kept_from: components["schemas"]["Moment"] | null;
             /** @description Its name. */
             name: string;
             /**
@@ -1843,6 +2101,11 @@ export interface components {
              * @description The organization it belongs to.
              */
             organization_id: string;
+            /**
+             * Format: int32
+             * @description Months that are kept beside the current one, 1 to 120; null: everything is kept.
+             */
+            retention_months: number | null;
             /** @description What the caller may do in it. A secret key reads: `viewer`. */
             role: components["schemas"]["Role"];
             /** @description IANA name of the zone whose days its reports count in. */
@@ -1860,9 +2123,17 @@ export interface components {
         ProjectPatch: {
             /** @description 1 to 100 characters. */
             name?: string | null;
+            /**
+             * Format: int32
+             * @description Months to keep beside the current one; null keeps everything. A new limit takes effect after 24 hours: then
+             *     older events are erased, and refused from then on.
+             */
+            retention_months?: number | null;
             /** @description IANA name. All days are counted again in the new zone, which takes a while. */
             timezone?: string | null;
         };
+        /** @description Nothing else is needed. */
+        ProjectRequest: Record<string, never>;
         /** @description A question, tagged by `kind`. Unknown members are refused. */
         Question: (components["schemas"]["ActiveUsersQuery"] & {
             /** @enum {string} */
@@ -1891,6 +2162,13 @@ export interface components {
             /** @enum {string} */
             kind: "conversion";
         });
+        /** @description Whatever happened in a range of time. */
+        RangeRequest: {
+            /** @description Start: a local date, or an instant. */
+            from: string;
+            /** @description End, not included. */
+            to: string;
+        };
         /** @description What became of the events received: `received` is the sum of the others. */
         Received: {
             /**
@@ -1980,7 +2258,7 @@ export interface components {
          * @description Stable name of a reason to refuse one event.
          * @enum {string}
          */
-        RejectionCode: "missing_field" | "wrong_type" | "name_too_long" | "name_empty" | "id_invalid" | "timestamp_invalid" | "too_many_properties" | "too_deep" | "event_too_large" | "distinct_id_too_long" | "malformed_json";
+        RejectionCode: "missing_field" | "wrong_type" | "name_too_long" | "name_empty" | "id_invalid" | "timestamp_invalid" | "too_many_properties" | "too_deep" | "event_too_large" | "distinct_id_too_long" | "malformed_json" | "erased" | "too_old";
         /** @description A rejected event. */
         RejectionView: {
             /** @description Why it was rejected. */
@@ -2020,6 +2298,29 @@ export interface components {
         Rejections: {
             /** @description The newest first. */
             items: components["schemas"]["RejectionView"][];
+        };
+        /** @description What belongs to the subject, by where it was found. */
+        RemovedCounts: {
+            /**
+             * Format: int64
+             * @description Days on which somebody was active.
+             */
+            actor_days: number;
+            /**
+             * Format: int64
+             * @description Events that the analytics engine had refused, kept aside.
+             */
+            dead_letters: number;
+            /**
+             * Format: int64
+             * @description Raw events.
+             */
+            events: number;
+            /**
+             * Format: int64
+             * @description Texts of rejected events, kept to show why. All of the project's go.
+             */
+            rejected_samples: number;
         };
         /** @description How many letters are on their way again. */
         ReplayedLetters: {
@@ -3837,6 +4138,83 @@ export interface operations {
             };
         };
     };
+    audit_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Audit"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     conversion: {
         parameters: {
             query: {
@@ -4185,6 +4563,224 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_erasures: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Rows of a page, 1 to 1000; 100 if not given.
+                 * @example 100
+                 */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Erasures */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_Erasure"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErasureRequest"];
+            };
+        };
+        responses: {
+            /** @description Asked for; `Location` names the erasure */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `erasure_limit`: too many are under way, or too much is remembered as erased */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The erasure */
+                erasure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The erasure */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {

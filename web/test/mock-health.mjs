@@ -1,5 +1,5 @@
 /** The mock's ledger, rejected events, dead letters and audit. The same at every start, ending now. */
-import { chance } from "./mock-world.mjs";
+import { chance, event } from "./mock-world.mjs";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -120,12 +120,13 @@ export const letters = () =>
 
 export const whole = (letter) => ({
   ...letter,
-  event_json: JSON.stringify({
+  event_json: {
+    ...event(Date.parse(letter.received_at), Number(letter.distinct_id.slice(9))),
     event: letter.event,
     distinct_id: letter.distinct_id,
     timestamp: letter.ts,
     properties: { order_id: "A-1087", revenue: 1e21, currency: "EUR", items: [{ sku: "TR-2", size: 43, quantity: 1 }] },
-  }),
+  },
 });
 
 export function audit(project, holds) {
