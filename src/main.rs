@@ -52,6 +52,8 @@ enum Command {
         #[command(flatten)]
         config: Config,
     },
+    /// Say whether counters, raw events and rollups agree. Ends with 1 if they do not. Also while a server runs.
+    Audit(app::audit::AuditArgs),
     /// Rows that ClickHouse refused: list, show, replay, discard them. Also while a server runs.
     #[command(subcommand)]
     DeadLetters(app::letters::LettersCommand),
@@ -127,6 +129,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor { adopt: true, config } => {
             telemetry::start_logs(&config.log, config.log_json)?;
             print!("{}", app::adopt::described(&app::adopt::adopt(&config).await?));
+        }
+        Command::Audit(args) => {
+            telemetry::start_logs(&args.config.log, args.config.log_json)?;
+            return app::audit::run(&args).await;
         }
         Command::DeadLetters(command) => {
             let config = command.config();

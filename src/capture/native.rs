@@ -15,14 +15,19 @@ use super::envelope::Envelope;
 use super::keys::Presented;
 use super::limit::Claim;
 use super::prepare::{Head, Prepared, prepare};
+use crate::event::Event;
 use crate::event::wire::{WireContext, WireEvent};
 use crate::fault;
 use crate::meta::KeyKind;
 use crate::problem::Problem;
+use crate::stream::ledger::Notes;
 use crate::stream::{self, AppendError};
 
 /// Bodies larger than this are unpacked and judged beside the threads that serve connections.
 const INLINE_BYTES: usize = 64 * 1024;
+
+/// Times that rows are sent when erasures come in between.
+const JUDGED_AGAIN: u32 = 4;
 
 /// Seconds that a client is asked to wait when the stream is full, and when it does not answer.
 const FULL_RETRY_S: u32 = 10;
@@ -197,27 +202,10 @@ async fn capture(
         state.ledger.note(prepared.notes());
     }
     if !dry_run && !rows.is_empty() {
-        let notes = prepared.notes();
-        let request = stream::Request {
-            project,
-            request_id: prepared.request_key.as_deref(),
-            source: &prepared.account.source,
-            notes: &notes,
-        };
         let away = |fault: fault::Fault| stream_problem(fault.into());
         fault::point("capture.before_append").await.map_err(away)?;
-        let appended = state
-            .stream
-            .append(&request, rows, now)
-            .await
-            .map_err(stream_problem)?;
+        store(state, &mut prepared, rows, now).await?;
         fault::point("capture.after_append").await.map_err(away)?;
-        if appended.replayed {
-            state.ledger.note(prepared.notes_of_replay());
-        } else {
-            state.ledger.sample(project, prepared.samples());
-        }
-        prepared.note_duplicates(&appended.duplicates, appended.replayed);
         let (meta, key) = (state.meta.clone(), prepared.key.key_id);
         tokio::spawn(async move {
             if let Err(error) = meta.touch_key(key, now).await {
@@ -232,6 +220,53 @@ async fn capture(
         count_events("rejected", answer.rejected as usize);
     }
     Ok(answer)
+}
+
+/// Brings the rows into the stream. Where something was erased after they were judged, those of the shards that
+/// know about it are judged again.
+async fn store(
+    state: &CaptureState,
+    prepared: &mut Prepared,
+    mut rows: Vec<Event>,
+    now: i64,
+) -> Result<(), Problem> {
+    let project = prepared.key.project;
+    let mut notes = prepared.notes();
+    let (mut duplicates, mut replayed) = (Vec::new(), true);
+    for _ in 0..JUDGED_AGAIN {
+        let request = stream::Request {
+            project,
+            request_id: prepared.request_key.as_deref(),
+            source: &prepared.account.source,
+            notes: &notes,
+            tombstones: prepared.tombstones,
+        };
+        let appended = state.stream.append(&request, rows, now).await;
+        let appended = appended.map_err(stream_problem)?;
+        duplicates.extend(appended.duplicates);
+        replayed &= appended.replayed;
+        if appended.noted {
+            notes = Notes::NONE;
+        }
+        if appended.behind.is_empty() {
+            // Where nothing was left to be stored, no entry carries them.
+            state.ledger.note(notes);
+            if replayed {
+                state.ledger.note(prepared.notes_of_replay());
+            } else {
+                state.ledger.sample(project, prepared.samples());
+            }
+            prepared.note_duplicates(&duplicates, replayed);
+            return Ok(());
+        }
+        state.keys.refresh().await.map_err(keys_away)?;
+        let before = prepared.rejected();
+        rows = prepared.judge_again(appended.behind, &state.keys.snapshot());
+        state.ledger.note(prepared.rejected_since(&before));
+    }
+    Err(stream_problem(AppendError::Unavailable(
+        "tombstones move faster than they can be read".to_owned(),
+    )))
 }
 
 /// Unpacks and judges a body with the keys in memory. A key in the body that is not among them may be younger

@@ -17,6 +17,7 @@ fn keys() -> KeySnapshot {
         kind,
         project_id: Uuid::from_u128(1),
         key_id: Uuid::from_u128(2),
+        tombstones: None,
     };
     KeySnapshot {
         version: 1,
@@ -25,6 +26,7 @@ fn keys() -> KeySnapshot {
             (crate::meta::digest(SECRET), info(KeyKind::Secret)),
         ]
         .into(),
+        tombstones: Default::default(),
     }
 }
 

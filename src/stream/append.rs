@@ -40,27 +40,35 @@ pub struct Request<'a> {
     pub source: &'a str,
     /// What else the ledger is to know of the request. Stored with its first entry, so once only.
     pub notes: &'a Notes,
+    /// Version of the tombstones by which the rows were judged ([`super::removal`]).
+    pub tombstones: i64,
 }
 
 impl<'a> Request<'a> {
-    /// A request of an unknown sender, without notes.
+    /// A request of an unknown sender, without notes, of rows that no tombstone may concern.
     pub fn new(project: ProjectNumber, request_id: Option<&'a str>) -> Request<'a> {
         Request {
             project,
             request_id,
             source: "",
             notes: &NO_NOTES,
+            tombstones: i64::MAX,
         }
     }
 }
 
 /// What became of a request's rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Appended {
     /// Ids of events that were dropped because the window knows them: stored by an earlier request.
     pub duplicates: Vec<Uuid>,
     /// The whole request was stored by an earlier sending of it; nothing was added now.
     pub replayed: bool,
+    /// Whether the request's notes are stored: its first entry carries them.
+    pub noted: bool,
+    /// Rows that were not stored, because they were judged by tombstones that are not the latest: load those,
+    /// judge these rows again, and append what is left of them.
+    pub behind: Vec<Event>,
 }
 
 /// The rows may or may not be stored: the client sends the same request again later.
@@ -91,6 +99,7 @@ enum Ingested {
     /// Stored, without the rows of these numbers.
     Stored(Vec<usize>),
     Replayed,
+    Behind,
 }
 
 impl EventStream {
@@ -126,12 +135,18 @@ impl EventStream {
             .map_err(|_| AppendError::Unavailable(format!("no answer within {APPEND_TIMEOUT:?}")))?;
 
         let mut appended = Appended {
-            duplicates: Vec::new(),
             replayed: !entries.is_empty(),
+            ..Appended::default()
         };
-        for (answer, (_, rows)) in answers.into_iter().zip(&entries) {
-            match answer? {
+        for (n, (answer, (_, rows))) in answers.into_iter().zip(&entries).enumerate() {
+            let answer = answer?;
+            appended.noted |= n == 0 && !matches!(answer, Ingested::Behind);
+            match answer {
                 Ingested::Replayed => {}
+                Ingested::Behind => {
+                    appended.replayed = false;
+                    appended.behind.extend_from_slice(rows);
+                }
                 Ingested::Stored(dropped) => {
                     appended.replayed = false;
                     appended
@@ -175,6 +190,7 @@ impl EventStream {
             request_id,
             source,
             notes,
+            tombstones,
         } = request;
         let options = &self.inner.options;
         let unpackable = |e: codec::CodecError| AppendError::Unavailable(e.to_string());
@@ -201,7 +217,8 @@ impl EventStream {
         call.arg(source)
             .arg(pend_field(project, minute_of(received_at), source))
             .arg(notes.pack_rows().map_err(unpackable)?)
-            .arg(notes.pack_sequences().map_err(unpackable)?);
+            .arg(notes.pack_sequences().map_err(unpackable)?)
+            .arg(tombstones);
         if options.dedup_window_s > 0 {
             for row in rows {
                 if row.flags & flag::ID_GIVEN == 0 {
@@ -219,6 +236,7 @@ impl EventStream {
         match answer.as_str() {
             "ok" => Ok(Ingested::Stored(numbers(&dropped))),
             "dup" => Ok(Ingested::Replayed),
+            "behind" => Ok(Ingested::Behind),
             "full" => Err(AppendError::Full),
             other => Err(AppendError::Unavailable(format!("unexpected answer {other:?}"))),
         }

@@ -66,6 +66,16 @@ impl Keys {
         self.of_shard("dlq", shard)
     }
 
+    /// Hash: removals that wait for the shard's owner, with the rows each takes, and those that are carried out.
+    pub(super) fn removal(&self, shard: u16) -> String {
+        self.of_shard("removal", shard)
+    }
+
+    /// String: the worker that moves erasures on.
+    pub(super) fn remover(&self) -> String {
+        format!("{}remover", self.prefix)
+    }
+
     /// List: the project's last rejected events.
     pub(super) fn rejections(&self, project: ProjectNumber) -> String {
         format!("{}rejected:{{p{project}}}", self.prefix)

@@ -9,6 +9,7 @@
 
 pub mod adopt;
 pub mod append;
+pub mod books;
 pub mod codec;
 pub mod entry;
 pub mod ledger;
@@ -16,6 +17,7 @@ pub mod letters;
 pub mod pause;
 pub mod rebuild;
 pub mod rejections;
+pub mod removal;
 pub mod rev;
 pub mod shard;
 pub mod snapshot;

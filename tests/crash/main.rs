@@ -11,6 +11,7 @@ mod backups;
 mod campaign;
 mod client;
 mod cluster;
+mod controls;
 mod demo;
 mod engine;
 mod installation;

@@ -22,7 +22,7 @@ use super::until;
 const EVERY: Duration = Duration::from_millis(40);
 const MOST_EVENTS: usize = 20;
 /// No event may stay unanswered longer, whatever is killed.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// The past that events are spread over: several partitions, and days that the roller seldom meets.
 const DAYS: i64 = 60;
 const PEOPLE: u32 = 400;

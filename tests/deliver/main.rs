@@ -1,6 +1,7 @@
 //! From the stream to the tables, exactly once, on the real engines: workers that die between any two steps,
 //! that wake up late, engines that lose or double rows, rows that are refused.
 
+mod audit;
 mod crashes;
 mod harness;
 mod ledger;

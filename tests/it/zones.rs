@@ -3,7 +3,7 @@
 use footfall::event::{Event, Zone};
 use serde_json::{Value, json};
 
-use crate::harness::{NOW, Tenant, World};
+use crate::harness::{NOW, Tenant, World, text};
 use crate::random::{Drawn, instant};
 use crate::twin::twin;
 

@@ -220,6 +220,13 @@ impl Asked {
             );
             warnings.push(Warning::new("late_events", detail).of(late));
         }
+        if let Some(kept_from) = self.project.kept_from.filter(|kept| range.from_ms < kept.0) {
+            let instant = Moment(kept_from.0);
+            warnings.push(Warning::new(
+                "beyond_retention",
+                format!("the project keeps no events from before {instant}: the range begins earlier"),
+            ));
+        }
         if self.as_of.pending_rows > 0 {
             // Without a number: it counts the events of all tenants.
             warnings.push(Warning::new(

@@ -6,12 +6,15 @@
 -- ARGV  1 most entries  2 seconds a request key lives (0: no request key)  3 rows  4 packed rows
 --       5 unpacked bytes  6 earliest received_at  7 now ms  8 window ms (0: off)  9 prefix of seen keys
 --       10 source  11 field of pend ('' without rows)  12 notes  13 client sequences ('' and '' for none)
---       14.. for each row: bucket, id ('' and '' when the id was given at capture)
+--       14 version of tombstones that the endpoint knows
+--       15.. for each row: bucket, id ('' and '' when the id was given at capture)
 local keyed = ARGV[2] ~= '0'
 if keyed then
   local before = redis.call('GET', KEYS[2])
   if before then return {'dup', before, ''} end
 end
+-- What was erased since must not slip through: the endpoint loads the tombstones and judges these rows again.
+if tonumber(redis.call('HGET', KEYS[3], 'tombstones') or '0') > tonumber(ARGV[14]) then return {'behind', '', ''} end
 if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return {'full', '', ''} end
 
 local rows = tonumber(ARGV[3])
@@ -45,7 +48,7 @@ if window > 0 then
 
   local people, order = {}, {}
   for row = 0, rows - 1 do
-    local bucket, id = ARGV[14 + 2 * row], ARGV[15 + 2 * row]
+    local bucket, id = ARGV[15 + 2 * row], ARGV[16 + 2 * row]
     if bucket ~= '' then
       if not people[bucket] then people[bucket] = {rows = {}, ids = {}}; order[#order + 1] = bucket end
       local p = people[bucket]
