@@ -16,7 +16,9 @@ export type RejectedEvent = Schemas["RejectionView"];
 /** An event that ClickHouse refused for good. */
 export type DeadLetter = Schemas["DeadLetter"];
 export type WholeDeadLetter = Schemas["WholeDeadLetter"];
-export type AuditReport = Schemas["AuditReport"];
+export type AuditReport = Schemas["Audit"];
+export type AuditCheck = Schemas["AuditCheck"];
+export type AuditDay = Schemas["AuditDay"];
 
 /** What became of the events that were received in a range: local dates or instants, half-open. */
 export const ledger = (

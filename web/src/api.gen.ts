@@ -275,6 +275,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compares the stream's counters, raw events and rollups (owners). Sketches and active days of up to 500 days and
+         *     5 million events are compared, others each time; everything else is compared whole.
+         */
+        get: operations["audit_project"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/conversion": {
         parameters: {
             query?: never;
@@ -899,6 +919,52 @@ export interface components {
             /** @description How the key begins. */
             prefix: string;
         };
+        /** @description What an audit found. */
+        Audit: {
+            /** Format: date-time */
+            checked_at: string;
+            /** @description One for each invariant. */
+            checks: components["schemas"]["AuditCheck"][];
+            /** @description Every UTC day with events. */
+            days: components["schemas"]["AuditDay"][];
+            /** @description Whether no invariant is broken. */
+            holds: boolean;
+            /**
+             * Format: uuid
+             * @description The project; null when all were asked for.
+             */
+            project_id: string | null;
+        };
+        /** @description One invariant. */
+        AuditCheck: {
+            /** @description What was found. */
+            detail: string;
+            /** @description Whether it is broken nowhere. */
+            holds: boolean;
+            /** @description Whether something could be said about every place; if not, ask again in a moment. */
+            judged: boolean;
+            name: components["schemas"]["Invariant"];
+        };
+        /** @description A UTC day. */
+        AuditDay: {
+            /**
+             * Format: int64
+             * @description Events that the rollups count.
+             */
+            counted: number;
+            /** Format: date */
+            day: string;
+            /**
+             * Format: int64
+             * @description Raw events.
+             */
+            events: number;
+            /**
+             * Format: int32
+             * @description The project's number, when all were asked for.
+             */
+            project?: number | null;
+        };
         /** @description What a sign-in page must know first. */
         AuthStatus: {
             /** @description Nobody has an account yet: the first registration sets the installation up. */
@@ -964,25 +1030,19 @@ export interface components {
              *     difference of the clocks where that exceeds 5 minutes; one more than 400 days off is ignored.
              */
             sent_at?: string | null;
-            sequence?: components["schemas"]["CaptureSequence"] | null;
+            /**
+             * Format: int64
+             * @description Number of the batch's first event in the client's own count of its events; the others follow one by one.
+             *     The same batch sent again has the same numbers. By the gaps the ledger estimates what never arrives.
+             */
+            sequence?: number | null;
+            /** @description Which client counts. Absent: the `device_id` of the first event that has one. */
+            sequence_id?: string | null;
             /** @description The project's key, for senders that cannot set headers (beacons). */
             write_key?: string | null;
         };
         /** @description What may be sent: one event, several, or several with what they have in common. */
         CaptureBody: components["schemas"]["WireEvent"] | components["schemas"]["WireEvent"][] | components["schemas"]["CaptureBatch"];
-        /**
-         * @description A client's own numbering: it counts its events, and says at which number a batch begins. The same batch sent
-         *     again has the same numbers.
-         */
-        CaptureSequence: {
-            /**
-             * Format: int64
-             * @description Number of the batch's first event; the others follow one by one.
-             */
-            first: number;
-            /** @description Which client counts. Absent: the `device_id` of the first event that has one. */
-            id?: string | null;
-        };
         /** @description Proof that nothing of the subject is left. */
         Certificate: {
             /** @description What is left: zero. */
@@ -1508,6 +1568,11 @@ export interface components {
          * @enum {string}
          */
         Interval: "hour" | "day" | "week" | "month";
+        /**
+         * @description An invariant.
+         * @enum {string}
+         */
+        Invariant: "stream_counters" | "pending_rows" | "dead_letters" | "raw_rows" | "batch_numbers" | "counts" | "sketches" | "active_days";
         /**
          * @description What a key is good for.
          * @enum {string}
@@ -4037,6 +4102,83 @@ export interface operations {
             };
             /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    audit_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Audit"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
