@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use footfall::engines::Engines;
 use footfall::event::{Event, ProjectNumber, Zone};
-use footfall::meta::{Meta, Registration};
+use footfall::meta::{Meta, Project, Registration};
 use footfall::stream::Request;
 use futures_util::{FutureExt, StreamExt, stream};
 
@@ -89,8 +89,8 @@ impl Case {
         format!("sqlite:{}", self.path("meta.sqlite").display())
     }
 
-    /// Makes the project [`SHOP`], in UTC, and returns its write key.
-    pub async fn shop(&self) -> String {
+    /// Makes the project [`SHOP`], in UTC.
+    pub async fn shop(&self) -> Project {
         let meta = Meta::connect(&self.meta_url()).await.expect("a control database");
         meta.migrate(NOW).await.expect("its tables");
         let registration = Registration {
@@ -105,7 +105,7 @@ impl Case {
         meta.close().await;
         let project = registered.project.expect("a project");
         assert_eq!(project.number, SHOP);
-        project.write_key.expect("a key")
+        project
     }
 
     /// Starts a role; `faults` is its `FOOTFALL_FAULT`, `left_out` its `FOOTFALL_LEFT_OUT`.

@@ -14,6 +14,7 @@ mod capturing;
 mod case;
 mod controls;
 mod delivering;
+mod erasing;
 mod life;
 mod points;
 mod renaming;
