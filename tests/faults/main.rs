@@ -17,6 +17,7 @@ mod delivering;
 mod erasing;
 mod life;
 mod points;
+mod removing;
 mod renaming;
 mod repairing;
 mod rolling;
