@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use footfall::engines::Engines;
 use footfall::event::{Event, ProjectNumber, Zone};
-use footfall::meta::{Meta, Project, Registration};
+use footfall::meta::{Meta, Project, Registration, hash_password};
 use footfall::stream::Request;
 use futures_util::{FutureExt, StreamExt, stream};
 
@@ -19,6 +19,9 @@ use super::world::engines;
 
 /// How long a batch may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Of the shop's owner, `ada@example.com`.
+pub const PASSWORD: &str = "correct horse battery";
 
 /// What happens at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +98,7 @@ impl Case {
         meta.migrate(NOW).await.expect("its tables");
         let registration = Registration {
             email: "ada@example.com".into(),
-            password_hash: "x".into(),
+            password_hash: hash_password(PASSWORD.to_owned()).await.expect("a hash"),
             name: "Ada".into(),
             organization: "Example".into(),
             project: Some("Shop".into()),

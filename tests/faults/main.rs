@@ -14,12 +14,12 @@ mod capturing;
 mod case;
 mod controls;
 mod delivering;
-mod erasing;
 mod life;
 mod points;
 mod removing;
 mod renaming;
 mod repairing;
+mod replaying;
 mod rolling;
 mod world;
 

@@ -62,7 +62,7 @@ impl World {
     }
 
     /// Whoever moved erasures on fell silent for longer than its turn.
-    pub async fn remover_runs_out(&self) {
+    pub async fn removing_runs_out(&self) {
         let mut command = redis::cmd("DEL");
         command.arg(format!("{}remover", self.prefix));
         command.exec_async(&mut self.redis().await).await.expect("del");
