@@ -20,7 +20,8 @@ async fn quarantined(case: &Case) -> (Vec<Event>, Event) {
         .await;
     let good = events(SHOP, 20);
     let poison = event(SHOP, "poison", "person-1", NOW, 0);
-    case.append(SHOP, [&good[..], &[poison.clone()]].concat()).await;
+    let sent = good.iter().chain([&poison]).cloned().collect();
+    case.append(SHOP, sent).await;
     case.world.drain(&case.world.deliverer()).await;
     case.world.sql("ALTER TABLE events DROP CONSTRAINT poison").await;
     (good, poison)

@@ -69,13 +69,6 @@ impl World {
         command.exec_async(&mut self.redis().await).await.expect("del");
     }
 
-    /// Whoever moved erasures on fell silent for longer than its turn.
-    pub async fn removing_runs_out(&self) {
-        let mut command = redis::cmd("DEL");
-        command.arg(format!("{}remover", self.prefix));
-        command.exec_async(&mut self.redis().await).await.expect("del");
-    }
-
     /// Whether the projects of a commit are still to be told.
     pub async fn announces(&self, shard: u16) -> bool {
         let key = format!("{}st:{{s{shard}}}", self.prefix);
