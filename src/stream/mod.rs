@@ -19,6 +19,8 @@ pub mod shard;
 pub mod snapshot;
 pub mod workers;
 
+mod call;
+mod group;
 mod keys;
 mod scripts;
 mod wait;
@@ -32,6 +34,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::event::ProjectNumber;
 use crate::fault::Fault;
+use call::Settings;
+use group::Intake;
 use keys::Keys;
 
 pub use append::{AppendError, Appended, Request};
@@ -53,7 +57,8 @@ pub struct StreamOptions {
     pub prefix: String,
     /// Number of shards; the first connect fixes it for the life of the installation.
     pub shards: u16,
-    /// Entries a shard may hold before appends are refused as full.
+    /// Entries a shard may hold before appends are refused as full. An entry holds one request, or several
+    /// small ones that came together.
     pub max_entries: u64,
     /// Seconds during which a request that is sent again is recognised.
     pub request_key_ttl_s: u64,
@@ -104,6 +109,8 @@ struct Inner {
     back: ConnectionManager,
     keys: Keys,
     options: StreamOptions,
+    /// Where appends are handed in, for each shard.
+    intakes: Vec<Intake>,
 }
 
 impl EventStream {
@@ -128,6 +135,11 @@ impl EventStream {
             });
         }
         let options = options.clone();
+        let intake = |shard| {
+            let (keys, options) = (keys.clone(), options.clone());
+            Intake::open(Settings { shard, keys, options }, front.clone())
+        };
+        let intakes = (0..options.shards).map(intake).collect();
         Ok(EventStream {
             inner: Arc::new(Inner {
                 client,
@@ -135,6 +147,7 @@ impl EventStream {
                 back,
                 keys,
                 options,
+                intakes,
             }),
         })
     }

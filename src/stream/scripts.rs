@@ -4,7 +4,8 @@
 
 use std::sync::LazyLock;
 
-use redis::Script;
+use redis::aio::ConnectionManager;
+use redis::{ErrorKind, RedisError, Script, ServerErrorKind};
 
 macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
@@ -14,7 +15,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    /// Takes one entry, or says that it was taken before, or that the stream is full.
+    /// Takes entries, or says which parts of them were taken before, or that the stream is full.
     INGEST = "ingest";
     ACQUIRE = "acquire";
     RENEW = "renew";
@@ -33,4 +34,15 @@ scripts! {
     PAUSE = "pause";
     RESUME = "resume";
     BEGIN_ROLL = "begin_roll";
+}
+
+/// Whether Redis does not know a script that was called by its hash: after its start, or a `SCRIPT FLUSH`.
+pub(super) fn is_unknown(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+}
+
+/// Makes a script known.
+pub(super) async fn load(connection: &mut ConnectionManager, script: &Script) -> Result<(), RedisError> {
+    let _: String = script.load_async(connection).await?;
+    Ok(())
 }
