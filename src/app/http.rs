@@ -10,8 +10,10 @@ use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusC
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use metrics::SharedString;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
@@ -58,16 +60,6 @@ pub fn router(
     stop: CancellationToken,
 ) -> Router {
     let mut routes = operations(rooms, metrics);
-    if roles.contains(&Role::Capture) {
-        routes = routes.merge(capture::router(CaptureState::new(
-            rooms.stream.clone(),
-            rooms.keys.clone(),
-            rooms.meta.clone(),
-            rooms.clock.clone(),
-            capture::Limits::default(),
-            rooms.notes.clone(),
-        )));
-    }
     if roles.contains(&Role::Api) {
         let accounts = Accounts::new(
             rooms.meta.clone(),
@@ -91,19 +83,45 @@ pub fn router(
     }
     let request_id = HeaderName::from_static("x-request-id");
     let compressed = DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream"));
-    routes
-        .layer(CatchPanicLayer::custom(broke))
-        .layer(CompressionLayer::new().compress_when(compressed))
-        .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header_layer(
-            header::REFERRER_POLICY,
-            "strict-origin-when-cross-origin",
-        ))
-        .layer(middleware::from_fn(count_requests))
-        .layer(PropagateRequestIdLayer::new(request_id.clone()))
-        .layer(TraceLayer::new_for_http())
-        .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
-        .layer(middleware::map_request(refuse_odd_request_ids))
+    // One stack of layers, not one after the other: each call of `Router::layer` costs every request a box.
+    let routes = routes.layer(
+        ServiceBuilder::new()
+            .layer(middleware::map_request(refuse_odd_request_ids))
+            .layer(SetRequestIdLayer::new(request_id.clone(), MakeRequestUuid))
+            .layer(TraceLayer::new_for_http())
+            .layer(PropagateRequestIdLayer::new(request_id.clone()))
+            .layer(middleware::from_fn(count_requests))
+            .layer(header_layer(
+                header::REFERRER_POLICY,
+                "strict-origin-when-cross-origin",
+            ))
+            .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .layer(CompressionLayer::new().compress_when(compressed))
+            .layer(CatchPanicLayer::custom(broke)),
+    );
+    if !roles.contains(&Role::Capture) {
+        return routes;
+    }
+    let tracking = capture::router(CaptureState::new(
+        rooms.stream.clone(),
+        rooms.keys.clone(),
+        rooms.meta.clone(),
+        rooms.clock.clone(),
+        capture::Limits::default(),
+        rooms.notes.clone(),
+    ));
+    // Without compression, which costs more than the sixty bytes of an answer, and without a span.
+    routes.merge(
+        tracking.layer(
+            ServiceBuilder::new()
+                .layer(middleware::map_request(refuse_odd_request_ids))
+                .layer(SetRequestIdLayer::new(request_id.clone(), MakeRequestUuid))
+                .layer(PropagateRequestIdLayer::new(request_id))
+                .layer(middleware::from_fn(count_requests))
+                .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+                .layer(CatchPanicLayer::custom(broke)),
+        ),
+    )
 }
 
 fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
@@ -171,16 +189,24 @@ async fn count_requests(request: Request, next: Next) -> Response {
     let route = request
         .extensions()
         .get::<axum::extract::MatchedPath>()
-        .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
+        .map_or_else(|| SharedString::const_str("(none)"), |path| path.as_str().to_owned().into());
     let method = known_method(request.method());
     let started = std::time::Instant::now();
     let response = next.run(request).await;
-    let status = response.status().as_u16().to_string();
+    let status = known_status(response.status());
     metrics::counter!("footfall_http_requests_total", "route" => route.clone(), "method" => method, "status" => status)
         .increment(1);
     metrics::histogram!("footfall_http_request_duration_seconds", "route" => route)
         .record(started.elapsed().as_secs_f64());
     response
+}
+
+/// A status as a label, without a new text for the one that nearly all answers have.
+fn known_status(status: StatusCode) -> SharedString {
+    match status {
+        StatusCode::OK => SharedString::const_str("200"),
+        other => other.as_u16().to_string().into(),
+    }
 }
 
 /// Methods are the callers' words too: unknown ones are counted together.

@@ -229,12 +229,15 @@ async fn capture(
             state.ledger.sample(project, prepared.samples());
         }
         prepared.note_duplicates(&appended.duplicates, appended.replayed);
-        let (meta, key) = (state.meta.clone(), prepared.key.key_id);
-        tokio::spawn(async move {
-            if let Err(error) = meta.touch_key(key, now).await {
-                tracing::debug!(%error, "the use of a key was not written down");
-            }
-        });
+        let (meta, key) = (&state.meta, prepared.key.key_id);
+        if meta.touch_is_due(key, now) {
+            let meta = meta.clone();
+            tokio::spawn(async move {
+                if let Err(error) = meta.write_touch(key, now).await {
+                    tracing::debug!(%error, "the use of a key was not written down");
+                }
+            });
+        }
     }
     let answer = prepared.answer(verbose);
     if !dry_run {
