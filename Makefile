@@ -13,7 +13,9 @@ FAULTS := --features faults
 
 say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
-.PHONY: help run build test check bench clean engines test-engines sdk web format lint doc rust-test sdk-test web-test browser-test openapi bench-ingest bench-drain
+comma := ,
+
+.PHONY: help run build test check clean engines test-engines sdk web lint doc rust-test sdk-test web-test browser-test openapi bench-ingest bench-drain crash
 
 help:            ## what there is
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -46,6 +48,13 @@ doc:             ## rustdoc, warnings denied
 rust-test:       ## unit and integration tests on the real engines
 	$(call say,Rust tests)
 	@$(CARGO) test --locked $(FAULTS)
+
+KILLS := 300
+SEED := 1
+
+crash: test-engines web   ## a long campaign of kills against separate roles: KILLS=500, SEED=7
+	$(call say,$(KILLS) kills$(comma) seed $(SEED))
+	@FOOTFALL_CRASH_KILLS=$(KILLS) FOOTFALL_CRASH_SEED=$(SEED) $(CARGO) test --locked --quiet --test crash campaign:: -- --nocapture
 
 sdk-test: sdk    ## the SDK: types, lint, unit tests, size, a real browser
 	$(call say,SDK tests)

@@ -45,6 +45,9 @@ enum Command {
     },
     /// Say what is wrong, in words. Ends with 1 if anything is.
     Doctor(Config),
+    /// Rows that ClickHouse refused: list, show, replay, discard them. Also while a server runs.
+    #[command(subcommand)]
+    DeadLetters(app::letters::LettersCommand),
     /// An engine as a process of ours. Started by `serve`, not by hand.
     #[command(subcommand, hide = true)]
     Engine(EngineCommand),
@@ -114,6 +117,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             );
         }
         Command::Doctor(config) => return app::doctor::run(&config).await,
+        Command::DeadLetters(command) => {
+            let config = command.config();
+            telemetry::start_logs(&config.log, config.log_json)?;
+            return app::letters::run(&command).await;
+        }
         Command::Engine(_) => unreachable!("an engine was started before the runtime"),
     }
     Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::error::{ApiPath, ApiQuery, Named, SignedIn, Validated, invalid_query};
 use super::questions::{Asked, Loaded, Questions, refused_query};
 use super::{Accounts, Answered, Caller};
+use crate::event::Event;
 use crate::metrics::envelope::Answer;
 use crate::metrics::time::{Moment, time_range};
 use crate::metrics::trend::check_quarter_hours;
@@ -113,6 +114,40 @@ impl From<StoredEvent> for EventView {
     }
 }
 
+/// An event that is not stored (yet), as it would be shown if it were.
+impl From<Event> for EventView {
+    fn from(event: Event) -> EventView {
+        EventView::from(StoredEvent {
+            id: event.id,
+            event: event.event,
+            ts: event.ts,
+            seq: event.seq,
+            received_at: event.received_at,
+            distinct_id: event.distinct_id,
+            device_id: event.device_id,
+            user_id: event.user_id,
+            session: event.session,
+            path: event.path,
+            host: event.host,
+            referrer_host: event.referrer_host,
+            utm_source: event.utm_source,
+            utm_medium: event.utm_medium,
+            utm_campaign: event.utm_campaign,
+            country: event.country,
+            region: event.region,
+            city: event.city,
+            browser: event.browser,
+            os: event.os,
+            device: event.device,
+            lib: event.lib,
+            amount: event.amount,
+            currency: event.currency,
+            props: event.props,
+            flags: event.flags,
+        })
+    }
+}
+
 /// Names of events and how often each happened.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EventNames {
@@ -187,12 +222,8 @@ pub async fn event_names(
         .into_iter()
         .map(|(event, count)| EventTotal { event, count })
         .collect();
-    Ok(Json(asked.answer(
-        EventNames { events },
-        range.to_ms,
-        facts.rows_read,
-        None,
-    )))
+    let names = EventNames { events };
+    Ok(Json(asked.answer(names, range, facts.rows_read, None).await?))
 }
 
 /// Which events to list.
@@ -267,7 +298,7 @@ pub async fn list_events(
     }))
 }
 
-fn page_size(asked: Option<u32>) -> Answered<u32> {
+pub(super) fn page_size(asked: Option<u32>) -> Answered<u32> {
     match asked.unwrap_or(PAGE) {
         limit @ 1..=MAX_PAGE => Ok(limit),
         other => Err(invalid_query(

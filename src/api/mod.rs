@@ -12,6 +12,8 @@ pub mod events;
 pub mod export;
 mod fields;
 pub mod keys;
+pub mod ledger;
+pub mod letters;
 pub mod live;
 pub mod members;
 pub mod openapi;
@@ -112,6 +114,12 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(events::list_events))
         .routes(routes!(export::export_events))
         .routes(routes!(live::live))
+        .routes(routes!(ledger::get_ledger))
+        .routes(routes!(ledger::get_rejections))
+        .routes(routes!(letters::list_letters))
+        .routes(routes!(letters::replay_all_letters))
+        .routes(routes!(letters::get_letter, letters::discard_letter))
+        .routes(routes!(letters::replay_letter))
 }
 
 /// Sign-in, organizations, members, projects, keys. Generic, so that they can be served (and tested) with

@@ -5,6 +5,7 @@ pub mod backup;
 pub mod demo;
 pub mod doctor;
 mod http;
+pub mod letters;
 mod rooms;
 mod secrets;
 mod serve;

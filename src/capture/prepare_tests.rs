@@ -294,7 +294,7 @@ fn the_ledger_learns_of_what_no_row_shows() {
 #[test]
 fn a_sample_is_cut_at_a_character_and_a_broken_line_is_one_too() {
     let long = format!(
-        r#"{{"user_id":"u","properties":{{"a":"{}"}}}}"#,
+        r#"{{"user_id":"u","properties":{{"ab":"{}"}}}}"#,
         "é".repeat(2_000)
     );
     let prepared = take(&format!(

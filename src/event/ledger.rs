@@ -52,6 +52,25 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    const ALL: [Outcome; 9] = [
+        Outcome::Stored,
+        Outcome::Duplicate,
+        Outcome::Rejected,
+        Outcome::Quarantined,
+        Outcome::Discarded,
+        Outcome::Late,
+        Outcome::ClockCorrected,
+        Outcome::TimeClamped,
+        Outcome::ClientDropped,
+    ];
+
+    /// The outcome of this name; `None` for a newer version's.
+    pub fn named(name: &str) -> Option<Outcome> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
+    }
+}
+
 /// A share of the ledger: so many events of a source, received in one minute, had this outcome.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LedgerRow {

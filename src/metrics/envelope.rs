@@ -44,6 +44,9 @@ pub struct Warning {
     /// The same in words.
     #[schema(example = "the range ends in the future: the last points will still grow")]
     pub detail: String,
+    /// Of how many events it speaks, where it counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
 }
 
 impl Warning {
@@ -52,6 +55,15 @@ impl Warning {
         Self {
             code: code.into(),
             detail: detail.into(),
+            count: None,
+        }
+    }
+
+    /// The same about so many events.
+    pub fn of(self, events: u64) -> Self {
+        Self {
+            count: Some(events),
+            ..self
         }
     }
 }

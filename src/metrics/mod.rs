@@ -28,6 +28,7 @@ pub mod conversion;
 pub mod envelope;
 pub mod funnel;
 pub mod identity;
+pub mod ledger;
 pub mod oracle;
 pub mod sketch;
 pub mod time;

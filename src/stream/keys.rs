@@ -51,6 +51,16 @@ impl Keys {
         self.of_shard("pend", shard)
     }
 
+    /// Sorted set: the dead letters by project, all scores 0.
+    pub(super) fn dead(&self, shard: u16) -> String {
+        self.of_shard("dead", shard)
+    }
+
+    /// String: the entry that a dead letter became when it was replayed.
+    pub(super) fn idem_letter(&self, shard: u16, letter: &str) -> String {
+        format!("{}:letter:{letter}", self.of_shard("idem", shard))
+    }
+
     /// Stream: rows that ClickHouse refuses.
     pub(super) fn dlq(&self, shard: u16) -> String {
         self.of_shard("dlq", shard)

@@ -11,6 +11,7 @@ pub mod append;
 pub mod codec;
 pub mod entry;
 pub mod ledger;
+pub mod letters;
 pub mod pause;
 pub mod rebuild;
 pub mod rejections;
@@ -84,6 +85,12 @@ pub enum StreamError {
     /// The batch is not the planned one any more: it is committed already.
     #[error("batch {seq} of shard {shard} is not the planned one")]
     Stale { shard: u16, seq: u64 },
+    /// No room for another dead letter: the batch that has one waits.
+    #[error(
+        "shard {0} holds as many dead letters as it may ({most}): replay or discard some",
+        most = letters::MOST_LETTERS
+    )]
+    LettersFull(u16),
     /// What lies in Redis is not what this version writes.
     #[error("unexpected content in {key}: {detail}")]
     Content { key: String, detail: String },

@@ -81,6 +81,27 @@ impl EventStream {
             .await?)
     }
 
+    /// When Redis took the oldest entry that is not committed, by its own clock, in UTC milliseconds; `None`
+    /// when nothing waits.
+    pub async fn oldest_entry_ms(&self) -> Result<Option<i64>, StreamError> {
+        let mut oldest = None;
+        for shard in 0..self.shards() {
+            let first: Vec<(String, redis::Value)> = redis::cmd("XRANGE")
+                .arg(self.keys().ev(shard))
+                .arg("-")
+                .arg("+")
+                .arg("COUNT")
+                .arg(1)
+                .query_async(&mut self.back())
+                .await?;
+            let taken = first
+                .first()
+                .and_then(|(id, _)| id.split('-').next()?.parse().ok());
+            oldest = oldest.into_iter().chain(taken).min();
+        }
+        Ok(oldest)
+    }
+
     async fn waiting(&self, shard: u16) -> Result<(ShardCounters, Option<i64>), StreamError> {
         let mut call = scripts::WAITING.prepare_invoke();
         call.key(self.keys().st(shard)).key(self.keys().ev(shard));

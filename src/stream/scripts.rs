@@ -31,6 +31,12 @@ scripts! {
     PENDING = "pending";
     HEARTBEAT = "heartbeat";
     FINISH_REBUILD = "finish_rebuild";
+    /// Puts a dead letter back into the stream.
+    REPLAY = "replay";
+    /// Gives a dead letter up for good.
+    DISCARD = "discard";
+    /// Brings the dead letters' index in line with the letters.
+    INDEX = "index";
     PAUSE = "pause";
     RESUME = "resume";
     BEGIN_ROLL = "begin_roll";

@@ -4,9 +4,11 @@
 //! noticing is answered [`StreamError::Fenced`] and changes nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::ledger::Waited;
+use super::letters::{MOST_LETTERS, MOST_MESSAGE_CHARS, indexed};
 use super::{EventStream, StreamError, codec, scripts};
 use crate::event::{Event, ProjectNumber};
 use crate::fault;
@@ -34,6 +36,8 @@ pub struct Lease {
     pub ttl: Duration,
     /// When the last renewal was *sent*, by the monotonic clock.
     pub renewed: Instant,
+    /// Number of the last batch that this owner knows to be committed; clones know the same.
+    committed: Arc<AtomicU64>,
 }
 
 impl Lease {
@@ -137,6 +141,7 @@ impl EventStream {
         let Some(epoch) = parsed(&fields, 1) else {
             return Ok(None);
         };
+        let seq = parsed(&fields, 3).unwrap_or(0);
         let incarnation = parsed(&fields, 2).unwrap_or(1);
         Ok(Some(Acquired {
             lease: Lease {
@@ -146,8 +151,9 @@ impl EventStream {
                 incarnation,
                 ttl,
                 renewed,
+                committed: Arc::new(AtomicU64::new(seq)),
             },
-            seq: parsed(&fields, 3).unwrap_or(0),
+            seq,
             done: parsed(&fields, 4).unwrap_or_else(|| "0-0".to_owned()),
             announce: parsed(&fields, 5),
             plan: plan_of(&fields, 6),
@@ -180,7 +186,8 @@ impl EventStream {
     }
 
     /// Writes a batch's boundary down. The plan that counts is the answer: an earlier one wins. `None` while
-    /// workers are paused.
+    /// workers are paused. A Redis whose last batch is not the one that this lease's owner committed is
+    /// [`StreamError::Content`], and writes nothing.
     pub async fn plan(
         &self,
         lease: &Lease,
@@ -197,11 +204,22 @@ impl EventStream {
         let mut call = scripts::PLAN.prepare_invoke();
         call.key(self.keys().st(lease.shard))
             .key(self.keys().pause(lease.shard));
+        let committed = lease.committed.load(Ordering::Relaxed);
         call.arg(lease.epoch).arg(to).arg(rows).arg(version).arg(target);
+        call.arg(committed);
         let fields: Fields = call.invoke_async(&mut self.back()).await?;
         match parsed::<String>(&fields, 0).as_deref() {
             Some("PLANNED") => {}
             Some("PAUSED") => return Ok(None),
+            Some("REWOUND") => {
+                let known: u64 = parsed(&fields, 1).unwrap_or(0);
+                return Err(StreamError::Content {
+                    key: self.keys().st(lease.shard),
+                    detail: format!(
+                        "the last batch is {known}, its owner has committed {committed}: Redis went back in time"
+                    ),
+                });
+            }
             _ => return Err(StreamError::Fenced(lease.shard)),
         }
         let plan = plan_of(&fields, 1).ok_or_else(|| StreamError::Content {
@@ -233,17 +251,22 @@ impl EventStream {
 
     /// Ends the batch in one atomic step: its entries leave the stream, dead rows become dead letters, the
     /// projects are noted for [`Self::announce`].
+    ///
+    /// # Errors
+    /// [`StreamError::LettersFull`] while there is no room for the dead rows: nothing of it has happened then.
     pub async fn commit(&self, lease: &Lease, commit: Commit<'_>) -> Result<(), StreamError> {
         let (shard, seq) = (lease.shard, commit.seq);
         let mut call = scripts::COMMIT.prepare_invoke();
         call.key(self.keys().st(shard))
             .key(self.keys().ev(shard))
             .key(self.keys().dlq(shard))
-            .key(self.keys().pend(shard));
+            .key(self.keys().pend(shard))
+            .key(self.keys().dead(shard));
         call.arg(lease.epoch)
             .arg(seq)
             .arg(commit.rows_stored)
             .arg(list(commit.projects))
+            .arg(MOST_LETTERS)
             .arg(commit.dead.len());
         let batch = batch_number(lease.incarnation, seq);
         for row in commit.dead {
@@ -251,14 +274,22 @@ impl EventStream {
                 key: self.keys().dlq(shard),
                 detail: e.to_string(),
             })?;
-            call.arg(batch).arg(row.code).arg(&row.message).arg(packed.bytes);
-            call.arg(&*row.source).arg(row.received_at);
+            let message: String = row.message.chars().take(MOST_MESSAGE_CHARS).collect();
+            call.arg(batch).arg(row.code).arg(message).arg(packed.bytes);
+            call.arg(&*row.source)
+                .arg(row.received_at)
+                .arg(indexed(row.event.project));
         }
         for waited in commit.waited {
             call.arg(waited.field()).arg(waited.rows);
         }
         let word: String = call.invoke_async(&mut self.back()).await?;
-        answered(&word, shard, seq)
+        if word == "FULL" {
+            return Err(StreamError::LettersFull(shard));
+        }
+        answered(&word, shard, seq)?;
+        lease.committed.store(seq, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Raises the counters of the projects of the last commit, and clears the list. Also a new owner's first

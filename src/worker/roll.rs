@@ -122,9 +122,9 @@ impl Roller {
                 }
                 self.roll_once(clock.now_ms()).await?;
                 if looks % LOOKS_A_CLEANUP == LOOKS_A_CLEANUP - 1 {
-                    self.clean_up().await?;
+                    self.clean_up(clock.now_ms()).await?;
                 }
-                Ok::<(), RollError>(())
+                Ok::<(), RollError>(fault::point("roll.after_look").await?)
             };
             tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -174,13 +174,20 @@ impl Roller {
         Ok(rolled)
     }
 
-    /// Removes generations and deltas that a switch older than the grace made superfluous.
-    pub async fn clean_up(&self) -> Result<(), RollError> {
+    /// Removes generations and deltas that a switch older than the grace made superfluous, folds the ledger's
+    /// old days and drops what is kept no longer.
+    pub async fn clean_up(&self, now_ms: i64) -> Result<(), RollError> {
         self.unless_paused(async {
             for kind in [Kind::Counts, Kind::Sketches] {
                 self.store
                     .drop_behind(kind, self.options.grace.as_secs() as u32)
                     .await?;
+            }
+            let second = |ms: i64| (ms / 1000).clamp(0, i64::from(u32::MAX)) as u32;
+            let settled = self.stream.oldest_entry_ms().await?.unwrap_or(now_ms);
+            let (folded, dropped) = self.store.fold_ledger(second(settled), second(now_ms)).await?;
+            if folded + dropped > 0 {
+                tracing::info!(folded, dropped, "days of the ledger were made smaller");
             }
             Ok(())
         })

@@ -10,8 +10,8 @@ use rustix::process::Signal;
 use super::cluster::{Cluster, LEASE_S, Part};
 use super::oracle::{Found, look};
 use super::producers::{Manners, Producers};
-use super::setting;
 use super::tenants::{Project, register};
+use super::{alone, setting};
 
 /// Kills of the short form.
 const KILLS: u64 = 14;
@@ -172,6 +172,7 @@ impl Campaign {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn separate_roles_are_killed_at_random_and_nothing_is_lost_or_doubled() {
+    let _alone = alone().await;
     let began = Instant::now();
     let (seed, kills) = (
         setting("FOOTFALL_CRASH_SEED", 3),

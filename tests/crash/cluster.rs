@@ -78,6 +78,11 @@ pub struct Cluster {
 impl Cluster {
     /// Starts all of it on empty directories.
     pub async fn start() -> Cluster {
+        Cluster::start_with(&[]).await
+    }
+
+    /// The same with more environment.
+    pub async fn start_with(settings: &[(&'static str, &str)]) -> Cluster {
         let installation = Installation::new();
         let mut cluster = Cluster {
             clickhouse: Engine::clickhouse(installation.folder()),
@@ -89,6 +94,9 @@ impl Cluster {
             installation,
         };
         cluster.set("FOOTFALL_LEASE_S", &LEASE_S.to_string());
+        for (name, value) in settings {
+            cluster.set(name, value);
+        }
         for part in Part::ALL {
             cluster.restart(part).await;
         }
@@ -234,6 +242,27 @@ impl Cluster {
         until("a worker commits", within, async || {
             let now = self.progress().await?.committed;
             (now > *before.get_or_insert(now)).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until each of the two workers has half of the shards.
+    pub async fn shared_out(&self) {
+        until("the workers share the shards", START, async || {
+            let mut connection = self.redis.connection().await.ok()?;
+            let keys: Vec<String> = (0..SHARDS)
+                .map(|shard| format!("ff:lease:{{s{shard}}}"))
+                .collect();
+            let leases: Vec<Option<String>> = redis::cmd("MGET")
+                .arg(&keys)
+                .query_async(&mut connection)
+                .await
+                .ok()?;
+            let mut owners = BTreeMap::<String, u16>::new();
+            for lease in leases {
+                *owners.entry(lease?.split(':').next()?.to_owned()).or_default() += 1;
+            }
+            owners.values().eq([SHARDS / 2, SHARDS / 2].iter()).then_some(())
         })
         .await;
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::client::{Address, Client, text};
 use super::installation::{Installation, Running, START, Victim};
 use super::truth::{agrees, funnel, range, stored};
-use super::until;
+use super::{alone, until};
 
 const EVENTS: usize = 12_000;
 const DAYS: i64 = 30;
@@ -37,6 +37,7 @@ async fn owner(installation: &Installation, running: &mut Running) -> Client {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_demo_killed_in_the_middle_fills_exactly_what_was_asked_for() {
+    let _alone = alone().await;
     let began = Instant::now();
     let installation = Installation::new();
     for requests in [3, 9, 16] {

@@ -7,9 +7,9 @@ use rustix::process::Signal;
 
 use super::client::{Address, Client};
 use super::installation::{Installation, Running, Victim};
-use super::setting;
 use super::truth::{agrees, compare, range, stored};
 use super::writers::{DAYS, Writers};
+use super::{alone, setting};
 
 /// Starts `serve` and notes where it is.
 pub async fn serve(installation: &Installation, address: &Address, arguments: &[&str]) -> Running {
@@ -43,6 +43,7 @@ pub async fn settle(what: &str, client: &Client, writers: Writers, faults: usize
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_killed_what_was_answered_200_is_stored_and_counted_once() {
+    let _alone = alone().await;
     let began = Instant::now();
     let seed = setting("FOOTFALL_CRASH_SEED", 7);
     let mut rng = Rng::with_seed(seed);

@@ -15,8 +15,10 @@ mod engine;
 mod installation;
 mod killed;
 mod oracle;
+mod pressure;
 mod process;
 mod producers;
+mod rewound;
 mod stalled;
 mod starting;
 mod tenants;
@@ -35,6 +37,12 @@ async fn until<T>(what: &str, within: Duration, mut look: impl AsyncFnMut() -> O
         assert!(Instant::now() < deadline, "waited {within:?} until {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// One at a time: each of these tests has a dozen processes of its own, and waits for what they do.
+async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
+    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    TURN.lock().await
 }
 
 /// A number from the environment, for campaigns.

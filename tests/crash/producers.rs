@@ -18,7 +18,7 @@ use super::client::Address;
 use super::tenants::Project;
 use super::until;
 
-/// A producer begins a request at most this often.
+/// Between the beginnings of a producer's requests, if its manners say nothing else.
 const EVERY: Duration = Duration::from_millis(40);
 const MOST_EVENTS: usize = 20;
 /// No event may stay unanswered longer, whatever is killed.
@@ -57,8 +57,10 @@ pub type Truth = HashMap<(usize, u64), Sent>;
 pub struct Manners {
     /// Requests have ids, and events too; without, nothing protects a request that is sent again.
     pub keys: bool,
-    /// A pause before a request is begun.
+    /// A producer begins a request at most this often.
     pub every: Duration,
+    /// Characters of text that nobody can compress, in each event.
+    pub text: usize,
 }
 
 impl Default for Manners {
@@ -66,6 +68,7 @@ impl Default for Manners {
         Manners {
             keys: true,
             every: EVERY,
+            text: 0,
         }
     }
 }
@@ -269,12 +272,16 @@ impl Producer {
         let number = self.number << 32 | self.events;
         self.events += 1;
         // Half of it is today's, so that some days are busy enough for the roller.
-        let age = if rng.bool() { 0 } else { rng.i64(0..DAYS) };
+        let age = if rng.bool() {
+            0
+        } else {
+            rng.i64(0..DAYS * 86_400_000)
+        };
         let id = Uuid::from_u128(rng.u128(..));
         let sent = Sent {
             name: rng.u8(..NAMES.len() as u8),
             person: rng.u32(..PEOPLE),
-            ts: jiff::Timestamp::now().as_millisecond() - age * 86_400_000,
+            ts: jiff::Timestamp::now().as_millisecond() - age,
             amount: rng.u32(1..1_000),
             id: if self.ids { id } else { Uuid::nil() },
             acknowledged: false,
@@ -294,6 +301,12 @@ impl Producer {
                 "timestamp": sent.ts,
                 "properties": { "amount": sent.amount, "n": number },
             });
+            let text = self.shared.manners.text;
+            if text > 0 {
+                let mut rng = Rng::with_seed(*number);
+                let text: String = (0..text).map(|_| rng.alphanumeric()).collect();
+                event["properties"]["text"] = json!(text);
+            }
             if !sent.id.is_nil() {
                 event["id"] = json!(sent.id);
             }

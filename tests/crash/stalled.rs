@@ -8,9 +8,9 @@ use super::client::{Address, Client};
 use super::installation::{Installation, Running};
 use super::killed::{serve, settle};
 use super::process::Process;
-use super::setting;
 use super::truth::range;
 use super::writers::{DAYS, Writers};
+use super::{alone, setting};
 
 /// A process that only works, on the engines of another.
 async fn worker(installation: &Installation, name: &str, first: &Running) -> Running {
@@ -52,6 +52,7 @@ async fn worker(installation: &Installation, name: &str, first: &Running) -> Run
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_wakes_up_after_its_lease_doubles_and_loses_nothing() {
+    let _alone = alone().await;
     let began = Instant::now();
     let installation = Installation::new();
     let address = Address::default();

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::alone;
 use super::client::{Address, Client};
 use super::installation::Installation;
 use super::killed::{serve, settle};
@@ -12,6 +13,7 @@ use super::writers::{DAYS, Writers};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_start_is_refused_and_a_graceful_stop_under_load_loses_nothing() {
+    let _alone = alone().await;
     let began = Instant::now();
     let installation = Installation::new();
     let address = Address::default();

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use footfall::engines::{EngineOptions, Engines};
 use footfall::event::{Day, Event, ProjectNumber, flag};
 use footfall::metrics::sketch::UserSketch;
+use footfall::store::ledger::LedgerRange;
 use footfall::store::{Credentials, Store, StoreOptions};
+use footfall::stream::letters::MOST_LETTERS;
 use footfall::stream::{EventStream, StreamOptions};
 use footfall::worker::deliver::{DeliverError, DeliverOptions, Delivered, Deliverer, Delivery, Step};
 use tokio::sync::OnceCell;
@@ -41,6 +43,7 @@ pub struct World {
     pub prefix: String,
     pub redis_url: String,
     /// With the writer's password.
+    #[allow(dead_code, reason = "tests/faults uses this harness too")]
     pub clickhouse_url: String,
     admin: clickhouse::Client,
 }
@@ -128,6 +131,15 @@ impl World {
             .expect("del");
     }
 
+    /// The roller of the project fell silent for longer than its lease.
+    #[allow(dead_code, reason = "tests/faults uses this harness too")]
+    pub async fn roll_runs_out(&self, project: ProjectNumber) {
+        let key = format!("{}roll:{{p{project}}}", self.prefix);
+        let mut command = redis::cmd("DEL");
+        command.arg(key);
+        command.exec_async(&mut self.redis().await).await.expect("del");
+    }
+
     /// `owner:epoch` of a shard.
     pub async fn owner(&self, shard: u16) -> Option<String> {
         let key = format!("{}lease:{{s{shard}}}", self.prefix);
@@ -140,6 +152,7 @@ impl World {
     }
 
     /// Whether the projects of a commit are still to be told.
+    #[allow(dead_code, reason = "tests/faults uses this harness too")]
     pub async fn announces(&self, shard: u16) -> bool {
         let key = format!("{}st:{{s{shard}}}", self.prefix);
         let mut command = redis::cmd("HEXISTS");
@@ -155,6 +168,29 @@ impl World {
         let key = format!("{}st:{{s{shard}}}", self.prefix);
         redis::cmd("DEL")
             .arg(key)
+            .exec_async(&mut self.redis().await)
+            .await
+            .expect("del");
+    }
+
+    /// As many dead letters as a shard may have, of nobody.
+    pub async fn letters_are_full(&self, shard: u16) {
+        let mut fill = redis::pipe();
+        for _ in 0..MOST_LETTERS {
+            fill.cmd("XADD")
+                .arg(format!("{}dlq:{{s{shard}}}", self.prefix))
+                .arg("*")
+                .arg("p")
+                .arg("")
+                .ignore();
+        }
+        fill.exec_async(&mut self.redis().await).await.expect("xadd");
+    }
+
+    /// Every dead letter of the shard is taken away behind the product's back.
+    pub async fn letters_go(&self, shard: u16) {
+        redis::cmd("DEL")
+            .arg(format!("{}dlq:{{s{shard}}}", self.prefix))
             .exec_async(&mut self.redis().await)
             .await
             .expect("del");
@@ -190,6 +226,8 @@ impl World {
         let projects: BTreeSet<ProjectNumber> = events.iter().map(|event| event.project).collect();
         for &project in &projects {
             self.rollups_hold(project, events).await;
+            let of_project = events.iter().filter(|event| event.project == project);
+            assert_eq!(self.stored_in_ledger(project).await, of_project.count() as i64);
         }
         let mut in_stream = BTreeMap::new();
         for shard in 0..self.stream.shards() {
@@ -200,6 +238,34 @@ impl World {
             }
         }
         assert_eq!(self.store.rows_by_shard().await.expect("shards"), in_stream);
+    }
+
+    /// One number, asked behind the product's back.
+    pub async fn number(&self, question: &str) -> u64 {
+        self.admin.query(question).fetch_one().await.expect(question)
+    }
+
+    /// What the ledger says of a project's committed events: outcome, source, reason, events.
+    pub async fn ledger(&self, project: ProjectNumber) -> Vec<(String, String, String, i64)> {
+        let range = LedgerRange {
+            project,
+            from_s: 0,
+            to_s: u32::MAX,
+            cuts: &self.stream.cuts().await.expect("cuts"),
+        };
+        let found = self.store.ledger_sources(&range).await.expect("ledger");
+        let mut found: Vec<_> = found
+            .into_iter()
+            .map(|row| (row.outcome, row.source, row.reason, row.events))
+            .collect();
+        found.sort();
+        found
+    }
+
+    async fn stored_in_ledger(&self, project: ProjectNumber) -> i64 {
+        let rows = self.ledger(project).await;
+        let stored = rows.iter().filter(|(outcome, ..)| outcome == "stored");
+        stored.map(|(.., events)| events).sum()
     }
 
     /// Counts, sketches and active days are those of `events`.

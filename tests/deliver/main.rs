@@ -3,5 +3,7 @@
 
 mod crashes;
 mod harness;
+mod ledger;
+mod letters;
 mod rolls;
 mod running;

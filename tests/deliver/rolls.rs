@@ -43,7 +43,7 @@ async fn compaction_then_late_events_then_compaction_again() {
         assert!(rolled.compacted > 0, "round {round}");
         assert!(world.stream.rev(SHOP).await.unwrap() > rev);
         world.holds_exactly(&all).await;
-        roller.clean_up().await.unwrap();
+        roller.clean_up(NOW).await.unwrap();
         world.holds_exactly(&all).await;
         let again = roller.roll_once(NOW).await.unwrap();
         assert_eq!(again, Rolled::default(), "nothing is left to do");

@@ -5,7 +5,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use footfall::event::{Event, ProjectNumber};
+use footfall::event::{Event, ProjectNumber, Zone};
+use footfall::meta::{Meta, Registration};
 use footfall::stream::Request;
 use futures_util::{FutureExt, StreamExt, stream};
 
@@ -69,6 +70,25 @@ impl Case {
         format!("sqlite:{}", self.dir.path().join("meta.sqlite").display())
     }
 
+    /// Makes the project [`SHOP`], in UTC, and returns its write key.
+    pub async fn shop(&self) -> String {
+        let meta = Meta::connect(&self.meta_url()).await.expect("a control database");
+        meta.migrate(NOW).await.expect("its tables");
+        let registration = Registration {
+            email: "ada@example.com".into(),
+            password_hash: "x".into(),
+            name: "Ada".into(),
+            organization: "Example".into(),
+            project: Some("Shop".into()),
+            zone: Zone::utc(),
+        };
+        let registered = meta.register(registration, false, NOW).await.expect("registered");
+        meta.close().await;
+        let project = registered.project.expect("a project");
+        assert_eq!(project.number, SHOP);
+        project.write_key.expect("a key")
+    }
+
     /// Starts a role; `faults` is its `FOOTFALL_FAULT`, `left_out` its `FOOTFALL_LEFT_OUT`.
     pub fn start(&self, role: &str, faults: &str, left_out: &str) -> Life {
         let life = self.lives.fetch_add(1, Ordering::Relaxed) + 1;
@@ -109,6 +129,21 @@ impl Case {
         let request = Request::new(project, Some(&id));
         let appended = self.world.stream.append(&request, sent, NOW).await;
         assert!(appended.expect("acknowledged").duplicates.is_empty());
+    }
+
+    /// Rows that the stream has taken.
+    pub async fn rows_in(&self) -> u64 {
+        let mut rows = 0;
+        for shard in 0..self.shards {
+            rows += self
+                .world
+                .stream
+                .shard_counters(shard)
+                .await
+                .expect("counters")
+                .rows_in;
+        }
+        rows
     }
 
     /// Waits until nothing waits any more and the readers were told.

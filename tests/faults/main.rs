@@ -10,12 +10,14 @@
 #[path = "../deliver/harness.rs"]
 mod harness;
 
+mod capturing;
 mod case;
 mod controls;
 mod delivering;
 mod life;
 mod points;
 mod repairing;
+mod rolling;
 
 use std::time::{Duration, Instant};
 

@@ -7,6 +7,7 @@ mod consistency;
 mod envelope;
 mod harness;
 mod keys;
+mod letters;
 mod live;
 mod load;
 mod openapi;

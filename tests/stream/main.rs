@@ -3,5 +3,6 @@
 
 mod harness;
 mod ledger;
+mod letters;
 mod owning;
 mod taking;

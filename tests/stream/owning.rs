@@ -252,6 +252,39 @@ async fn a_rebuild_asked_for_while_it_runs_runs_once_more() {
 }
 
 #[tokio::test]
+async fn a_redis_that_went_back_in_time_plans_nothing_for_an_owner_that_runs_on() {
+    let redis = Redis::start().await;
+    let stream = redis.stream().await;
+    let got = stream.acquire(0, &owner("w"), TTL).await.unwrap().unwrap();
+    for request in ["a", "b"] {
+        stream
+            .append(&Request::new(SHOP, Some(request)), events(request, 0..5), NOW)
+            .await
+            .unwrap();
+        let entries = stream.read_range(0, "0-0", None, 5, 1 << 20).await.unwrap();
+        let plan = stream
+            .plan(&got.lease, &entries[0].id, 5, 1, 0)
+            .await
+            .unwrap()
+            .expect("a plan");
+        stream
+            .commit(&got.lease, committed(plan.seq, 5, &[]))
+            .await
+            .unwrap();
+    }
+    // The copy is one batch old, and the lease in it still holds.
+    redis.run("HSET t:st:{s0} seq 1");
+    let planned = stream.plan(&got.lease, "9-9", 5, 1, 0).await;
+    assert!(
+        matches!(&planned, Err(StreamError::Content { detail, .. }) if detail.contains("back in time")),
+        "{planned:?}"
+    );
+    redis.run("DEL t:lease:{s0}");
+    let next = stream.acquire(0, &owner("next"), TTL).await.unwrap().unwrap();
+    assert_eq!((next.seq, next.plan), (1, None), "nothing was written");
+}
+
+#[tokio::test]
 async fn workers_count_each_other_and_wake_on_entries() {
     let redis = Redis::start().await;
     let stream = redis.stream().await;

@@ -86,6 +86,44 @@ const PAGES = [
   ],
   ["settings", "/p/1/settings", async (page) => page.getByText("Warehouse export").waitFor()],
   ["settings-key", "/p/1/settings", async (page) => page.getByRole("button", { name: "New key" }).click()],
+  ["settings-role", "/p/1/settings", async (page) => page.getByRole("button", { name: /^Role of sam/ }).click()],
+  [
+    "settings-privacy",
+    "/p/1/settings",
+    async (page) => {
+      await page.getByTestId("erasure-row").first().waitFor();
+      await page.getByTestId("erase").scrollIntoViewIfNeeded();
+    },
+  ],
+  [
+    "settings-erase",
+    "/p/1/settings",
+    async (page) => {
+      await page.getByTestId("erase").click();
+      await page.getByTestId("erase-ids").fill("customer-400\n0197b3c1-0633-7a4e-9b1d-5f0c2e6a8d31");
+      await page.getByTestId("confirm-name").fill("Demo shop");
+    },
+  ],
+  ["settings-certificate", "/p/1/settings", async (page) => page.getByRole("button", { name: /Certificate of A person \(3/ }).click()],
+  [
+    "settings-retention",
+    "/p/1/settings",
+    async (page) => {
+      await page.getByTestId("retention").selectOption({ label: "1 year" });
+      await page.getByRole("button", { name: "Save" }).last().click();
+      await page.getByRole("dialog").waitFor();
+    },
+  ],
+  ["settings-delete", "/p/1/settings", async (page) => page.getByTestId("delete-project").click()],
+  [
+    "settings-organization",
+    "/p/1/settings",
+    async (page) => {
+      await page.getByRole("button", { name: /^Project: / }).click();
+      await page.getByRole("button", { name: "New project" }).click();
+      await page.getByLabel("Organization").selectOption("A new organization");
+    },
+  ],
   ["settings-viewer", "/p/2/settings", async (page) => page.getByText("Your role here").waitFor()],
   [
     "help",

@@ -793,6 +793,11 @@ export interface components {
             /** @description Up to 1,000 events. */
             batch: components["schemas"]["WireEvent"][];
             context?: components["schemas"]["WireContext"] | null;
+            /**
+             * Format: int64
+             * @description Events that the client gave up since its last batch; the ledger counts them.
+             */
+            dropped?: number | null;
             /** @description Id of this request, the same each time it is sent. A request that comes again is stored once. */
             request_id?: string | null;
             /**
@@ -801,11 +806,25 @@ export interface components {
              *     difference of the clocks where that exceeds 5 minutes; one more than 400 days off is ignored.
              */
             sent_at?: string | null;
+            sequence?: components["schemas"]["CaptureSequence"] | null;
             /** @description The project's key, for senders that cannot set headers (beacons). */
             write_key?: string | null;
         };
         /** @description What may be sent: one event, several, or several with what they have in common. */
         CaptureBody: components["schemas"]["WireEvent"] | components["schemas"]["WireEvent"][] | components["schemas"]["CaptureBatch"];
+        /**
+         * @description A client's own numbering: it counts its events, and says at which number a batch begins. The same batch sent
+         *     again has the same numbers.
+         */
+        CaptureSequence: {
+            /**
+             * Format: int64
+             * @description Number of the batch's first event; the others follow one by one.
+             */
+            first: number;
+            /** @description Which client counts. Absent: the `device_id` of the first event that has one. */
+            id?: string | null;
+        };
         /**
          * @description A member's new role.
          * @example {

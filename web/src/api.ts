@@ -9,7 +9,8 @@ import type { DateRange } from "./range";
 
 type Schemas = components["schemas"];
 export type Me = Schemas["Me"];
-export type Project = Schemas["Project"];
+/** `retention_months`: events older than this go; null keeps them for ever. */
+export type Project = Schemas["Project"] & { retention_months?: number | null };
 export type Key = Schemas["ApiKey"];
 export type Member = Schemas["Member"];
 export type NewMember = Schemas["AddMemberRequest"];

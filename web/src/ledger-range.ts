@@ -4,14 +4,14 @@ import { addDays, days, isDate, pickedRange, type LocalDate } from "./range";
 
 const HOUR_MS = 3_600_000;
 
-/** Spans that end now: their length and how finely they are drawn. */
+/** Spans that end now: their hours and how finely they are drawn. From 7 days on they are whole days, today included. */
 export const SPANS = {
-  "1h": { name: "Last hour", ms: HOUR_MS, interval: "minute" },
-  "24h": { name: "Last 24 hours", ms: 24 * HOUR_MS, interval: "hour" },
-  "7d": { name: "Last 7 days", ms: 7 * 24 * HOUR_MS, interval: "hour" },
-  "30d": { name: "Last 30 days", ms: 30 * 24 * HOUR_MS, interval: "day" },
-  "90d": { name: "Last 90 days", ms: 90 * 24 * HOUR_MS, interval: "day" },
-} as const satisfies Record<string, { name: string; ms: number; interval: LedgerInterval }>;
+  "1h": { name: "Last hour", hours: 1, interval: "minute" },
+  "24h": { name: "Last 24 hours", hours: 24, interval: "hour" },
+  "7d": { name: "Last 7 days", hours: 7 * 24, interval: "hour" },
+  "30d": { name: "Last 30 days", hours: 30 * 24, interval: "day" },
+  "90d": { name: "Last 90 days", hours: 90 * 24, interval: "day" },
+} as const satisfies Record<string, { name: string; hours: number; interval: LedgerInterval }>;
 export type Span = keyof typeof SPANS;
 
 /** What is looked at: a span that moves along with now, or dates (half-open). */
@@ -41,7 +41,7 @@ export function ledgerRangeToUrl(range: LedgerRange): Record<string, string | nu
 
 /** Intervals that draw a range in few enough points, and not in one. */
 export function intervals(range: LedgerRange): LedgerInterval[] {
-  const hours = "span" in range ? SPANS[range.span].ms / HOUR_MS : days(range) * 24;
+  const hours = "span" in range ? SPANS[range.span].hours : days(range) * 24;
   const points: [LedgerInterval, number][] = [
     ["minute", hours * 60],
     ["hour", hours],
@@ -59,16 +59,25 @@ export function ledgerInterval(range: LedgerRange, wanted: string | null): Ledge
   return days(range) <= 7 ? "hour" : "day";
 }
 
-/** The question for the API. A span ends now and begins at a whole interval, so that points are whole. */
+/**
+ * The question for the API. Hours end now and begin at a whole interval, so that points are whole; days are dates of the
+ * project's calendar, as on the other pages.
+ */
 export function ledgerQuestion(
   range: LedgerRange,
   interval: LedgerInterval,
   nowMs: number,
+  today: LocalDate,
 ): { from: string; to: string; interval: LedgerInterval } {
   if (!("span" in range)) return { from: range.from, to: range.to, interval };
+  const { hours } = SPANS[range.span];
+  if (hours > 24) {
+    const to = addDays(today, 1);
+    return { from: addDays(to, -hours / 24), to, interval };
+  }
   const unit = interval === "minute" ? 60_000 : HOUR_MS;
   const end = Math.ceil((nowMs + 1) / unit) * unit;
-  return { from: instant(end - SPANS[range.span].ms), to: instant(end), interval };
+  return { from: instant(end - hours * HOUR_MS), to: instant(end), interval };
 }
 
 const instant = (ms: number) => new Date(ms).toISOString().replace(".000Z", "Z");

@@ -58,3 +58,6 @@ export const PAGE_NAMES: Record<ProjectPage, string> = {
   health: "Data health",
   settings: "Settings",
 };
+
+/** The name where five pages share a phone's width. */
+export const SHORT_NAMES: Partial<Record<ProjectPage, string>> = { health: "Health" };

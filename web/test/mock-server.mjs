@@ -10,6 +10,7 @@ import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as health from "./mock-health.mjs";
+import * as privacy from "./mock-privacy.mjs";
 import * as world from "./mock-world.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -19,7 +20,7 @@ const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", "
 
 /** Starts listening; gives the address and how to stop. */
 export function serve({ port = 0, setup = false, fail = false, slow = 0 } = {}) {
-  const state = { setup, tokens: new Set(), cookie: null, started: new Map(), streams: new Set(), keys: world.keys(), letters: health.letters(), audits: 0 };
+  const state = { setup, tokens: new Set(), cookie: null, started: new Map(), streams: new Set(), keys: world.keys(), letters: health.letters(), audits: 0, erasures: null };
   const server = createServer((request, response) => {
     answer(request, response, state, { fail, slow }).catch((error) => problem(response, 500, "internal", String(error)));
   });
@@ -46,6 +47,11 @@ async function answer(request, response, state, { fail, slow }) {
   const token = (request.headers.authorization ?? "").replace("Bearer ", "");
   if (!state.tokens.has(token)) return problem(response, 401, "unauthenticated", "Sign in first.");
   if (route === "GET /v1/me") return json(response, 200, world.me());
+  if (route === "POST /v1/organizations") return json(response, 201, world.addOrganization(body));
+  if (route === "POST /v1/me/password") {
+    if (body.current_password !== "footfall-demo") return problem(response, 403, "wrong_password", "The current password is not this one.");
+    return response.writeHead(204).end();
+  }
   if (route === "POST /v1/projects") return json(response, 201, world.addProject(body));
   const organization = /^\/v1\/organizations\/([^/]+)\/members(?:\/([^/]+))?$/.exec(url.pathname);
   if (organization) return members(request.method, organization[2], body, response);
@@ -56,6 +62,8 @@ async function answer(request, response, state, { fail, slow }) {
   const rest = match[2] ?? "";
   if (rest === "live") return live(project, request, response, state);
   if (rest === "" && request.method === "PATCH") return json(response, 200, Object.assign(project, body));
+  if (rest === "" && request.method === "DELETE") return world.removeProject(project), response.writeHead(204).end();
+  if (rest === "erasures") return erasures(request.method, body, project, response, state);
   if (rest.startsWith("keys")) return keys(request.method, rest, body, project, response, state);
   if (slow) await new Promise((done) => setTimeout(done, slow));
   if (fail) return problem(response, 503, "unavailable", "ClickHouse does not answer: connection refused on 127.0.0.1:8123.");
@@ -91,6 +99,16 @@ async function answer(request, response, state, { fail, slow }) {
   if (rest === "audit") return json(response, 200, health.audit(project, state.audits++ % 2 === 0));
   if (rest.startsWith("dead-letters")) return letters(request.method, rest.split("/").slice(1), project, response, state);
   return problem(response, 404, "not_found", `No route ${url.pathname}`);
+}
+
+function erasures(method, body, project, response, state) {
+  state.erasures ??= privacy.erasures(project.id);
+  if (method === "POST") {
+    const made = privacy.requested(project.id, body);
+    state.erasures = [made, ...state.erasures];
+    return json(response, 202, made);
+  }
+  return json(response, 200, { items: project.number === 1 ? state.erasures.map(privacy.grown) : [], next_cursor: null });
 }
 
 function letters(method, [letter, action], project, response, state) {
@@ -131,6 +149,7 @@ function auth(route, body, request, response, state) {
 
 function members(method, user, body, response) {
   if (method === "GET") return json(response, 200, { data: world.members });
+  if (method === "PATCH") return json(response, 200, Object.assign(world.members.find((one) => one.user_id === user), body));
   if (method === "DELETE") {
     world.members.splice(world.members.findIndex((one) => one.user_id === user), 1);
     return response.writeHead(204).end();
@@ -190,7 +209,7 @@ function json(response, status, value) {
 }
 
 function problem(response, status, code, detail, errors = []) {
-  const title = { 401: "Not signed in", 404: "Not found", 422: "Invalid field", 503: "Unavailable" }[status] ?? "Internal error";
+  const title = { 401: "Not signed in", 403: "Forbidden", 404: "Not found", 422: "Invalid field", 503: "Unavailable" }[status] ?? "Internal error";
   response.writeHead(status, { "Content-Type": "application/problem+json" });
   response.end(JSON.stringify({ type: `/docs/problems#${code}`, title, status, detail, code, message: detail, errors }));
 }

@@ -24,15 +24,26 @@ const project = (number, name, role = "owner") => ({
   name,
   timezone: ZONE,
   created_at: "2026-08-01T08:00:00Z",
+  retention_months: number === 1 ? 24 : null,
   role,
   write_key: `ffp_live_8Zq3mWc2LrT0vB5nXy7KdJ4${number}HsGpA1Ue6fQ`,
 });
 const projects = [project(1, "Demo shop"), project(2, "Marketing site", "viewer"), project(3, "Mobile app")];
 export const me = () => ({ user, organizations, projects });
 
-export function addProject({ name, timezone }) {
-  const made = { ...project(projects.length + 1, name), timezone };
+export function addProject({ organization_id, name, timezone }) {
+  const made = { ...project(projects.length + 1, name), organization_id, timezone };
   projects.push(made);
+  return made;
+}
+
+export function removeProject(gone) {
+  projects.splice(projects.indexOf(gone), 1);
+}
+
+export function addOrganization({ name }) {
+  const made = { id: crypto.randomUUID(), name, role: "owner" };
+  organizations.push(made);
   return made;
 }
 

@@ -44,7 +44,7 @@ pub async fn answer(asked: &Asked, query: &ActiveUsersQuery) -> Result<Answer<Ac
 
 async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersReport>, Problem> {
     let facts = spec.facts_range(&asked.zone);
-    let until = spec.range.instants(&asked.zone).to_ms;
+    let asked_for = spec.range.instants(&asked.zone);
     if spec.exact {
         let event = spec.event.as_deref();
         let mut rows = asked
@@ -63,7 +63,8 @@ async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersRe
             days.push(day);
         }
         counted.add_person(&days);
-        return Ok(asked.answer(counted.finish(asked.now_ms), until, rows.rows_read(), None));
+        let report = counted.finish(asked.now_ms);
+        return asked.answer(report, asked_for, rows.rows_read(), None).await;
     }
     let rebuilding = asked.is_rebuilding().await?;
     let facts = asked
@@ -79,7 +80,8 @@ async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersRe
             .or_insert(sketch);
     }
     let report = from_sketches(spec, &asked.zone, asked.now_ms, &sketches);
-    let mut answer = asked.answer(report, until, facts.rows_read, Some(STANDARD_ERROR));
+    let error = Some(STANDARD_ERROR);
+    let mut answer = asked.answer(report, asked_for, facts.rows_read, error).await?;
     if rebuilding {
         answer.meta.complete = false;
         answer.meta.warnings.push(Warning::new(

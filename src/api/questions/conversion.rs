@@ -10,6 +10,7 @@ use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::conversion::{ConversionQuery, ConversionReport, ConversionSpec, ConversionTally};
 use crate::metrics::envelope::Answer;
 use crate::metrics::identity::person_of;
+use crate::metrics::time::TimeRange;
 use crate::problem::Problem;
 
 /// Conversion of a goal after an event, by local day of entry.
@@ -52,5 +53,10 @@ async fn report(asked: &Asked, spec: &ConversionSpec) -> Result<Answer<Conversio
     while let Some((actor, event)) = rows.next().await? {
         tally.push(person_of(actor), &event);
     }
-    Ok(asked.answer(tally.finish(asked.now_ms), funnel.to_ms, rows.rows_read(), None))
+    let asked_for = TimeRange {
+        from_ms: funnel.from_ms,
+        to_ms: funnel.to_ms,
+    };
+    let report = tally.finish(asked.now_ms);
+    asked.answer(report, asked_for, rows.rows_read(), None).await
 }

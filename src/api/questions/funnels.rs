@@ -12,6 +12,7 @@ use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::Answer;
 use crate::metrics::funnel::{FunnelQuery, FunnelReport, FunnelSpec, FunnelTally, StepQuery};
 use crate::metrics::identity::person_of;
+use crate::metrics::time::TimeRange;
 use crate::problem::Problem;
 
 /// The query string of a funnel.
@@ -84,10 +85,10 @@ async fn report(asked: &Asked, spec: &FunnelSpec) -> Result<Answer<FunnelReport>
     while let Some((actor, event)) = rows.next().await? {
         tally.push(person_of(actor), &event);
     }
-    Ok(asked.answer(
-        tally.finish(asked.now_ms),
-        facts.to_ms.min(spec.to_ms),
-        rows.rows_read(),
-        None,
-    ))
+    let asked_for = TimeRange {
+        from_ms: spec.from_ms,
+        to_ms: facts.to_ms.min(spec.to_ms),
+    };
+    let report = tally.finish(asked.now_ms);
+    asked.answer(report, asked_for, rows.rows_read(), None).await
 }

@@ -20,14 +20,14 @@ use uuid::Uuid;
 
 use super::error::{ApiPath, Named, SignedIn, WithBody};
 use super::{Accounts, Answered, Caller, Need};
-use crate::event::{ProjectNumber, Zone};
+use crate::event::{Day, ProjectNumber, Zone};
 use crate::meta::Project;
 use crate::metrics::SpecError;
 use crate::metrics::active::ActiveUsersReport;
 use crate::metrics::conversion::ConversionReport;
 use crate::metrics::envelope::{Answer, Envelope, Warning};
 use crate::metrics::funnel::FunnelReport;
-use crate::metrics::time::Moment;
+use crate::metrics::time::{Moment, TimeRange};
 use crate::metrics::trend::TrendReport;
 use crate::problem::{FieldError, Problem};
 use crate::store::{Store, StoreError};
@@ -192,10 +192,31 @@ impl Asked {
         })
     }
 
-    /// Wraps a report. `to_ms` is the end of its range: while that lies behind what has been received so far the
+    /// Up to when everything received was in the tables when the question came.
+    pub fn as_of(&self) -> Moment {
+        Moment(self.as_of.as_of)
+    }
+
+    /// Wraps a report over events of `range`: while its end lies behind what has been received so far the
     /// answer is complete.
-    pub fn answer<T>(&self, data: T, to_ms: i64, rows_read: u64, error: Option<f64>) -> Answer<T> {
+    pub async fn answer<T>(
+        &self,
+        data: T,
+        range: TimeRange,
+        rows_read: u64,
+        error: Option<f64>,
+    ) -> Result<Answer<T>, Problem> {
         let mut warnings = Vec::new();
+        // By UTC days, the first and the last included whole.
+        let (first, last) = (Day::of_utc(range.from_ms), Day::of_utc(range.to_ms - 1));
+        let late = self.store.late_events(self.number, first, last.plus(1)).await?;
+        if late > 0 {
+            let detail = format!(
+                "{late} events of these days arrived more than 24 hours after they happened: earlier answers were \
+                 lower by them, and more may come"
+            );
+            warnings.push(Warning::new("late_events", detail).of(late));
+        }
         if self.as_of.pending_rows > 0 {
             // Without a number: it counts the events of all tenants.
             warnings.push(Warning::new(
@@ -203,11 +224,11 @@ impl Asked {
                 "received events are on their way into the tables",
             ));
         }
-        Answer {
+        Ok(Answer {
             data,
             meta: Envelope {
-                as_of: Moment(self.as_of.as_of),
-                complete: to_ms <= self.as_of.as_of,
+                as_of: self.as_of(),
+                complete: range.to_ms <= self.as_of.as_of,
                 approximate: error.is_some(),
                 error,
                 rows_read,
@@ -216,7 +237,7 @@ impl Asked {
                 timezone: self.zone.name().to_owned(),
                 warnings,
             },
-        }
+        })
     }
 }
 

@@ -92,5 +92,5 @@ async fn report(asked: &Asked, spec: &TrendSpec) -> Result<Answer<TrendReport>, 
         .iter()
         .map(|row| (row.event.as_str(), row.bucket, row.count));
     let report = TrendReport::from_counts(spec, &asked.zone, asked.now_ms, counts);
-    Ok(asked.answer(report, spec.range.to_ms, facts.rows_read, None))
+    asked.answer(report, spec.range, facts.rows_read, None).await
 }

@@ -197,8 +197,9 @@ impl Store {
     pub async fn max_batch(&self, shard: u16) -> Result<Option<u64>, StoreError> {
         let largest: u64 = self
             .statement(
-                "SELECT greatest((SELECT max(batch) FROM events WHERE shard = {shard:UInt16}), \
-                                 (SELECT max(batch) FROM ledger WHERE shard = {shard:UInt16}))",
+                "SELECT max(largest) FROM ( \
+                   SELECT max(batch) AS largest FROM events WHERE shard = {shard:UInt16} \
+                   UNION ALL SELECT max(batch) AS largest FROM ledger WHERE shard = {shard:UInt16})",
             )
             .param("shard", shard)
             .fetch_one()

@@ -61,6 +61,22 @@ pub async fn store(database: &str) -> Store {
     store
 }
 
+/// Runs SQL in a test's database behind the product's back.
+pub async fn sql(database: &str, statement: &str) {
+    let at = engines().await.clickhouse();
+    let admin = clickhouse::Client::default()
+        .with_url(&at.url)
+        .with_user(&at.writer.user)
+        .with_password(&at.writer.password)
+        .with_database(database);
+    admin
+        .query(statement)
+        .with_setting("lightweight_deletes_sync", "2")
+        .execute()
+        .await
+        .expect(statement);
+}
+
 /// A stream of its own.
 pub async fn stream(prefix: &str, shards: u16) -> EventStream {
     let options = StreamOptions {

@@ -84,6 +84,11 @@ impl World {
         }
     }
 
+    /// Runs SQL behind the product's back.
+    pub async fn sql(&self, statement: &str) {
+        engines::sql(self.rooms.store.database(), statement).await;
+    }
+
     /// Sends a request as it is.
     pub async fn raw(&self, request: Request<Body>) -> Reply {
         let response = self.routes.clone().oneshot(request).await.expect("infallible");

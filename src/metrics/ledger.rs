@@ -1,0 +1,382 @@
+//! The ledger of a project: what became of every event that reached the endpoint.
+//!
+//! `received = stored + duplicate + rejected + quarantined + discarded + pending`, in the totals, at every
+//! point and for every source, at whatever moment it is asked: what waits is seen together with the number of
+//! the last committed batch, and the tables are read up to there. The other numbers are "of which" (late,
+//! clock_corrected, time_clamped are among the stored) or beside it: what a client gave up, and what is
+//! estimated from the gaps in clients' own numbering, never reached us.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::time::{self, Bucket, Moment, TimeRange, WeekStart, bucket_of, buckets, parse_instant};
+use super::{SpecError, accepted};
+use crate::event::Zone;
+use crate::event::ledger::Outcome;
+
+/// Most points of a ledger.
+pub const MAX_LEDGER_POINTS: usize = 1_500;
+/// Most sources that are listed.
+pub const MAX_SOURCES: usize = 100;
+
+const MINUTE_MS: i64 = 60_000;
+const QUARTER_MS: i64 = 15 * MINUTE_MS;
+const DEFAULT_MS: i64 = 24 * 3_600_000;
+
+/// The width of a point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LedgerInterval {
+    /// A minute. What was received more than a week ago is kept by quarter hours, and stands at their start.
+    Minute,
+    /// A local hour.
+    #[default]
+    Hour,
+    /// A local day.
+    Day,
+}
+
+/// A ledger that may be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerSpec {
+    /// Instants of receipt, on whole steps.
+    pub range: TimeRange,
+    pub interval: LedgerInterval,
+    buckets: Vec<Bucket>,
+}
+
+impl LedgerSpec {
+    /// Reads a range (dates or instants, by default the 24 hours until now) and bounds its points.
+    ///
+    /// # Errors
+    /// Everything that is wrong, by field.
+    pub fn of(
+        from: Option<&str>,
+        to: Option<&str>,
+        interval: LedgerInterval,
+        zone: &Zone,
+        now_ms: i64,
+    ) -> Result<LedgerSpec, Vec<SpecError>> {
+        let step = match interval {
+            LedgerInterval::Minute => MINUTE_MS,
+            LedgerInterval::Hour | LedgerInterval::Day => QUARTER_MS,
+        };
+        let mut errors = Vec::new();
+        let mut end = |pointer: &str, text: &str| {
+            parse_instant(pointer, text, zone).unwrap_or_else(|error| {
+                errors.push(error);
+                0
+            })
+        };
+        let from = from.map(|text| end("/from", text));
+        let to = to.map(|text| end("/to", text));
+        let until = to.unwrap_or(now_ms + 1);
+        let range = TimeRange {
+            from_ms: from.unwrap_or(until - DEFAULT_MS).div_euclid(step) * step,
+            to_ms: (until + step - 1).div_euclid(step) * step,
+        };
+        let field = if from.is_some() && to.is_none() {
+            "/from"
+        } else {
+            "/to"
+        };
+        let mut points = Vec::new();
+        if errors.is_empty() && range.from_ms >= range.to_ms {
+            errors.push(SpecError::new(
+                field,
+                "empty_range",
+                "the range ends before it starts",
+            ));
+        } else if errors.is_empty() {
+            let widest = match interval {
+                LedgerInterval::Minute => MINUTE_MS,
+                LedgerInterval::Hour => 3_600_000,
+                LedgerInterval::Day => 23 * 3_600_000,
+            };
+            // Before the points are made: a range may name a century of minutes.
+            if (range.to_ms - range.from_ms) / widest > 2 * MAX_LEDGER_POINTS as i64 {
+                errors.push(too_many(field));
+            } else {
+                points = points_of(zone, range, interval);
+                if points.len() > MAX_LEDGER_POINTS {
+                    errors.push(too_many(field));
+                }
+            }
+        }
+        accepted(
+            LedgerSpec {
+                range,
+                interval,
+                buckets: points,
+            },
+            errors,
+        )
+    }
+
+    /// The steps by which facts are to be counted, in seconds: they divide every point.
+    pub fn step_s(&self) -> u32 {
+        match self.interval {
+            LedgerInterval::Minute => 60,
+            LedgerInterval::Hour | LedgerInterval::Day => 900,
+        }
+    }
+}
+
+fn too_many(pointer: &str) -> SpecError {
+    SpecError::new(
+        pointer,
+        "too_many_points",
+        format!("a ledger has at most {MAX_LEDGER_POINTS} points: shorten the range or widen the interval"),
+    )
+}
+
+fn points_of(zone: &Zone, range: TimeRange, interval: LedgerInterval) -> Vec<Bucket> {
+    let interval = match interval {
+        LedgerInterval::Hour => time::Interval::Hour,
+        LedgerInterval::Day => time::Interval::Day,
+        LedgerInterval::Minute => {
+            let minutes = (range.from_ms..range.to_ms).step_by(MINUTE_MS as usize);
+            let bucket = |start| Bucket {
+                start,
+                end: start + MINUTE_MS,
+                date: None,
+            };
+            return minutes.map(bucket).collect();
+        }
+    };
+    buckets(zone, range, interval, WeekStart::Monday)
+}
+
+/// What engine and stream know of a range.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerFacts {
+    /// Committed events: start of the step in seconds, outcome, events.
+    pub points: Vec<(u32, String, i64)>,
+    /// Committed events by source, outcome and reason, with the last second.
+    pub sources: Vec<SourceFact>,
+    /// Events that wait: source, second of receipt, events.
+    pub pending: Vec<(String, u32, u64)>,
+    /// Estimate of events that never arrived, by source.
+    pub missing: Vec<(String, u64)>,
+}
+
+/// Committed events of a source.
+#[derive(Clone, Debug, Default)]
+pub struct SourceFact {
+    pub source: String,
+    pub outcome: String,
+    pub reason: String,
+    pub events: i64,
+    /// Start of the last minute with such events, in seconds.
+    pub last_s: u32,
+}
+
+/// What became of the events received: `received` is the sum of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Received {
+    /// Events that reached the endpoint.
+    pub received: u64,
+    /// In the tables.
+    pub stored: u64,
+    /// Known by their id or their request, so not stored again.
+    pub duplicate: u64,
+    /// Refused, with a reason.
+    pub rejected: u64,
+    /// Dead letters: the engine refused them.
+    pub quarantined: u64,
+    /// Dead letters that somebody threw away.
+    pub discarded: u64,
+    /// Durable, on their way into the tables.
+    pub pending: u64,
+}
+
+impl Received {
+    fn of(counts: &BTreeMap<Outcome, i64>, pending: u64) -> Received {
+        let of = |outcome| counts.get(&outcome).map_or(0, |count| (*count).max(0) as u64);
+        let mut all = Received {
+            received: 0,
+            stored: of(Outcome::Stored),
+            duplicate: of(Outcome::Duplicate),
+            rejected: of(Outcome::Rejected),
+            quarantined: of(Outcome::Quarantined),
+            discarded: of(Outcome::Discarded),
+            pending,
+        };
+        all.received =
+            all.stored + all.duplicate + all.rejected + all.quarantined + all.discarded + all.pending;
+        all
+    }
+}
+
+/// A range's totals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LedgerTotals {
+    #[serde(flatten)]
+    pub events: Received,
+    /// Of the stored: arrived more than 24 hours after they happened.
+    pub late: u64,
+    /// Of the stored: their time was corrected, because the client's clock was off.
+    pub clock_corrected: u64,
+    /// Of the stored: their time was moved into the range that is stored.
+    pub time_clamped: u64,
+    /// Never received: clients say that they gave so many events up.
+    pub client_dropped: u64,
+    /// Never received, estimated: gaps in the numbers that clients give their events, over the last 7 days.
+    /// Includes events under way and those that a client gave up after it had numbered them.
+    pub missing_estimate: u64,
+}
+
+/// A reason to reject events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RejectedCount {
+    /// The rejection's code.
+    #[schema(example = "missing_field")]
+    pub code: String,
+    pub count: u64,
+}
+
+/// What a sender sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LedgerSourceTotals {
+    /// Protocol and sender.
+    #[schema(example = "native footfall-js/0.1.0")]
+    pub source: String,
+    #[serde(flatten)]
+    pub events: Received,
+    /// As in the totals.
+    pub missing_estimate: u64,
+    /// The last minute in which it sent something, to the quarter hour after a week.
+    #[schema(value_type = String, format = DateTime)]
+    pub last_received_at: Moment,
+}
+
+/// What was received within one interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LedgerPoint {
+    /// Its start.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Moment,
+    #[serde(flatten)]
+    pub events: Received,
+}
+
+/// The ledger of a range.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LedgerReport {
+    pub totals: LedgerTotals,
+    /// The most frequent first.
+    pub rejected_by_reason: Vec<RejectedCount>,
+    /// The biggest first, at most 100.
+    pub sources: Vec<LedgerSourceTotals>,
+    /// Every interval of the range, in order.
+    pub series: Vec<LedgerPoint>,
+}
+
+#[derive(Default)]
+struct OfSource {
+    counts: BTreeMap<Outcome, i64>,
+    pending: u64,
+    missing: u64,
+    last_s: u32,
+}
+
+impl LedgerReport {
+    /// Puts the facts of the spec's range together.
+    pub fn of(spec: &LedgerSpec, facts: &LedgerFacts) -> LedgerReport {
+        let inside = |second: u32| spec.range.contains(i64::from(second) * 1000);
+        let pending = || facts.pending.iter().filter(|(_, second, _)| inside(*second));
+        let (mut all, mut reasons) = (BTreeMap::<Outcome, i64>::new(), BTreeMap::<&str, i64>::new());
+        let mut sources: BTreeMap<&str, OfSource> = BTreeMap::new();
+        for fact in &facts.sources {
+            let Some(outcome) = Outcome::named(&fact.outcome) else {
+                continue;
+            };
+            *all.entry(outcome).or_default() += fact.events;
+            if outcome == Outcome::Rejected {
+                *reasons.entry(&fact.reason).or_default() += fact.events;
+            }
+            let of = sources.entry(&fact.source).or_default();
+            *of.counts.entry(outcome).or_default() += fact.events;
+            of.last_s = of.last_s.max(fact.last_s);
+        }
+        for (source, second, rows) in pending() {
+            let of = sources.entry(source).or_default();
+            of.pending += rows;
+            of.last_s = of.last_s.max(*second);
+        }
+        for (source, missing) in &facts.missing {
+            sources.entry(source).or_default().missing += missing;
+        }
+        let of = |outcome| all.get(&outcome).map_or(0, |count| (*count).max(0) as u64);
+        let totals = LedgerTotals {
+            events: Received::of(&all, pending().map(|(_, _, rows)| rows).sum()),
+            late: of(Outcome::Late),
+            clock_corrected: of(Outcome::ClockCorrected),
+            time_clamped: of(Outcome::TimeClamped),
+            client_dropped: of(Outcome::ClientDropped),
+            missing_estimate: facts.missing.iter().map(|(_, missing)| missing).sum(),
+        };
+        LedgerReport {
+            totals,
+            rejected_by_reason: by_reason(reasons),
+            sources: by_size(sources),
+            series: series(spec, facts),
+        }
+    }
+}
+
+fn by_reason(reasons: BTreeMap<&str, i64>) -> Vec<RejectedCount> {
+    let mut listed: Vec<RejectedCount> = reasons
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(code, count)| RejectedCount {
+            code: code.to_owned(),
+            count: count as u64,
+        })
+        .collect();
+    listed.sort_by_key(|reason| std::cmp::Reverse(reason.count));
+    listed
+}
+
+fn by_size(sources: BTreeMap<&str, OfSource>) -> Vec<LedgerSourceTotals> {
+    let mut listed: Vec<LedgerSourceTotals> = sources
+        .into_iter()
+        .map(|(source, of)| LedgerSourceTotals {
+            source: source.to_owned(),
+            events: Received::of(&of.counts, of.pending),
+            missing_estimate: of.missing,
+            last_received_at: Moment(i64::from(of.last_s) * 1000),
+        })
+        .collect();
+    listed.sort_by_key(|source| std::cmp::Reverse(source.events.received));
+    listed.truncate(MAX_SOURCES);
+    listed
+}
+
+fn series(spec: &LedgerSpec, facts: &LedgerFacts) -> Vec<LedgerPoint> {
+    let mut points: Vec<(BTreeMap<Outcome, i64>, u64)> = vec![Default::default(); spec.buckets.len()];
+    let place = |second: u32| bucket_of(&spec.buckets, i64::from(second) * 1000);
+    for (second, outcome, events) in &facts.points {
+        if let (Some(place), Some(outcome)) = (place(*second), Outcome::named(outcome)) {
+            *points[place].0.entry(outcome).or_default() += events;
+        }
+    }
+    for (_, second, rows) in &facts.pending {
+        if spec.range.contains(i64::from(*second) * 1000)
+            && let Some(place) = place(*second)
+        {
+            points[place].1 += rows;
+        }
+    }
+    let point = |(bucket, (counts, pending)): (&Bucket, (BTreeMap<Outcome, i64>, u64))| LedgerPoint {
+        at: Moment(bucket.start),
+        events: Received::of(&counts, pending),
+    };
+    spec.buckets.iter().zip(points).map(point).collect()
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;
