@@ -36,7 +36,10 @@ pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
 
 /// Sums up what was measured, until `stop`: without it every duration stays in memory.
 pub async fn keep_up(metrics: PrometheusHandle, stop: CancellationToken) {
-    while tokio::time::timeout(UPKEEP_EVERY, stop.cancelled()).await.is_err() {
+    while tokio::time::timeout(UPKEEP_EVERY, stop.cancelled())
+        .await
+        .is_err()
+    {
         metrics.run_upkeep();
     }
 }

@@ -189,7 +189,10 @@ async fn count_requests(request: Request, next: Next) -> Response {
     let route = request
         .extensions()
         .get::<axum::extract::MatchedPath>()
-        .map_or_else(|| SharedString::const_str("(none)"), |path| path.as_str().to_owned().into());
+        .map_or_else(
+            || SharedString::const_str("(none)"),
+            |path| path.as_str().to_owned().into(),
+        );
     let method = known_method(request.method());
     let started = std::time::Instant::now();
     let response = next.run(request).await;
