@@ -114,7 +114,7 @@ impl Call {
         command
             .arg(options.dedup_window_s * 1000)
             .arg(keys.seen(*shard))
-            .arg(0)
+            .arg(u8::from(options.min_replicas > 0))
             .arg(self.entries.len());
         for entry in &self.entries {
             entry.arguments(&mut command, packer, options.dedup_window_s > 0)?;

@@ -13,14 +13,14 @@ use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use redis::aio::ConnectionManager;
-use redis::{Cmd, RedisError};
+use redis::RedisError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::append::{AppendError, numbers};
 use super::call::{Call, Settings};
 use super::codec::Packer;
 use super::ledger::Notes;
+use super::replicas::Replicated;
 use super::{APPEND_TIMEOUT, scripts};
 use crate::event::ProjectNumber;
 
@@ -73,7 +73,7 @@ pub(super) struct Intake(mpsc::Sender<Part>);
 
 impl Intake {
     /// Starts gathering for a shard. It ends when the intake is dropped and everything is answered.
-    pub fn open(settings: Settings, connection: ConnectionManager) -> Intake {
+    pub fn open(settings: Settings, connection: Replicated) -> Intake {
         let (sender, parts) = mpsc::channel(MOST_WAITING);
         tokio::spawn(gather(settings, connection, parts));
         Intake(sender)
@@ -129,7 +129,7 @@ impl Waiting {
     }
 }
 
-async fn gather(settings: Settings, connection: ConnectionManager, mut parts: mpsc::Receiver<Part>) {
+async fn gather(settings: Settings, connection: Replicated, mut parts: mpsc::Receiver<Part>) {
     let mut packer = None;
     let mut waiting = Waiting::default();
     let mut calls = FuturesUnordered::new();
@@ -163,7 +163,7 @@ type Answer = Result<Vec<String>, RedisError>;
 /// Sends a call; one that cannot be packed is refused.
 fn send(
     settings: &Settings,
-    connection: &ConnectionManager,
+    connection: &Replicated,
     packer: &mut Option<Packer>,
     call: Call,
 ) -> Option<impl Future<Output = (Call, Answer)> + use<>> {
@@ -173,9 +173,9 @@ fn send(
     };
     match command {
         Ok(command) => {
-            let mut connection = connection.clone();
+            let connection = connection.clone();
             Some(async move {
-                let answer = run(&mut connection, &command).await;
+                let answer = connection.query(&scripts::INGEST, command).await;
                 (call, answer)
             })
         }
@@ -183,16 +183,6 @@ fn send(
             refuse(call, &AppendError::Unavailable(error.to_string()));
             None
         }
-    }
-}
-
-async fn run(connection: &mut ConnectionManager, command: &Cmd) -> Answer {
-    match command.query_async(connection).await {
-        Err(error) if scripts::is_unknown(&error) => {
-            scripts::load(connection, &scripts::INGEST).await?;
-            command.query_async(connection).await
-        }
-        answer => answer,
     }
 }
 

@@ -23,6 +23,7 @@ pub mod workers;
 mod call;
 mod group;
 mod keys;
+mod replicas;
 mod scripts;
 mod wait;
 
@@ -38,6 +39,7 @@ use crate::fault::Fault;
 use call::Settings;
 use group::Intake;
 use keys::Keys;
+use replicas::Replicated;
 
 pub use append::{AppendError, Appended, Request};
 pub use rev::{AsOf, ShardCounters};
@@ -65,6 +67,8 @@ pub struct StreamOptions {
     pub request_key_ttl_s: u64,
     /// Seconds during which an event id that comes again in another request is dropped; 0 turns it off.
     pub dedup_window_s: u64,
+    /// Replicas that must have confirmed an append, and each step of a worker, before it counts as done.
+    pub min_replicas: u16,
 }
 
 /// Why the stream cannot be used.
@@ -114,6 +118,8 @@ struct Inner {
     front: ConnectionManager,
     /// Workers: large reads that must not stand before an append.
     back: ConnectionManager,
+    /// Workers: steps that must survive a failover.
+    firm: Replicated,
     keys: Keys,
     options: StreamOptions,
     /// Where appends are handed in, for each shard.
@@ -142,16 +148,29 @@ impl EventStream {
             });
         }
         let options = options.clone();
-        let intake = |shard| {
-            let (keys, options) = (keys.clone(), options.clone());
-            Intake::open(Settings { shard, keys, options }, front.clone())
+        // Where replicas are waited for, everything behind the wait does too: those connections stand alone.
+        let replicas = options.min_replicas;
+        let firm = match replicas {
+            0 => back.clone(),
+            _ => ConnectionManager::new_with_config(client.clone(), manager(WORKER_TIMEOUT)).await?,
         };
-        let intakes = (0..options.shards).map(intake).collect();
+        let firm = Replicated::new(firm, replicas);
+        let mut intakes = Vec::with_capacity(usize::from(options.shards));
+        for shard in 0..options.shards {
+            let connection = match replicas {
+                0 => front.clone(),
+                _ => ConnectionManager::new_with_config(client.clone(), manager(APPEND_TIMEOUT)).await?,
+            };
+            let (keys, options) = (keys.clone(), options.clone());
+            let settings = Settings { shard, keys, options };
+            intakes.push(Intake::open(settings, Replicated::new(connection, replicas)));
+        }
         Ok(EventStream {
             inner: Arc::new(Inner {
                 client,
                 front,
                 back,
+                firm,
                 keys,
                 options,
                 intakes,
@@ -171,6 +190,10 @@ impl EventStream {
 
     fn front(&self) -> ConnectionManager {
         self.inner.front.clone()
+    }
+
+    fn firm(&self) -> &Replicated {
+        &self.inner.firm
     }
 
     fn back(&self) -> ConnectionManager {

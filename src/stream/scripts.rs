@@ -4,7 +4,6 @@
 
 use std::sync::LazyLock;
 
-use redis::aio::ConnectionManager;
 use redis::{ErrorKind, RedisError, Script, ServerErrorKind};
 
 macro_rules! scripts {
@@ -45,10 +44,4 @@ scripts! {
 /// Whether Redis does not know a script that was called by its hash: after its start, or a `SCRIPT FLUSH`.
 pub(super) fn is_unknown(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
-}
-
-/// Makes a script known.
-pub(super) async fn load(connection: &mut ConnectionManager, script: &Script) -> Result<(), RedisError> {
-    let _: String = script.load_async(connection).await?;
-    Ok(())
 }
