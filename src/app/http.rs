@@ -22,6 +22,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
+use uuid::Uuid;
 
 use super::{Rooms, zone_change};
 use crate::api::questions::Questions;
@@ -34,6 +35,8 @@ use crate::problem::Problem;
 const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; \
      img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; \
      form-action 'self'";
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The OpenAPI document: the API and the tracking route, as served at `/openapi.json` and committed as
 /// `openapi/footfall.json`.
@@ -81,15 +84,14 @@ pub fn router(
     } else {
         routes = routes.fallback(api::error::no_such_route);
     }
-    let request_id = HeaderName::from_static("x-request-id");
     let compressed = DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream"));
     // One stack of layers, not one after the other: each call of `Router::layer` costs every request a box.
     let routes = routes.layer(
         ServiceBuilder::new()
             .layer(middleware::map_request(refuse_odd_request_ids))
-            .layer(SetRequestIdLayer::new(request_id.clone(), MakeRequestUuid))
+            .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
             .layer(TraceLayer::new_for_http())
-            .layer(PropagateRequestIdLayer::new(request_id.clone()))
+            .layer(PropagateRequestIdLayer::new(REQUEST_ID))
             .layer(middleware::from_fn(count_requests))
             .layer(header_layer(
                 header::REFERRER_POLICY,
@@ -110,18 +112,28 @@ pub fn router(
         capture::Limits::default(),
         rooms.notes.clone(),
     ));
-    // Without compression, which costs more than the sixty bytes of an answer, and without a span.
-    routes.merge(
-        tracking.layer(
-            ServiceBuilder::new()
-                .layer(middleware::map_request(refuse_odd_request_ids))
-                .layer(SetRequestIdLayer::new(request_id.clone(), MakeRequestUuid))
-                .layer(PropagateRequestIdLayer::new(request_id))
-                .layer(middleware::from_fn(count_requests))
-                .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-                .layer(CatchPanicLayer::custom(broke)),
-        ),
-    )
+    // Without compression, which costs more than the sixty bytes of an answer, without a span, and in two layers.
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn(tracked))
+        .layer(CatchPanicLayer::custom(broke));
+    routes.merge(tracking.layer(layers))
+}
+
+/// What the layers of the other routes do, for tracking.
+async fn tracked(request: Request, next: Next) -> Response {
+    let request = refuse_odd_request_ids(request).await;
+    let given = request.headers().get(REQUEST_ID).cloned();
+    let id = given.or_else(|| HeaderValue::try_from(Uuid::new_v4().to_string()).ok());
+    let mut response = count_requests(request, next).await;
+    let headers = response.headers_mut();
+    if let Some(id) = id {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
 }
 
 fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
@@ -221,13 +233,12 @@ fn known_method(method: &Method) -> &'static str {
 
 /// A request id from outside is kept if it is 1 to 128 visible ASCII characters; else we give our own.
 async fn refuse_odd_request_ids(mut request: Request) -> Request {
-    const NAME: &str = "x-request-id";
-    let mut given = request.headers().get_all(NAME).iter();
+    let mut given = request.headers().get_all(REQUEST_ID).iter();
     let fits = given
         .next()
         .is_some_and(|id| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic));
     if !fits || given.next().is_some() {
-        request.headers_mut().remove(NAME);
+        request.headers_mut().remove(REQUEST_ID);
     }
     request
 }

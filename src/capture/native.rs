@@ -175,7 +175,7 @@ async fn capture(
     let dry_run = switch(query.dry_run.as_deref(), "?dry_run")?;
     let mut claim = state.in_flight.admit()?;
     let (parts, body) = request.into_parts();
-    let head = head(&parts.headers, query.key.as_deref(), state.clock.now_ms())?;
+    let mut head = head(&parts.headers, query.key.as_deref(), state.clock.now_ms())?;
     let encoding = Encoding::of(&parts.headers)?;
     // A key in the head is checked before the body is read; only a known secret one opens the larger limit.
     let mut cap = state.limits.public_body;
@@ -186,6 +186,8 @@ async fn capture(
         }
     }
     let bytes = body::receive(&parts.headers, body, cap, &mut claim).await?;
+    // A body may take half a minute; answers say of what was received before an instant that it is in them.
+    head.received_at = state.clock.now_ms();
     counter!("footfall_ingest_bytes_total").increment(bytes.len() as u64);
 
     // The claim is given back when the answer is there.
@@ -346,7 +348,7 @@ fn stream_problem(error: AppendError) -> Problem {
             )
         },
         AppendError::Unavailable(cause) => {
-            tracing::warn!(%cause, "events were refused: the stream does not take them");
+            tracing::debug!(%cause, "events were refused: the stream does not take them");
             Problem::unavailable(
                 "events cannot be stored at this moment; send the same request again",
                 AWAY_RETRY_S,

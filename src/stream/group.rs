@@ -9,7 +9,7 @@
 //! refused or known costs its neighbours a moment, never their events.
 
 use std::collections::{HashSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -26,6 +26,9 @@ use crate::event::ProjectNumber;
 
 /// Most calls of a shard that are under way at once. More than one only while calls are full.
 const MOST_CALLS: usize = 4;
+
+/// Between two warnings that a shard takes nothing.
+const WARN_EVERY: Duration = Duration::from_secs(5);
 
 /// Parts that may wait for a shard; who comes then waits to be let in.
 const MOST_WAITING: usize = 4_096;
@@ -134,6 +137,7 @@ async fn gather(settings: Settings, connection: Replicated, mut parts: mpsc::Rec
     let mut waiting = Waiting::default();
     let mut calls = FuturesUnordered::new();
     let mut open = true;
+    let mut warned: Option<Instant> = None;
     while open || !calls.is_empty() || !waiting.parts.is_empty() {
         while let Ok(part) = parts.try_recv() {
             waiting.push(part);
@@ -146,6 +150,12 @@ async fn gather(settings: Settings, connection: Replicated, mut parts: mpsc::Rec
         }
         tokio::select! {
             Some((call, answer)) = calls.next(), if !calls.is_empty() => {
+                if let Err(error) = &answer
+                    && warned.is_none_or(|then| then.elapsed() > WARN_EVERY)
+                {
+                    warned = Some(Instant::now());
+                    tracing::warn!(shard = settings.shard, %error, "events are refused: Redis does not take them");
+                }
                 if let Some(rest) = settle(call, answer) {
                     calls.extend(send(&settings, &connection, &mut packer, rest));
                 }
