@@ -9,10 +9,6 @@ use footfall::config::Config;
 use footfall::engines::{self, EngineCommand};
 use footfall::telemetry;
 
-/// For our own code only: the library of the embedded ClickHouse brings its own.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Product analytics that a team runs itself.
 #[derive(Debug, Parser)]
 #[command(name = "footfall", version)]

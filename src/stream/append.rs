@@ -13,21 +13,25 @@
 //! requests under one careless id that differ only in event times would be taken for one: an endpoint adds a
 //! digest of the events as received to the request id.
 //!
-//! **Event-id window.** Ids that clients gave are marked, 63 bits each, in sets per person; rows marked
-//! before are dropped and their numbers stored with the entry.
+//! **Event-id window.** Ids that clients gave are marked, 63 bits each of a hash over person and id, in sets
+//! that people share by their hash; rows marked before are dropped and their numbers stored with the entry.
 
 use std::time::Instant;
 
 use redis::RedisError;
 use tokio::sync::oneshot;
 use uuid::Uuid;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 use super::group::{Ingested, Part};
 use super::ledger::{NO_NOTES, Notes};
 use super::{APPEND_TIMEOUT, EventStream, codec, person_hash};
 use crate::event::{Event, ProjectNumber, flag};
 use crate::fault::{self, Fault};
+
+/// Buckets of a shard's event-id window. Few enough that their sets are there already: a set for each person
+/// would cost ten times the ids in it. Enough that five million ids a generation need no second level.
+const BUCKETS: u32 = 16_384;
 
 /// Most rows of an entry.
 pub(super) const MOST_ROWS: usize = 200;
@@ -175,8 +179,10 @@ impl EventStream {
         let project = request.project;
         let mark = |row: &Event| {
             let given = row.flags & flag::ID_GIVEN != 0;
-            let id = xxh3_64(row.id.as_bytes()) >> 1;
-            (!given).then(|| (person_hash(project, &row.distinct_id), id))
+            let person = person_hash(project, &row.distinct_id);
+            // With the person: in a bucket an id of one must not stand for the same id of another.
+            let id = xxh3_64_with_seed(row.id.as_bytes(), person) >> 1;
+            (!given).then_some(((person >> 32) as u32 % BUCKETS, id))
         };
         let windowed = self.inner.options.dedup_window_s > 0;
         let (answer, answered) = oneshot::channel();

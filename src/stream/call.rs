@@ -188,7 +188,7 @@ impl Draft {
         if window {
             for mark in self.parts.iter().flat_map(|part| &part.marks) {
                 match mark {
-                    Some((person, id)) => command.arg(format!("{person:016x}")).arg(*id),
+                    Some((bucket, id)) => command.arg(*bucket).arg(*id),
                     None => command.arg("").arg(""),
                 };
             }

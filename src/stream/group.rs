@@ -48,9 +48,9 @@ pub(super) struct Part {
     /// What it is known by when it is sent again.
     pub key: Option<u128>,
     pub notes: Notes,
-    /// Person and id of each row for the event-id window; `None` where the client gave no id. Empty without a
+    /// Bucket and id of each row for the event-id window; `None` where the client gave no id. Empty without a
     /// window.
-    pub marks: Vec<Option<(u64, u64)>>,
+    pub marks: Vec<Option<(u32, u64)>>,
     /// It is not sent later than this: an entry comes late by a bounded time, see [`APPEND_TIMEOUT`].
     pub deadline: Instant,
     pub answer: oneshot::Sender<Result<Ingested, AppendError>>,

@@ -1,8 +1,10 @@
 //! What the stream promises, on a real redis-server: stored once however often it is sent, planned before it
 //! is sent on, fenced when the lease is lost.
 
+mod grouping;
 mod harness;
 mod ledger;
 mod letters;
 mod owning;
+mod replicas;
 mod taking;

@@ -27,8 +27,9 @@ end
 if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return {'full'} end
 
 local window = tonumber(ARGV[4])
--- A set stays an intset (8 bytes an id) up to 512 members. A person's first 300 to 499 ids of a generation
--- share one set; more go to 100 sets by the id's last two digits, then 10,000 by four.
+-- People share buckets, each a set of ids that are hashed with their person. A set stays an intset (8 bytes an
+-- id) up to 512 members. A bucket's first 300 to 499 ids of a generation share one set; more go to 100 sets by
+-- the id's last two digits, then 10,000 by four.
 local SPILL, SPLIT = 300, 500
 local gen, now, before, ttl, spilled, old_spilled
 if window > 0 then
@@ -52,24 +53,35 @@ local function in_levels(key, id)
   if redis.call('SISMEMBER', first, id) == 1 then return true end
   return redis.call('SCARD', first) >= SPLIT and redis.call('SISMEMBER', level(key, id, 4), id) == 1
 end
+-- Marks an id in the sets that a full bucket spills into; whether it is new there.
 local function spill(here, id)
   local key = level(here, id, 2)
-  if redis.call('SCARD', key) >= SPLIT then key = level(here, id, 4) end
-  redis.call('SADD', key, id)
-  redis.call('EXPIRE', key, ttl, 'NX')
+  local size = redis.call('SCARD', key)
+  if size >= SPLIT then
+    if redis.call('SISMEMBER', key, id) == 1 then return false end
+    key = level(here, id, 4)
+    size = redis.call('SCARD', key)
+  end
+  local added = redis.call('SADD', key, id)
+  if size == 0 then redis.call('EXPIRE', key, ttl) end
+  if not spilled then redis.call('HSET', KEYS[2], 'seen_spilled', string.format('%d', gen)) end
+  spilled = true
+  return added == 1
 end
 
--- Whether a person's one id of this entry was there before; it is marked. Most people have one.
+-- Whether the only id of a bucket in this entry was there before; it is marked. Most are alone.
 local function seen_one(here, old, id)
   local size = redis.call('SCARD', here)
-  -- It takes more than one look where the ids lie in many sets.
-  if size >= SPILL then return nil end
-  local added = redis.call('SADD', here, id)
-  if size == 0 then redis.call('EXPIRE', here, ttl) end
-  return added == 0 or redis.call('SISMEMBER', old, id) == 1 or (old_spilled and in_levels(old, id))
+  if size < SPILL then
+    if redis.call('SADD', here, id) == 0 then return true end
+    if size == 0 then redis.call('EXPIRE', here, ttl) end
+  elseif redis.call('SISMEMBER', here, id) == 1 or not spill(here, id) then
+    return true
+  end
+  return redis.call('SISMEMBER', old, id) == 1 or (old_spilled and in_levels(old, id))
 end
 
--- Marks a person's ids and adds the numbers of the rows whose ids were there before to `dropped`.
+-- Marks a bucket's ids and adds the numbers of the rows whose ids were there before to `dropped`.
 local function seen_many(here, old, p, dropped)
   local size = redis.call('SCARD', here)
   local in_here = redis.call('SMISMEMBER', here, unpack(p.ids))
@@ -90,21 +102,19 @@ local function seen_many(here, old, p, dropped)
     if size == 0 then redis.call('EXPIRE', here, ttl) end
   else
     for _, id in ipairs(fresh) do spill(here, id) end
-    if not spilled then redis.call('HSET', KEYS[2], 'seen_spilled', string.format('%d', gen)) end
-    spilled = true
   end
 end
 
 -- Numbers of the rows, from 0, whose ids the window knows; `at` is the first row's place among ARGV.
 local function seen(at, rows)
-  local dropped, people, order = {}, {}, {}
+  local dropped, buckets, order = {}, {}, {}
   for row = 0, rows - 1 do
     local bucket, id = ARGV[at + 2 * row], ARGV[at + 1 + 2 * row]
     if bucket ~= '' then
-      local p = people[bucket]
+      local p = buckets[bucket]
       if not p then
         p = {rows = {}, ids = {}}
-        people[bucket] = p
+        buckets[bucket] = p
         order[#order + 1] = bucket
       end
       p.rows[#p.rows + 1] = row
@@ -112,12 +122,10 @@ local function seen(at, rows)
     end
   end
   for _, bucket in ipairs(order) do
-    local p, here, old = people[bucket], now .. bucket, before .. bucket
-    local one = nil
-    if #p.ids == 1 then one = seen_one(here, old, p.ids[1]) end
-    if one == nil then
+    local p, here, old = buckets[bucket], now .. bucket, before .. bucket
+    if #p.ids > 1 then
       seen_many(here, old, p, dropped)
-    elseif one then
+    elseif seen_one(here, old, p.ids[1]) then
       dropped[#dropped + 1] = p.rows[1]
     end
   end
