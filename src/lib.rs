@@ -20,6 +20,7 @@
 
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod capture;
 pub mod clock;
 pub mod config;

@@ -44,7 +44,16 @@ enum Command {
         config: Config,
     },
     /// Say what is wrong, in words. Ends with 1 if anything is.
-    Doctor(Config),
+    Doctor {
+        /// Let Redis and ClickHouse go on together after one of them was replaced or restored from an older copy.
+        /// Stop every server first.
+        #[arg(long)]
+        adopt: bool,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Say whether counters, raw events and rollups agree. Ends with 1 if they do not. Also while a server runs.
+    Audit(app::audit::AuditArgs),
     /// Rows that ClickHouse refused: list, show, replay, discard them. Also while a server runs.
     #[command(subcommand)]
     DeadLetters(app::letters::LettersCommand),
@@ -116,7 +125,15 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 from.display(),
             );
         }
-        Command::Doctor(config) => return app::doctor::run(&config).await,
+        Command::Doctor { adopt: false, config } => return app::doctor::run(&config).await,
+        Command::Doctor { adopt: true, config } => {
+            telemetry::start_logs(&config.log, config.log_json)?;
+            print!("{}", app::adopt::described(&app::adopt::adopt(&config).await?));
+        }
+        Command::Audit(args) => {
+            telemetry::start_logs(&args.config.log, args.config.log_json)?;
+            return app::audit::run(&args).await;
+        }
         Command::DeadLetters(command) => {
             let config = command.config();
             telemetry::start_logs(&config.log, config.log_json)?;

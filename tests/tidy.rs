@@ -25,9 +25,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "worker",
         &["event", "metrics", "stream", "store", "meta", "clock", "fault"],
     ),
+    ("audit", &["event", "metrics", "stream", "store"]),
     (
         "api",
-        &["event", "metrics", "store", "stream", "meta", "problem", "clock"],
+        &[
+            "event", "metrics", "store", "stream", "audit", "meta", "problem", "clock",
+        ],
     ),
 ];
 

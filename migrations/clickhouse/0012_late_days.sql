@@ -1,7 +1,7 @@
 -- How many events of a day arrived more than 24 hours after they happened: each batch's share.
 CREATE TABLE IF NOT EXISTS late_days (
     project UInt32,
-    day Date COMMENT 'UTC day of ts',
+    day Date COMMENT 'local day of ts at capture',
     count UInt64,
     shard UInt16,
     batch UInt64,

@@ -48,6 +48,8 @@ export function openQueue({ url, key, intervalMs, context, warn }: QueueSettings
   const prefix = `ff_q_${key}_`;
   const waitName = `ff_wait_${key}`;
   const droppedName = `ff_dropped_${key}`;
+  /** The number of the next event, in this browser's own count: the server sees by the gaps what never arrived. */
+  const countName = `ff_count_${key}`;
   let mine: string[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   let due = Infinity;
@@ -121,7 +123,9 @@ export function openQueue({ url, key, intervalMs, context, warn }: QueueSettings
     if (!events.length) return undefined;
     const dropped = Number(read(droppedName)) || undefined;
     remove(droppedName);
-    const name = store({ write_key: key, context: context(), dropped }, events);
+    const sequence = Number(read(countName));
+    write(countName, `${sequence + events.length}`);
+    const name = store({ write_key: key, context: context(), dropped, sequence }, events);
     for (const event of taken) remove(event);
     mine = mine.filter((event) => !taken.includes(event));
     return name;
@@ -157,11 +161,13 @@ export function openQueue({ url, key, intervalMs, context, warn }: QueueSettings
     remove(name);
     remove(waitName);
     if (status >= 300) {
-      const { batch: events, request_id: _, ...head } = JSON.parse(batch);
+      const { batch: events, ...head } = JSON.parse(batch);
       const texts = events.map((event: unknown) => JSON.stringify(event));
       if (status === 413 && texts.length > 1) {
         const half = texts.length >> 1;
         store(head, texts.slice(0, half));
+        head.dropped = 0;
+        head.sequence += half;
         store(head, texts.slice(half));
       } else drop(texts.length, `status ${status}`);
     }
@@ -184,7 +190,7 @@ export function openQueue({ url, key, intervalMs, context, warn }: QueueSettings
   }
 
   function drop(count: number, why: string): void {
-    write(droppedName, String(Number(read(droppedName)) + count));
+    write(droppedName, `${Number(read(droppedName)) + count}`);
     warn?.(`${count} event(s) dropped: ${why}`);
   }
 

@@ -50,6 +50,35 @@ describe('batches', () => {
   });
 });
 
+describe('numbers', () => {
+  const numbers = (): number[][] =>
+    server.requests.map(({ sequence, batch }) => batch.map((_, index) => sequence + index));
+
+  test('the events of a browser are numbered without gaps, over pages and repetitions', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(1);
+    const page = await openPage();
+    for (let n = 0; n < 3; n++) page.track(`e${n}`);
+    server.answers = [unreachable];
+    await page.flush();
+    await pass(1000);
+    const next = await openPage();
+    next.track('later');
+    await next.flush();
+    expect(numbers()).toEqual([[0, 1, 2], [0, 1, 2], [3]]);
+  });
+
+  test('the halves of a batch that was too large keep its numbers, and what it says of dropped events counts once', async () => {
+    const page = await openPage();
+    server.answers = [answer(422), answer(413)];
+    page.track('refused');
+    await page.flush();
+    for (let n = 0; n < 5; n++) page.track(`e${n}`);
+    await page.flush();
+    expect(numbers()).toEqual([[0], [1, 2, 3, 4, 5], [1, 2], [3, 4, 5]]);
+    expect(server.requests.map(({ dropped }) => dropped ?? 0)).toEqual([0, 1, 1, 0]);
+  });
+});
+
 describe('what the server says', () => {
   test('a repeated batch keeps its request id and events, and tells the time of this try', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(1);

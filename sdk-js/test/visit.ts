@@ -25,6 +25,7 @@ export interface SentBatch {
   request_id: string;
   write_key: string;
   dropped?: number;
+  sequence: number;
   context: Record<string, unknown>;
   batch: SentEvent[];
 }

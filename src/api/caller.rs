@@ -72,6 +72,12 @@ impl Caller {
         }
     }
 
+    /// The user's address, for what is remembered with who asked for it.
+    pub async fn email(&self, meta: &Meta) -> Result<String, Problem> {
+        let user = meta.user(self.user()?).await?;
+        Ok(user.ok_or_else(|| Problem::not_found("user"))?.email)
+    }
+
     /// The project, if this caller may do with it what is needed. What does not exist, what was deleted and
     /// what belongs to others look the same: 404.
     pub async fn project(&self, meta: &Meta, project: Uuid, need: Need) -> Result<Project, Problem> {
@@ -86,6 +92,17 @@ impl Caller {
         }
         need.check(project.role)?;
         Ok(project)
+    }
+
+    /// The project, for what outlives it: its owners go on to see a deleted one.
+    pub async fn project_even_deleted(&self, meta: &Meta, project: Uuid) -> Result<Project, Problem> {
+        if let Caller::User { id, .. } = self
+            && let Some(found) = meta.project_even_deleted(project, *id).await?
+            && found.role == Role::Owner
+        {
+            return Ok(found);
+        }
+        self.project(meta, project, Need::Read).await
     }
 
     /// The same once more, for an answer that lasts: the credential may have ended since the request came, the

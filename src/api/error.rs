@@ -210,6 +210,7 @@ impl From<MetaError> for Problem {
             MetaError::EmailTaken => conflict("email_taken"),
             MetaError::AlreadyMember => conflict("already_member"),
             MetaError::LastOwner => conflict("last_owner"),
+            MetaError::ErasureLimit(_) => conflict("erasure_limit"),
             MetaError::PasswordNeeded => {
                 Problem::invalid_field("/password", "missing_field", error.to_string())
             }

@@ -69,6 +69,17 @@ impl Fields {
         }
     }
 
+    /// Months to keep.
+    pub fn months(&mut self, pointer: &str, months: u32) {
+        if !(1..=120).contains(&months) {
+            self.refuse(
+                pointer,
+                "out_of_range",
+                "1 to 120 months are kept, or everything with null",
+            );
+        }
+    }
+
     /// The refusal, if anything was refused.
     pub fn finish(self) -> Result<(), Problem> {
         if self.errors.is_empty() {
@@ -78,7 +89,8 @@ impl Fields {
         }
     }
 
-    fn refuse(&mut self, pointer: &str, code: &str, detail: impl Into<String>) {
+    /// Notes a refusal.
+    pub fn refuse(&mut self, pointer: &str, code: &str, detail: impl Into<String>) {
         self.errors.push(FieldError::new(pointer, code, detail));
     }
 }

@@ -11,6 +11,7 @@ use super::error::{ApiPath, ApiQuery, Named, SignedIn, Validated, invalid_query}
 use super::events::{EventView, page_size};
 use super::{Accounts, Answered, Caller, Need, Questions};
 use crate::event::ProjectNumber;
+use crate::meta::Known;
 use crate::metrics::time::Moment;
 use crate::problem::Problem;
 use crate::stream::letters::{Admission, Letter, LetterId, Replayed};
@@ -187,7 +188,8 @@ pub async fn replay_letter(
     ApiPath((id, letter)): ApiPath<(Uuid, String)>,
 ) -> Answered<StatusCode> {
     let project = caller.project(&accounts.meta, id, Need::Admin).await?.number;
-    match replay(&questions.stream, project, named(&letter)?).await? {
+    let known = accounts.meta.tombstones_of(project).await?;
+    match replay(&questions.stream, project, named(&letter)?, &known).await? {
         true => Ok(StatusCode::ACCEPTED),
         false => Err(no_such_letter()),
     }
@@ -212,11 +214,12 @@ pub async fn replay_all_letters(
     let project = caller.project(&accounts.meta, id, Need::Admin).await?.number;
     let page = questions.stream.letters(project, None, MOST_REPLAYED).await;
     let letters = page.map_err(stream_away)?.letters;
+    let known = accounts.meta.tombstones_of(project).await?;
     let mut replayed = 0;
     for some in letters.chunks(AT_ONCE) {
         let some = some
             .iter()
-            .map(|letter| replay(&questions.stream, project, letter.id));
+            .map(|letter| replay(&questions.stream, project, letter.id, &known));
         let queued = futures_util::future::try_join_all(some).await?;
         replayed += queued.into_iter().filter(|queued| *queued).count() as u64;
     }
@@ -246,11 +249,11 @@ pub async fn discard_letter(
     }
 }
 
-/// Replays one letter; false when there is none.
-async fn replay(stream: &EventStream, project: ProjectNumber, id: LetterId) -> Answered<bool> {
+/// Replays one letter; false when there is none, or none any more because its event was erased.
+async fn replay(stream: &EventStream, project: ProjectNumber, id: LetterId, known: &Known) -> Answered<bool> {
     let admission = Admission {
-        version: 0,
-        keeps: &|_| true,
+        version: known.version,
+        keeps: &|event| known.keeps(event),
     };
     match stream
         .replay(project, id, &admission)

@@ -5,8 +5,10 @@
 
 pub mod accounts;
 pub mod assets;
+pub mod audit;
 pub mod auth;
 pub mod caller;
+pub mod erasures;
 pub mod error;
 pub mod events;
 pub mod export;
@@ -114,6 +116,7 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(events::list_events))
         .routes(routes!(export::export_events))
         .routes(routes!(live::live))
+        .routes(routes!(audit::audit_project))
         .routes(routes!(ledger::get_ledger))
         .routes(routes!(ledger::get_rejections))
         .routes(routes!(letters::list_letters))
@@ -152,6 +155,8 @@ where
             projects::update_project,
             projects::delete_project
         ))
+        .routes(routes!(erasures::list_erasures, erasures::request_erasure))
+        .routes(routes!(erasures::get_erasure))
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::revoke_key))
 }

@@ -22,6 +22,11 @@ const CODES: &[(&str, u16, &str)] = &[
     ("email_taken", 409, "An account with this email exists."),
     ("empty_body", 400, "The request has no body."),
     (
+        "erasure_limit",
+        409,
+        "Too many erasures are under way, or too much is remembered as erased; <code>detail</code> names the limit.",
+    ),
+    (
         "forbidden",
         403,
         "The caller's role or kind of credential does not suffice.",

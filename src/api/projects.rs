@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -38,6 +38,16 @@ pub struct ProjectPatch {
     pub name: Option<String>,
     /// IANA name. All days are counted again in the new zone, which takes a while.
     pub timezone: Option<String>,
+    /// Months to keep beside the current one; null keeps everything. A new limit takes effect after 24 hours: then
+    /// older events are erased, and refused from then on.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 120)]
+    pub retention_months: Option<Option<u32>>,
+}
+
+/// Tells a member that is null from one that is not there.
+fn given<'de, D: Deserializer<'de>>(member: D) -> Result<Option<Option<u32>>, D::Error> {
+    Option::deserialize(member).map(Some)
 }
 
 /// Proof that the caller means this project.
@@ -110,7 +120,7 @@ pub async fn get_project(
     Ok(Json(caller.project(&accounts.meta, id, Need::Read).await?))
 }
 
-/// Changes name or zone (admins).
+/// Changes name, zone or retention (admins).
 #[utoipa::path(patch, path = "/v1/projects/{id}", operation_id = "update_project", tag = "projects",
     params(("id" = Uuid, Path, description = "The project")),
     request_body = ProjectPatch,
@@ -129,8 +139,15 @@ pub async fn update_project(
         .timezone
         .as_deref()
         .map(|name| fields.zone("/timezone", Some(name)));
+    if let Some(Some(months)) = patch.retention_months {
+        fields.months("/retention_months", months);
+    }
     fields.finish()?;
-    let change = ProjectChange { name, zone };
+    let change = ProjectChange {
+        name,
+        zone,
+        retention_months: patch.retention_months,
+    };
     let updated = accounts
         .meta
         .update_project(id, user, change, accounts.clock.now_ms())
@@ -147,8 +164,9 @@ pub async fn update_project(
     Ok(Json(updated.project))
 }
 
-/// Deletes a project (admins). Its keys stop at once and nothing can be asked about it any more; its number is
-/// never given out again.
+/// Deletes a project (admins). Its keys stop at once, nothing can be asked about it any more, and everything of it
+/// is erased: `/v1/projects/{id}/erasures` shows how far that has come, and the certificate. Its number is never
+/// given out again.
 #[utoipa::path(delete, path = "/v1/projects/{id}", operation_id = "delete_project", tag = "projects",
     params(("id" = Uuid, Path, description = "The project"), DeleteQuery),
     responses((status = 204, description = "Deleted"), SignedIn, Named, Validated))]
@@ -166,6 +184,10 @@ pub async fn delete_project(
             "to delete the project give its exact name as ?confirm=…",
         ));
     }
-    accounts.meta.delete_project(id, accounts.clock.now_ms()).await?;
+    let email = caller.email(&accounts.meta).await?;
+    accounts
+        .meta
+        .delete_project(id, &email, accounts.clock.now_ms())
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

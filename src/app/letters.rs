@@ -202,9 +202,10 @@ async fn each(
 }
 
 async fn replay(rooms: &Rooms, project: ProjectNumber, id: LetterId) -> anyhow::Result<bool> {
+    let known = rooms.meta.tombstones_of(project).await?;
     let admission = Admission {
-        version: 0,
-        keeps: &|_| true,
+        version: known.version,
+        keeps: &|event| known.keeps(event),
     };
     match rooms.stream.replay(project, id, &admission).await? {
         Replayed::Queued => Ok(true),

@@ -1,6 +1,8 @@
 //! Composition: settings in, a running installation out. The one place that knows every room.
 
+pub mod adopt;
 mod attach;
+pub mod audit;
 pub mod backup;
 pub mod demo;
 pub mod doctor;
@@ -9,6 +11,7 @@ pub mod letters;
 mod rooms;
 mod secrets;
 mod serve;
+mod watch;
 mod zone_change;
 mod zones;
 
@@ -28,6 +31,7 @@ use crate::stream::APPEND_TIMEOUT;
 use crate::telemetry;
 use crate::worker::Worker;
 use crate::worker::deliver::{DeliverOptions, Deliverer};
+use crate::worker::remove::Remover;
 use crate::worker::roll::{RollOptions, Roller};
 
 pub use attach::attach;
@@ -172,11 +176,19 @@ async fn work(rooms: Rooms, options: DeliverOptions, stop: CancellationToken) ->
         zone_of,
         RollOptions::default(),
     );
+    let remover = Remover::new(
+        rooms.meta.clone(),
+        rooms.stream.clone(),
+        rooms.store.clone(),
+        roller.clone(),
+    );
     let worker = Worker::new(deliverer, roller, rooms.clock.clone());
     tokio::join!(
         worker.run(stop.clone()),
+        watch::follow(&rooms, &zones, &stop),
+        remover.run(&rooms.clock, stop.clone()),
         zones.follow(&rooms.meta, stop.clone()),
-        zone_change::follow(&rooms, stop),
+        zone_change::follow(&rooms, stop.clone()),
     );
     Ok(())
 }

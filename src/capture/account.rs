@@ -92,7 +92,22 @@ impl Prepared {
         self.account.samples.iter().filter_map(sample).collect()
     }
 
-    fn rejected(&self) -> Vec<LedgerRow> {
+    /// Rejections that came to those of `before`.
+    pub fn rejected_since(&self, before: &[LedgerRow]) -> Notes {
+        let mut rows = self.rejected();
+        for row in &mut rows {
+            let earlier = before.iter().find(|earlier| earlier.reason == row.reason);
+            row.count -= earlier.map_or(0, |earlier| earlier.count);
+        }
+        rows.retain(|row| row.count > 0);
+        Notes {
+            rows,
+            sequences: Vec::new(),
+        }
+    }
+
+    /// Rejections by reason.
+    pub fn rejected(&self) -> Vec<LedgerRow> {
         let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
         for code in self.rejections() {
             *reasons.entry(code.as_str()).or_default() += 1;

@@ -144,7 +144,9 @@ impl<'a> Envelope<'a> {
                     unfit(&rejection.field, rejection.code.as_str(), &rejection.detail)
                 })?;
                 envelope.dropped = number_member(members.dropped, "/dropped")?.unwrap_or(0);
-                envelope.sequence = members.sequence.map(sequence_member).transpose()?.flatten();
+                let first = number_member(members.sequence, "/sequence")?;
+                let id = text_member(members.sequence_id, "/sequence_id", MAX_REQUEST_ID_CHARS)?;
+                envelope.sequence = first.map(|first| Sequence { id, first });
                 envelope
             }
             None => {
@@ -251,6 +253,7 @@ struct Members<'a> {
     context: Option<&'a RawValue>,
     dropped: Option<&'a RawValue>,
     sequence: Option<&'a RawValue>,
+    sequence_id: Option<&'a RawValue>,
 }
 
 /// Their names.
@@ -264,6 +267,7 @@ enum Member {
     Context,
     Dropped,
     Sequence,
+    SequenceId,
     #[serde(other)]
     Other,
 }
@@ -292,6 +296,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
                         Member::Context => &mut members.context,
                         Member::Dropped => &mut members.dropped,
                         Member::Sequence => &mut members.sequence,
+                        Member::SequenceId => &mut members.sequence_id,
                         Member::Other => {
                             map.next_value::<IgnoredAny>()?;
                             continue;
@@ -340,34 +345,6 @@ fn number_member(raw: Option<&RawValue>, pointer: &str) -> Result<Option<u64>, P
             pointer,
             RejectionCode::WrongType.as_str(),
             "must be a whole number from 0 to 2^53",
-        )),
-    }
-}
-
-/// `{"id": …, "first": …}`.
-fn sequence_member(raw: &RawValue) -> Result<Option<Sequence>, Problem> {
-    #[derive(Default, serde::Deserialize)]
-    #[serde(default)]
-    struct Parts<'a> {
-        #[serde(borrow)]
-        id: Option<&'a RawValue>,
-        #[serde(borrow)]
-        first: Option<&'a RawValue>,
-    }
-    if raw.get() == "null" {
-        return Ok(None);
-    }
-    let parts: Parts<'_> = serde_json::from_str(raw.get()).map_err(|_| {
-        let must = "must be an object with `first` and perhaps `id`";
-        unfit("/sequence", RejectionCode::WrongType.as_str(), must)
-    })?;
-    let id = text_member(parts.id, "/sequence/id", MAX_REQUEST_ID_CHARS)?;
-    match number_member(parts.first, "/sequence/first")? {
-        Some(first) => Ok(Some(Sequence { id, first })),
-        None => Err(unfit(
-            "/sequence/first",
-            RejectionCode::MissingField.as_str(),
-            "must be the number of the batch's first event",
         )),
     }
 }

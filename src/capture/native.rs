@@ -15,14 +15,19 @@ use super::envelope::Envelope;
 use super::keys::Presented;
 use super::limit::Claim;
 use super::prepare::{Head, Prepared, prepare};
+use crate::event::Event;
 use crate::event::wire::{WireContext, WireEvent};
 use crate::fault;
 use crate::meta::KeyKind;
 use crate::problem::Problem;
+use crate::stream::ledger::Notes;
 use crate::stream::{self, AppendError};
 
 /// Bodies larger than this are unpacked and judged beside the threads that serve connections.
 const INLINE_BYTES: usize = 64 * 1024;
+
+/// Times that rows are sent when erasures come in between.
+const JUDGED_AGAIN: u32 = 4;
 
 /// Seconds that a client is asked to wait when the stream is full, and when it does not answer.
 const FULL_RETRY_S: u32 = 10;
@@ -64,24 +69,13 @@ struct CaptureBatch {
     context: Option<WireContext>,
     /// Events that the client gave up since its last batch; the ledger counts them.
     dropped: Option<u64>,
-    /// The client's own numbering of its events, so that the ledger can estimate what never arrives.
-    sequence: Option<CaptureSequence>,
-}
-
-/// A client's own numbering: it counts its events, and says at which number a batch begins. The same batch sent
-/// again has the same numbers.
-#[derive(ToSchema)]
-#[expect(
-    dead_code,
-    reason = "describes the body for OpenAPI; the body is read in envelope.rs"
-)]
-struct CaptureSequence {
-    /// Number of the batch's first event; the others follow one by one.
+    /// Number of the batch's first event in the client's own count of its events; the others follow one by one.
+    /// The same batch sent again has the same numbers. By the gaps the ledger estimates what never arrives.
     #[schema(maximum = 9_007_199_254_740_992_u64)]
-    first: u64,
+    sequence: Option<u64>,
     /// Which client counts. Absent: the `device_id` of the first event that has one.
     #[schema(max_length = 200)]
-    id: Option<String>,
+    sequence_id: Option<String>,
 }
 
 /// The query of a tracking request.
@@ -210,27 +204,10 @@ async fn capture(
         state.ledger.note(prepared.notes());
     }
     if !dry_run && !rows.is_empty() {
-        let notes = prepared.notes();
-        let request = stream::Request {
-            project,
-            request_id: prepared.request_key.as_deref(),
-            source: &prepared.account.source,
-            notes: &notes,
-        };
         let away = |fault: fault::Fault| stream_problem(fault.into());
         fault::point("capture.before_append").await.map_err(away)?;
-        let appended = state
-            .stream
-            .append(&request, rows, now)
-            .await
-            .map_err(stream_problem)?;
+        store(state, &mut prepared, rows, now).await?;
         fault::point("capture.after_append").await.map_err(away)?;
-        if appended.replayed {
-            state.ledger.note(prepared.notes_of_replay());
-        } else {
-            state.ledger.sample(project, prepared.samples());
-        }
-        prepared.note_duplicates(&appended.duplicates, appended.replayed);
         let (meta, key) = (&state.meta, prepared.key.key_id);
         if meta.touch_is_due(key, now) {
             let meta = meta.clone();
@@ -248,6 +225,53 @@ async fn capture(
         count_events("rejected", answer.rejected as usize);
     }
     Ok(answer)
+}
+
+/// Brings the rows into the stream. Where something was erased after they were judged, those of the shards that
+/// know about it are judged again.
+async fn store(
+    state: &CaptureState,
+    prepared: &mut Prepared,
+    mut rows: Vec<Event>,
+    now: i64,
+) -> Result<(), Problem> {
+    let project = prepared.key.project;
+    let mut notes = prepared.notes();
+    let (mut duplicates, mut replayed) = (Vec::new(), true);
+    for _ in 0..JUDGED_AGAIN {
+        let request = stream::Request {
+            project,
+            request_id: prepared.request_key.as_deref(),
+            source: &prepared.account.source,
+            notes: &notes,
+            tombstones: prepared.tombstones,
+        };
+        let appended = state.stream.append(&request, rows, now).await;
+        let appended = appended.map_err(stream_problem)?;
+        duplicates.extend(appended.duplicates);
+        replayed &= appended.replayed;
+        if appended.noted {
+            notes = Notes::NONE;
+        }
+        if appended.behind.is_empty() {
+            // Where nothing was left to be stored, no entry carries them.
+            state.ledger.note(notes);
+            if replayed {
+                state.ledger.note(prepared.notes_of_replay());
+            } else {
+                state.ledger.sample(project, prepared.samples());
+            }
+            prepared.note_duplicates(&duplicates, replayed);
+            return Ok(());
+        }
+        state.keys.refresh().await.map_err(keys_away)?;
+        let before = prepared.rejected();
+        rows = prepared.judge_again(appended.behind, &state.keys.snapshot());
+        state.ledger.note(prepared.rejected_since(&before));
+    }
+    Err(stream_problem(AppendError::Unavailable(
+        "tombstones move faster than they can be read".to_owned(),
+    )))
 }
 
 /// Unpacks and judges a body with the keys in memory. A key in the body that is not among them may be younger

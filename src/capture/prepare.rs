@@ -17,7 +17,7 @@ use crate::event::accept::{MAX_EVENT_BYTES, Receipt, Rejection, RejectionCode, a
 use crate::event::enrich::agent::Agent;
 use crate::event::wire::WireEvent;
 use crate::event::{Event, flag};
-use crate::meta::{KeyInfo, KeyKind, KeySnapshot};
+use crate::meta::{Gone, KeyInfo, KeyKind, KeySnapshot};
 use crate::problem::{FieldError, Problem};
 
 /// Most fields that a refusal lists.
@@ -43,6 +43,8 @@ pub(super) struct Head {
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub key: KeyInfo,
+    /// Version of the tombstones that the rows were judged by.
+    pub tombstones: i64,
     /// What the stream recognises this request by when it is sent again.
     pub request_key: Option<String>,
     /// Rows for the stream, in the order of the request.
@@ -118,11 +120,18 @@ pub(super) fn prepare(text: &str, head: &Head, keys: &KeySnapshot) -> Result<Pre
                 .filter(|id| id.len() <= 64)
                 .map(str::to_owned);
             let time = wire.timestamp.as_ref().map(Value::to_string).unwrap_or_default();
-            accept(wire, seq, &receipt).map(|row| (row, time))
+            let row = accept(wire, seq, &receipt)?;
+            match key.tombstones.as_ref().and_then(|stones| stones.refuses(&row)) {
+                Some(gone) => Err(refusal_of(gone)),
+                None => Ok((row, time)),
+            }
         });
         verdicts.push(match judged {
             Err(rejection) => {
-                account.sample(verdicts.len(), text);
+                // What was erased is not kept aside either.
+                if !matches!(rejection.code, RejectionCode::Erased | RejectionCode::TooOld) {
+                    account.sample(verdicts.len(), text);
+                }
                 Verdict::Rejected { id, rejection }
             }
             // The first of two events with one id counts.
@@ -151,12 +160,29 @@ pub(super) fn prepare(text: &str, head: &Head, keys: &KeySnapshot) -> Result<Pre
             None => of_own_ids(&rows),
         },
         key,
+        tombstones: keys.version,
         rows,
         request_id,
         form: envelope.form,
         verdicts,
         account,
     })
+}
+
+/// Why an event that was removed is not taken again.
+fn refusal_of(gone: Gone) -> Rejection {
+    match gone {
+        Gone::Erased => Rejection::new(
+            RejectionCode::Erased,
+            "",
+            "events of this person, this time or this project were erased; what happens from now on is taken",
+        ),
+        Gone::TooOld => Rejection::new(
+            RejectionCode::TooOld,
+            "/timestamp",
+            "the project keeps no events of that time",
+        ),
+    }
 }
 
 /// Reads one event as it stands in the body.
@@ -212,6 +238,30 @@ impl Prepared {
             Verdict::Rejected { rejection, .. } => Some(rejection.code),
             _ => None,
         })
+    }
+
+    /// Judges rows by newer tombstones: answers those that may still be stored.
+    pub fn judge_again(&mut self, rows: Vec<Event>, keys: &KeySnapshot) -> Vec<Event> {
+        self.tombstones = keys.version;
+        let Some(stones) = keys.tombstones.get(&self.key.project) else {
+            return rows;
+        };
+        let mut left = Vec::with_capacity(rows.len());
+        for row in rows {
+            let Some(gone) = stones.refuses(&row) else {
+                left.push(row);
+                continue;
+            };
+            let refused =
+                |verdict: &Verdict| matches!(verdict, Verdict::Accepted { id, .. } if *id == row.id);
+            if let Some(verdict) = self.verdicts.iter_mut().find(|verdict| refused(verdict)) {
+                *verdict = Verdict::Rejected {
+                    id: Some(row.id.to_string()),
+                    rejection: refusal_of(gone),
+                };
+            }
+        }
+        left
     }
 
     /// 422 where there are events and none of them can be taken.

@@ -17,6 +17,7 @@ fn keys() -> KeySnapshot {
         kind,
         project_id: Uuid::from_u128(1),
         key_id: Uuid::from_u128(2),
+        tombstones: None,
     };
     KeySnapshot {
         version: 1,
@@ -25,6 +26,7 @@ fn keys() -> KeySnapshot {
             (crate::meta::digest(SECRET), info(KeyKind::Secret)),
         ]
         .into(),
+        tombstones: Default::default(),
     }
 }
 
@@ -249,7 +251,7 @@ fn one_careless_request_id_does_not_swallow_events_of_another_time() {
 #[test]
 fn the_ledger_learns_of_what_no_row_shows() {
     let prepared = take(&format!(
-        r#"{{"dropped":4,"sequence":{{"first":10}},"context":{{"library":{{"name":"footfall-js","version":"0.1.0"}}}},
+        r#"{{"dropped":4,"sequence":10,"context":{{"library":{{"name":"footfall-js","version":"0.1.0"}}}},
             "batch":[{{"user_id":"u","device_id":"d"}},{{"event":"a","device_id":"d","id":"{ID}"}},
                      {{"event":"a","device_id":"d","id":"{ID}"}},5]}}"#
     ));

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod enrich;
 pub mod ledger;
+pub mod subject;
 pub mod wire;
 pub mod zone;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
+pub use subject::{Subject, Which};
 pub use zone::{Day, Zone};
 
 /// Seconds in the UTC quarter hour that count rollups are kept by: it divides every offset in use.
@@ -43,13 +45,14 @@ pub mod flag {
 }
 
 /// One accepted event: validated, enriched, final. Everything that could change later happened before;
-/// a stored row is a pure function of this value.
+/// a stored row is a pure function of this value. `T` is how its texts are held: owned, or borrowed (`&str`) from
+/// an entry of the stream that is read row by row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Event {
+pub struct Event<T = String> {
     /// The project whose key the request carried.
     pub project: ProjectNumber,
     /// Event name, 1 to 200 characters.
-    pub event: String,
+    pub event: T,
     /// Corrected event time, UTC milliseconds.
     pub ts: i64,
     /// Place in the client's batch. Total order of a person's events: `(ts, seq, id)`.
@@ -59,47 +62,47 @@ pub struct Event {
     /// When the endpoint received it, UTC milliseconds.
     pub received_at: i64,
     /// Who did it: the user id if present, else the device id. Never empty.
-    pub distinct_id: String,
+    pub distinct_id: T,
     /// The client's own id of this browser or installation; empty when absent.
-    pub device_id: String,
+    pub device_id: T,
     /// The id the application gave the person; empty when absent.
-    pub user_id: String,
+    pub user_id: T,
     /// xxh3 of the client's session id; 0 when absent.
     pub session: u64,
     /// Page path without query and fragment; empty when absent. So for every text below.
-    pub path: String,
-    pub host: String,
-    pub referrer_host: String,
-    pub utm_source: String,
-    pub utm_medium: String,
-    pub utm_campaign: String,
+    pub path: T,
+    pub host: T,
+    pub referrer_host: T,
+    pub utm_source: T,
+    pub utm_medium: T,
+    pub utm_campaign: T,
     /// ISO 3166-1 alpha-2, upper case, or empty.
-    pub country: String,
-    pub region: String,
-    pub city: String,
-    pub browser: String,
-    pub os: String,
+    pub country: T,
+    pub region: T,
+    pub city: T,
+    pub browser: T,
+    pub os: T,
     /// `desktop`, `mobile`, `tablet`, `bot` or empty.
-    pub device: String,
+    pub device: T,
     /// Sending library, `name/version`.
-    pub lib: String,
+    pub lib: T,
     /// Monetary value of the event in `currency`; 0 when absent.
     pub amount: f64,
     /// ISO 4217, upper case, or empty.
-    pub currency: String,
+    pub currency: T,
     /// All properties as sent, as the text of one JSON object.
-    pub props: String,
+    pub props: T,
     /// Bits of [`flag`].
     pub flags: u16,
     /// Day of `ts` in the project's zone as it was at capture.
     pub local_day: Day,
 }
 
-impl Event {
+impl<T: AsRef<str>> Event<T> {
     /// The 64-bit number under which questions know who did it: xxh3 of the distinct id (the same
     /// function as ClickHouse's `xxh3`).
     pub fn actor(&self) -> u64 {
-        actor_of(&self.distinct_id)
+        actor_of(self.distinct_id.as_ref())
     }
 
     /// The UTC day of the event time: the partition and sort key of the raw table.

@@ -15,6 +15,9 @@ pub enum MetaError {
     /// The change would leave the organization without an owner.
     #[error("an organization needs an owner: make somebody else owner first")]
     LastOwner,
+    /// Too many erasures wait, or too much is remembered as erased.
+    #[error("{0}")]
+    ErasureLimit(String),
     /// Registration is over: the first account exists and sign-up is not open.
     #[error("registration is closed: ask an administrator of your organization to add you")]
     RegistrationClosed,

@@ -1,6 +1,7 @@
 //! Keys of projects, and the snapshot of all of them that capture keeps in memory.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 use super::key_text::{self, KeyKind, digest, parse_key};
 use super::projects::read_zone;
+use super::tombstones::{ProjectTombstones, Tombstones};
 use super::{Meta, MetaError, Moment, Page, Paged, Result, new_id, raise_version, uuid_at};
 use crate::event::{ProjectNumber, Zone};
 
@@ -56,6 +58,8 @@ pub struct KeyInfo {
     pub project_id: Uuid,
     /// The key's id, for [`Meta::touch_key`].
     pub key_id: Uuid,
+    /// What the project must not take again; `None` where nothing was removed.
+    pub tombstones: Option<Arc<ProjectTombstones>>,
 }
 
 /// Every valid key at one moment.
@@ -65,6 +69,8 @@ pub struct KeySnapshot {
     pub version: i64,
     /// By the key itself (write keys) or its [`digest`] (secret keys): the plain secret is nowhere.
     pub by_key: HashMap<String, KeyInfo>,
+    /// What each project must not take again, that of deleted ones too.
+    pub tombstones: Tombstones,
 }
 
 impl KeySnapshot {
@@ -133,17 +139,27 @@ impl Meta {
         tx.commit().await.map_err(MetaError::from)
     }
 
-    /// Every valid key of every project.
-    pub async fn key_snapshot(&self) -> Result<KeySnapshot> {
+    /// Every valid key of every project, and every tombstone. Of the latter only what is newer than `before` is
+    /// read.
+    pub async fn key_snapshot(&self, before: &KeySnapshot) -> Result<KeySnapshot> {
         // Version first: a change between the two reads is then seen as one more move, never missed.
         let version = self.version().await?;
+        let tombstones = self.tombstones_after(&before.tombstones, before.version).await?;
         let by_key = sqlx::query(info_select!(""))
             .fetch_all(&self.pool)
             .await?
             .iter()
-            .map(|row| Ok((row.try_get("lookup")?, read_info(row)?)))
+            .map(|row| {
+                let mut info = read_info(row)?;
+                info.tombstones = tombstones.get(&info.project).cloned();
+                Ok((row.try_get("lookup")?, info))
+            })
             .collect::<Result<_>>()?;
-        Ok(KeySnapshot { version, by_key })
+        Ok(KeySnapshot {
+            version,
+            by_key,
+            tombstones,
+        })
     }
 
     /// What a presented key stands for, asked from the database: exact to the moment.
@@ -285,5 +301,6 @@ fn read_info(row: &AnyRow) -> Result<KeyInfo> {
         kind: read_kind(row)?,
         project_id: uuid_at(row, "project_id")?,
         key_id: uuid_at(row, "id")?,
+        tombstones: None,
     })
 }

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod copy;
+mod erasures;
 mod error;
 mod key_text;
 mod keys;
@@ -17,7 +18,9 @@ mod page;
 mod password;
 mod projects;
 mod registry;
+mod retention;
 mod sessions;
+mod tombstones;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Once};
@@ -28,6 +31,9 @@ use sqlx::{Any, AnyPool, Row, Transaction};
 use uuid::Uuid;
 
 pub use accounts::{Credentials, Organization, Registered, Registration, User};
+pub use erasures::{
+    Certificate, Erasure, ErasureCounts, ErasureKind, ErasureState, NewErasure, Open, Progress, RemovedCounts,
+};
 pub use error::MetaError;
 pub use key_text::{KeyKind, PublicPart, digest, parse_key};
 pub use keys::{ApiKey, KeyInfo, KeySnapshot};
@@ -37,7 +43,9 @@ pub use page::{Moment, Page, Paged};
 pub use password::{hash_password, verify_password};
 pub use projects::{Project, ProjectChange, ProjectUpdate, ZoneChange};
 pub use registry::KeyRegistry;
+pub use retention::Cutoff;
 pub use sessions::{GRACE_MS, OpenSession, REFRESH_TOKEN_LIFE_MS, Rotation};
+pub use tombstones::{Gone, Known, ProjectTombstones, Tombstones};
 
 /// What every call of this room answers with.
 pub type Result<T> = std::result::Result<T, MetaError>;
@@ -148,15 +156,15 @@ fn engine_of(url: &str) -> Result<Engine> {
     }
 }
 
-/// Moves [`Meta::version`].
-async fn raise_version(tx: &mut Transaction<'static, Any>) -> Result<()> {
-    sqlx::query(
+/// Moves [`Meta::version`] and answers where it is then.
+async fn raise_version(tx: &mut Transaction<'static, Any>) -> Result<i64> {
+    let row = sqlx::query(
         "INSERT INTO versions (name, value) VALUES ('keys', 1)
-         ON CONFLICT (name) DO UPDATE SET value = versions.value + 1",
+         ON CONFLICT (name) DO UPDATE SET value = versions.value + 1 RETURNING value",
     )
-    .execute(&mut **tx)
+    .fetch_one(&mut **tx)
     .await?;
-    Ok(())
+    Ok(row.try_get("value")?)
 }
 
 /// A new id whose order is the order of creation (to the millisecond).

@@ -6,6 +6,7 @@ use sqlx::{Any, Row, Transaction};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::erasures::{NewErasure, Request};
 use super::members::{Role, read_role};
 use super::{KeyKind, Meta, MetaError, Moment, Page, Paged, Result, keys, new_id, raise_version, uuid_at};
 use crate::event::{ProjectNumber, Zone};
@@ -14,7 +15,8 @@ use crate::event::{ProjectNumber, Zone};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"id": "019ab2c4-7d20-7a11-9d60-1de0a4c9b7f3", "number": 1,
     "organization_id": "019ab2c4-7d1f-7d02-8a4c-cc2d90b1e6aa", "name": "Web shop", "timezone": "Europe/Berlin",
-    "created_at": "2026-11-23T10:15:00Z", "role": "owner", "write_key": "ffp_live_Ab3dEf6hIj9lMn2pQr5tUv8xYz10ab9xQz"}))]
+    "created_at": "2026-11-23T10:15:00Z", "role": "owner", "write_key": "ffp_live_Ab3dEf6hIj9lMn2pQr5tUv8xYz10ab9xQz",
+    "retention_months": null, "kept_from": null}))]
 pub struct Project {
     /// The project's id.
     pub id: Uuid,
@@ -34,6 +36,12 @@ pub struct Project {
     /// Its oldest valid write key, for the snippet; null when all were revoked.
     #[schema(required)]
     pub write_key: Option<String>,
+    /// Months that are kept beside the current one, 1 to 120; null: everything is kept.
+    #[schema(required, minimum = 1, maximum = 120)]
+    pub retention_months: Option<u32>,
+    /// Events before this instant were removed because of that, and are refused; null: none.
+    #[schema(required)]
+    pub kept_from: Option<Moment>,
 }
 
 impl Project {
@@ -51,6 +59,8 @@ pub struct ProjectChange {
     pub name: Option<String>,
     /// The new zone.
     pub zone: Option<Zone>,
+    /// The new number of months to keep; `Some(None)` keeps everything.
+    pub retention_months: Option<Option<u32>>,
 }
 
 /// A project whose zone changed and whose days must be built again. It stays listed by
@@ -77,7 +87,8 @@ pub struct ProjectUpdate {
 macro_rules! project_select {
     ($role:literal, $tail:literal) => {
         concat!(
-            "SELECT p.id, p.number, p.organization_id, p.name, p.timezone, p.created_at, ",
+            "SELECT p.id, p.number, p.organization_id, p.name, p.timezone, p.created_at,
+                 p.retention_months, p.kept_from, ",
             $role,
             " AS role, (SELECT k.lookup FROM api_keys k WHERE k.project_id = p.id AND k.kind = 'write'
                  AND k.revoked_at IS NULL ORDER BY k.id LIMIT 1) AS write_key FROM projects p ",
@@ -171,6 +182,18 @@ impl Meta {
             .bind(&change.name)
             .execute(&mut *tx)
             .await?;
+        if let Some(months) = change.retention_months {
+            // The same limit again does not begin the day of grace anew.
+            sqlx::query(
+                "UPDATE projects SET retention_months = $2, retention_set_at = $3
+                 WHERE id = $1 AND deleted_at IS NULL AND COALESCE(retention_months, 0) <> COALESCE($2, 0)",
+            )
+            .bind(project.to_string())
+            .bind(months.map(i64::from))
+            .bind(now_ms)
+            .execute(&mut *tx)
+            .await?;
+        }
         let row = sqlx::query(project_select!(
             "m.role",
             "JOIN members m ON m.organization_id = p.organization_id AND m.user_id = $2
@@ -234,27 +257,48 @@ impl Meta {
         Ok(())
     }
 
-    /// Deletes a project: its keys stop, nobody can ask about it. The row stays, so that the number is never
-    /// given out again; its events stay until retention or erasure removes them.
-    pub async fn delete_project(&self, project: Uuid, now_ms: i64) -> Result<()> {
+    /// Deletes a project: its keys stop, nobody can ask about it, and everything of it is erased (the erasure's
+    /// id is the answer). The row stays, so that the number is never given out again.
+    pub async fn delete_project(&self, project: Uuid, deleted_by: &str, now_ms: i64) -> Result<Uuid> {
         let mut tx = self.write().await?;
-        let deleted = sqlx::query("UPDATE projects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL")
-            .bind(project.to_string())
-            .bind(now_ms)
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-        if deleted == 0 {
-            return Err(MetaError::NotFound("project"));
-        }
+        let row = sqlx::query(
+            "UPDATE projects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL RETURNING number",
+        )
+        .bind(project.to_string())
+        .bind(now_ms)
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(MetaError::NotFound("project"))?;
+        let erasure = Request {
+            project,
+            number: read_number(&row)?,
+            what: NewErasure::Project,
+            until: i64::MAX,
+            requested_by: Some(deleted_by),
+            now_ms,
+        };
+        let (erasure, _) = erasure.write(&mut tx).await?;
         sqlx::query("UPDATE api_keys SET revoked_at = $2 WHERE project_id = $1 AND revoked_at IS NULL")
             .bind(project.to_string())
             .bind(now_ms)
             .execute(&mut *tx)
             .await?;
-        raise_version(&mut tx).await?;
+        // The erasure has raised the version.
         tx.commit().await?;
-        Ok(())
+        Ok(erasure)
+    }
+
+    /// A project that may be deleted, if the user is a member of its organization: for what outlives it.
+    pub async fn project_even_deleted(&self, project: Uuid, user: Uuid) -> Result<Option<Project>> {
+        let row = sqlx::query(project_select!(
+            "m.role",
+            "JOIN members m ON m.organization_id = p.organization_id AND m.user_id = $2 WHERE p.id = $1"
+        ))
+        .bind(project.to_string())
+        .bind(user.to_string())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.as_ref().map(read_project).transpose()
     }
 }
 
@@ -298,6 +342,8 @@ pub(super) async fn insert(
         // Who may create a project manages it; the api writes the caller's own role over this.
         role: Role::Owner,
         write_key: key.key,
+        retention_months: None,
+        kept_from: None,
     })
 }
 
@@ -311,6 +357,10 @@ fn read_project(row: &AnyRow) -> Result<Project> {
         created_at: Moment(row.try_get("created_at")?),
         role: read_role(row)?,
         write_key: row.try_get("write_key")?,
+        retention_months: row
+            .try_get::<Option<i64>, _>("retention_months")?
+            .and_then(|months| u32::try_from(months).ok()),
+        kept_from: row.try_get::<Option<i64>, _>("kept_from")?.map(Moment),
     })
 }
 

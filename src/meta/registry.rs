@@ -99,7 +99,7 @@ impl KeyRegistry {
     }
 
     async fn read(&self) -> Result<()> {
-        let fresh = Arc::new(self.meta.key_snapshot().await?);
+        let fresh = Arc::new(self.meta.key_snapshot(&self.snapshot()).await?);
         match self.snapshot.write() {
             Ok(mut snapshot) => *snapshot = fresh,
             Err(poisoned) => *poisoned.into_inner() = fresh,

@@ -14,6 +14,8 @@ use std::hash::{BuildHasher, Hasher};
 use hyperloglogplus::{HyperLogLog, HyperLogLogPlus};
 use serde::{Deserialize, Serialize};
 
+mod bulk;
+
 /// Relative standard error of [`UserSketch::count`] at precision 14: 1.04 / sqrt(2^14). Below some thousands
 /// distinct actors the sketch is sparse and near exact.
 pub const STANDARD_ERROR: f64 = 0.0081;
@@ -145,8 +147,8 @@ impl FromIterator<u64> for UserSketch {
     }
 }
 
-/// The crate's private layout (0.4.1), spelled out so that it can be checked.
-#[derive(Deserialize)]
+/// The crate's private layout (0.4.1), spelled out so that it can be checked, and written without the crate.
+#[derive(Serialize, Deserialize)]
 struct Layout {
     precision: u8,
     counts: (usize, usize, usize),
@@ -156,14 +158,14 @@ struct Layout {
 }
 
 /// Strictly increasing codes as variable-length differences.
-#[derive(Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Sparse {
     count: usize,
     last: u32,
     differences: Vec<u8>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Dense {
     words: Vec<u32>,
     count: usize,

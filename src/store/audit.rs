@@ -1,12 +1,47 @@
 //! The invariants that must hold between the raw table and its rollups, asked of ClickHouse itself.
+//!
+//! What looks up to cuts ([`Store::shard_rows`], [`Store::day_books`], [`Store::sketch_books`]) is exact while
+//! workers write: rows of a committed batch never change, but for removals.
+
+mod days;
+mod people;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use clickhouse::Row;
 use serde::Deserialize;
 
 use super::{Store, StoreError};
 use crate::event::{Day, ProjectNumber};
+
+pub use days::{DayBook, ShardRows};
+pub use people::{ActiveBooks, SketchBooks};
+
+/// What a statement of the audit may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Threads at once.
+    pub threads: u8,
+    /// Seconds after which it is given up.
+    pub seconds: u32,
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "max_threads = {}, max_execution_time = {}",
+            self.threads, self.seconds
+        )
+    }
+}
+
+/// The cuts as an SQL array.
+fn array(cuts: &[u64]) -> String {
+    let numbers: Vec<String> = cuts.iter().map(u64::to_string).collect();
+    format!("CAST([{}], 'Array(UInt64)')", numbers.join(","))
+}
 
 /// A UTC day on which raw and rollup disagree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

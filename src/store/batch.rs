@@ -5,9 +5,12 @@
 
 use std::time::Duration;
 
-use clickhouse::{Row, RowWrite};
+use clickhouse::{Client, Row, RowWrite};
 
-use super::rows::{ActorDay, ActorDayRow, CountDelta, CountDeltaRow, EventRow, SketchDelta, SketchDeltaRow};
+use super::rows::{
+    ActorDay, ActorDayRow, CountDelta, CountDeltaRow, EVENT_COLUMNS, EventBlock, INSERT_COLUMNS, SketchDelta,
+    SketchDeltaRow,
+};
 use super::{Store, StoreError};
 use crate::event::Event;
 use crate::fault::{self, Fault};
@@ -30,7 +33,8 @@ pub enum Table {
     Events,
     CountDeltas,
     SketchDeltas,
-    /// A set: inserting twice is harmless, so it is never verified nor repaired.
+    /// A set: its rows name no batch, and inserting them twice is harmless. Nothing is counted nor deleted
+    /// here; what is in doubt is inserted again under another token.
     ActorDays,
     Ledger,
     ClientSequences,
@@ -104,9 +108,60 @@ impl Store {
         events: &[Event],
         suffix: Option<&str>,
     ) -> Result<(), InsertError> {
-        let rows = events.iter().map(|event| EventRow::new(name, event));
-        self.insert::<EventRow<'_>>(Table::Events, name, suffix, rows)
+        self.insert_event_block(name, &EventBlock::of(events), suffix)
             .await
+    }
+
+    /// The same from a block that is ready.
+    ///
+    /// # Errors
+    /// As [`Store::insert_events`].
+    pub async fn insert_event_block(
+        &self,
+        name: &BatchName,
+        block: &EventBlock,
+        suffix: Option<&str>,
+    ) -> Result<(), InsertError> {
+        if !fits(block.len(), name)? {
+            return Ok(());
+        }
+        self.columns_are_ours().await?;
+        let table = Table::Events.name();
+        let mut insert = self
+            .inserting(Table::Events, name, suffix)
+            .with_setting("input_format_native_allow_types_conversion", "0")
+            .with_compression(self.compression)
+            .insert_formatted_with(format!("INSERT INTO {table} FORMAT Native"))
+            .with_timeouts(Some(SEND_TIMEOUT), Some(ANSWER_TIMEOUT));
+        for piece in block.body(name) {
+            insert.send(piece).await.map_err(judge)?;
+        }
+        fault::point_in("insert.before_end", table).await?;
+        insert.end().await.map_err(judge)
+    }
+
+    /// A block's columns that the table does not have would be dropped, so they are compared before the first one.
+    async fn columns_are_ours(&self) -> Result<(), InsertError> {
+        let look = async || {
+            let found: Vec<(String, String)> = self
+                .statement(
+                    "SELECT name, type FROM system.columns \
+                     WHERE database = {database:String} AND table = {table:String}",
+                )
+                .param("database", &self.database)
+                .param("table", Table::Events.name())
+                .fetch_all()
+                .await
+                .map_err(in_doubt)?;
+            let mut ours = EVENT_COLUMNS.iter().chain(&INSERT_COLUMNS);
+            match ours.find(|(name, kind)| !found.iter().any(|(n, k)| n == name && k == kind)) {
+                None => Ok(()),
+                Some((name, kind)) => Err(InsertError::Doubt(format!(
+                    "the table events has no column {name} of type {kind}"
+                ))),
+            }
+        };
+        self.checked.get_or_try_init(look).await.copied()
     }
 
     /// Inserts a batch's counts.
@@ -157,35 +212,11 @@ impl Store {
     where
         R: Row + RowWrite,
     {
-        if rows.len() == 0 {
+        if !fits(rows.len(), name)? {
             return Ok(());
         }
-        if rows.len() > MAX_ROWS {
-            let message = format!(
-                "{} rows in one insert, at most {MAX_ROWS} are one block",
-                rows.len()
-            );
-            return Err(InsertError::Refused { code: 0, message });
-        }
-        if name.batch == 0 {
-            return Err(InsertError::Doubt(
-                "batch 0 lies behind every cut: numbers start at 1".into(),
-            ));
-        }
-        let token = name.token(table, suffix);
-        let client = self.writer.clone();
-        let mut insert = client
-            .with_setting("query_id", self.query_id(&token))
-            .with_setting("async_insert", "0")
-            .with_setting("deduplicate_insert", "enable")
-            .with_setting("insert_deduplicate", "1")
-            .with_setting("insert_deduplication_token", token)
-            .with_setting("max_insert_threads", "1")
-            // ClickHouse's defaults, pinned: a profile with smaller blocks would give each block a token of
-            // its own, and a retry after a change of profile would be kept in part
-            .with_setting("max_insert_block_size", "1048576")
-            .with_setting("min_insert_block_size_rows", "1048576")
-            .with_setting("min_insert_block_size_bytes", "268435456")
+        let mut insert = self
+            .inserting(table, name, suffix)
             .insert::<R>(table.name())
             .await
             .map_err(in_doubt)?
@@ -197,10 +228,42 @@ impl Store {
         insert.end().await.map_err(judge)
     }
 
+    /// The writer, with everything that makes an insert one block under one token.
+    fn inserting(&self, table: Table, name: &BatchName, suffix: Option<&str>) -> Client {
+        let token = name.token(table, suffix);
+        self.writer
+            .clone()
+            .with_setting("query_id", self.query_id(&token))
+            .with_setting("async_insert", "0")
+            .with_setting("deduplicate_insert", "enable")
+            .with_setting("insert_deduplicate", "1")
+            .with_setting("insert_deduplication_token", token)
+            .with_setting("max_insert_threads", "1")
+            // ClickHouse's defaults, pinned: a profile with smaller blocks would give each block a token of
+            // its own, and a retry after a change of profile would be kept in part
+            .with_setting("max_insert_block_size", "1048576")
+            .with_setting("min_insert_block_size_rows", "1048576")
+            .with_setting("min_insert_block_size_bytes", "268435456")
+    }
+
     /// Query ids are unique in a server, so ours start with the database.
     fn query_id(&self, token: &str) -> String {
         format!("{}/{token}", self.database)
     }
+}
+
+/// Whether so many rows can be inserted as one block; `false` when there is nothing to do.
+fn fits(rows: usize, name: &BatchName) -> Result<bool, InsertError> {
+    if rows > MAX_ROWS {
+        let message = format!("{rows} rows in one insert, at most {MAX_ROWS} are one block");
+        return Err(InsertError::Refused { code: 0, message });
+    }
+    if rows > 0 && name.batch == 0 {
+        return Err(InsertError::Doubt(
+            "batch 0 lies behind every cut: numbers start at 1".into(),
+        ));
+    }
+    Ok(rows > 0)
 }
 
 /// Codes that speak about the rows themselves (ClickHouse's `ErrorCodes.cpp`): the same rows fail again.

@@ -25,7 +25,7 @@ pub struct LedgerShare {
     pub received_hour: u32,
 }
 
-/// Events of a UTC day that arrived more than 24 hours after they happened.
+/// Events of a local day that arrived more than 24 hours after they happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LateDay {
     pub project: ProjectNumber,
@@ -216,7 +216,7 @@ impl Store {
         Ok(asked.bind(self.question(asked.project, &sql)).fetch_all().await?)
     }
 
-    /// Events of the UTC days `[from, to)` that arrived more than 24 hours after they happened.
+    /// Events of the local days `[from, to)` that arrived more than 24 hours after they happened.
     ///
     /// # Errors
     /// When ClickHouse does not answer within the limits.

@@ -11,6 +11,7 @@
 //! - numbers mean nothing here: `metrics` gives them their meaning.
 
 pub mod actives;
+pub mod adopt;
 pub mod audit;
 pub mod backup;
 pub mod batch;
@@ -22,12 +23,16 @@ pub mod funnels;
 pub mod installation;
 pub mod ledger;
 pub mod migrate;
+pub mod remove;
 pub mod rollups;
 pub mod rows;
 pub mod tail;
 
+use std::sync::Arc;
+
 use clickhouse::query::{Query, RowCursor};
-use clickhouse::{Client, Row, RowOwned, RowRead};
+use clickhouse::{Client, Compression, Row, RowOwned, RowRead};
+use tokio::sync::OnceCell;
 
 use crate::event::ProjectNumber;
 pub use batch::{BatchName, InsertError, Table, Verdict};
@@ -81,6 +86,10 @@ pub struct Store {
     writer: Client,
     reader: Client,
     database: String,
+    /// Of batches on their way: none to our own machine, where the socket is faster than any compression.
+    compression: Compression,
+    /// Set once the table of events was found to have our columns.
+    checked: Arc<OnceCell<()>>,
 }
 
 impl Store {
@@ -108,6 +117,12 @@ impl Store {
                 .with_setting("max_memory_usage", QUESTION_BYTES.to_string())
                 // a question whose asker went away is stopped
                 .with_setting("cancel_http_readonly_queries_on_client_close", "1"),
+            compression: if is_local(&options.url) {
+                Compression::None
+            } else {
+                Compression::Lz4
+            },
+            checked: Arc::default(),
             database: options.database,
         };
         store.ping().await?;
@@ -156,6 +171,14 @@ impl Store {
     fn statement(&self, sql: &str) -> Query {
         self.writer.query_raw(sql)
     }
+}
+
+/// Whether a URL leads to this machine.
+fn is_local(url: &str) -> bool {
+    let authority = url.split("//").nth(1).unwrap_or(url);
+    ["127.", "localhost", "[::1]"]
+        .iter()
+        .any(|host| authority.starts_with(host))
 }
 
 /// Runs a question whose answer is small, and counts the rows it read.

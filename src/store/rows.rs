@@ -2,10 +2,15 @@
 
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::batch::BatchName;
-use crate::event::{Day, Event, ProjectNumber};
+use crate::event::{Day, ProjectNumber};
+
+mod events;
+mod names;
+
+pub(super) use events::{EVENT_COLUMNS, INSERT_COLUMNS};
+pub use events::{EventBlock, EventColumns};
 
 /// A batch's events of one name in one UTC quarter hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,87 +44,6 @@ pub struct ActorDay {
     pub project: ProjectNumber,
     pub actor: u64,
     pub day: Day,
-}
-
-/// A row of `events`, borrowed from an [`Event`].
-#[derive(Row, Serialize)]
-pub struct EventRow<'a> {
-    project: u32,
-    event: &'a str,
-    day: u16,
-    actor: u64,
-    ts: i64,
-    seq: u32,
-    #[serde(with = "clickhouse::serde::uuid")]
-    id: Uuid,
-    received_at: i64,
-    distinct_id: &'a str,
-    device_id: &'a str,
-    user_id: &'a str,
-    session: u64,
-    path: &'a str,
-    host: &'a str,
-    referrer_host: &'a str,
-    utm_source: &'a str,
-    utm_medium: &'a str,
-    utm_campaign: &'a str,
-    country: &'a str,
-    region: &'a str,
-    city: &'a str,
-    browser: &'a str,
-    os: &'a str,
-    device: &'a str,
-    lib: &'a str,
-    amount: f64,
-    currency: &'a str,
-    props: &'a str,
-    flags: u16,
-    local_day: u16,
-    shard: u16,
-    batch: u64,
-    #[serde(rename = "try")]
-    attempt: u8,
-}
-
-impl<'a> EventRow<'a> {
-    /// The row of `event` as brought by `name`.
-    pub fn new(name: &BatchName, event: &'a Event) -> EventRow<'a> {
-        EventRow {
-            project: event.project.0,
-            event: &event.event,
-            day: event.day().as_u16(),
-            actor: event.actor(),
-            ts: event.ts,
-            seq: event.seq,
-            id: event.id,
-            received_at: event.received_at,
-            distinct_id: &event.distinct_id,
-            device_id: &event.device_id,
-            user_id: &event.user_id,
-            session: event.session,
-            path: &event.path,
-            host: &event.host,
-            referrer_host: &event.referrer_host,
-            utm_source: &event.utm_source,
-            utm_medium: &event.utm_medium,
-            utm_campaign: &event.utm_campaign,
-            country: &event.country,
-            region: &event.region,
-            city: &event.city,
-            browser: &event.browser,
-            os: &event.os,
-            device: &event.device,
-            lib: &event.lib,
-            amount: event.amount,
-            currency: &event.currency,
-            props: &event.props,
-            flags: event.flags,
-            local_day: event.local_day.as_u16(),
-            shard: name.shard,
-            batch: name.batch,
-            attempt: name.attempt,
-        }
-    }
 }
 
 /// A row of `count_deltas`.

@@ -47,27 +47,35 @@ pub struct Request<'a> {
     pub source: &'a str,
     /// What else the ledger is to know of the request. Stored with its first entry, so once only.
     pub notes: &'a Notes,
+    /// Version of the tombstones by which the rows were judged ([`super::removal`]).
+    pub tombstones: i64,
 }
 
 impl<'a> Request<'a> {
-    /// A request of an unknown sender, without notes.
+    /// A request of an unknown sender, without notes, of rows that no tombstone may concern.
     pub fn new(project: ProjectNumber, request_id: Option<&'a str>) -> Request<'a> {
         Request {
             project,
             request_id,
             source: "",
             notes: &NO_NOTES,
+            tombstones: i64::MAX,
         }
     }
 }
 
 /// What became of a request's rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Appended {
     /// Ids of events that were dropped because the window knows them: stored by an earlier request.
     pub duplicates: Vec<Uuid>,
     /// The whole request was stored by an earlier sending of it; nothing was added now.
     pub replayed: bool,
+    /// Whether the request's notes are stored: its first entry carries them.
+    pub noted: bool,
+    /// Rows that were not stored, because they were judged by tombstones that are not the latest: load those,
+    /// judge these rows again, and append what is left of them.
+    pub behind: Vec<Event>,
 }
 
 /// The rows may or may not be stored: the client sends the same request again later.
@@ -119,25 +127,30 @@ impl EventStream {
         let mut notes = Some(request.notes.clone());
         fault::point("append.before_xadd").await?;
         let store = async {
-            for (shard, rows) in (0..).zip(shards) {
+            for (shard, rows) in (0..).zip(&shards) {
                 for rows in rows.chunks(MOST_ROWS) {
                     let notes = notes.take().unwrap_or_default();
                     let answer = self.hand_in(request, shard, rows, notes, now_ms).await?;
-                    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-                    sent.push((answer, ids));
+                    sent.push((answer, rows));
                 }
             }
             let mut appended = Appended {
-                duplicates: Vec::new(),
                 replayed: !sent.is_empty(),
+                ..Appended::default()
             };
-            for (answer, ids) in sent {
-                match answer.await.unwrap_or_else(|_| Err(AppendError::interrupted()))? {
+            for (n, (answer, rows)) in sent.into_iter().enumerate() {
+                let answer = answer.await.unwrap_or_else(|_| Err(AppendError::interrupted()))?;
+                appended.noted |= n == 0 && answer != Ingested::Behind;
+                match answer {
                     Ingested::Replayed => {}
+                    Ingested::Behind => {
+                        appended.replayed = false;
+                        appended.behind.extend_from_slice(rows);
+                    }
                     Ingested::Stored(dropped) => {
                         appended.replayed = false;
-                        let dropped = dropped.iter().filter_map(|&row| ids.get(row));
-                        appended.duplicates.extend(dropped);
+                        let dropped = dropped.iter().filter_map(|&row| rows.get(row));
+                        appended.duplicates.extend(dropped.map(|row| row.id));
                     }
                 }
             }
@@ -195,6 +208,7 @@ impl EventStream {
             now_ms,
             key: request.request_id.map(|id| request_hash(project, id, rows)),
             notes,
+            tombstones: request.tombstones,
             marks: if windowed {
                 rows.iter().map(mark).collect()
             } else {

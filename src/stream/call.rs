@@ -115,6 +115,7 @@ impl Call {
             .arg(options.dedup_window_s * 1000)
             .arg(keys.seen(*shard))
             .arg(u8::from(options.min_replicas > 0))
+            .arg(parts().map(|part| part.tombstones).min().unwrap_or(i64::MAX))
             .arg(self.entries.len());
         for entry in &self.entries {
             entry.arguments(&mut command, packer, options.dedup_window_s > 0)?;
@@ -142,20 +143,21 @@ impl Call {
 
     /// Takes the parts out whose keys have these places, from 1, among the call's.
     pub fn take_keyed(&mut self, places: &[usize]) -> Vec<Part> {
-        let (mut place, mut taken) = (0, Vec::new());
+        let mut place = 0;
+        self.take(|part| {
+            place += usize::from(part.key.is_some());
+            part.key.is_some() && places.contains(&place)
+        })
+    }
+
+    /// Takes the parts out for which `which` holds; it is asked of each, in order.
+    pub fn take(&mut self, mut which: impl FnMut(&Part) -> bool) -> Vec<Part> {
+        let mut taken = Vec::new();
         for entry in &mut self.entries {
-            let known = entry.parts.extract_if(.., |part| {
-                place += usize::from(part.key.is_some());
-                part.key.is_some() && places.contains(&place)
-            });
-            for part in known {
-                taken.push(part);
-            }
-        }
-        self.entries.retain(|entry| !entry.parts.is_empty());
-        for entry in &mut self.entries {
+            taken.extend(entry.parts.extract_if(.., |part| which(part)));
             entry.rows = entry.parts.iter().map(|part| part.rows).sum();
         }
+        self.entries.retain(|entry| !entry.parts.is_empty());
         taken
     }
 

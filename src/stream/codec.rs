@@ -91,16 +91,46 @@ impl Packer {
 
 /// Unpacks rows, never to more than 64 MB.
 pub fn unpack(bytes: &[u8]) -> Result<Vec<Event>, CodecError> {
-    let Some((&V1, frame)) = bytes.split_first() else {
-        return Err(CodecError::Layout(bytes.first().copied()));
-    };
-    let size = match zstd::zstd_safe::get_frame_content_size(frame) {
-        Ok(Some(size)) if size <= MOST_UNPACKED => size as usize,
-        Ok(size) => return Err(CodecError::Frame(format!("content size {size:?}"))),
-        Err(_) => return Err(CodecError::Frame("no frame".to_owned())),
-    };
-    let plain = zstd::bulk::decompress(frame, size).map_err(|e| CodecError::Frame(e.to_string()))?;
-    Ok(postcard::from_bytes(&plain)?)
+    let mut unpacker = Unpacker::new()?;
+    Ok(postcard::from_bytes(unpacker.plain(bytes)?)?)
+}
+
+/// Unpacks many entries, one after the other, without a text of its own for each field of each row.
+pub struct Unpacker {
+    decompressor: zstd::bulk::Decompressor<'static>,
+    plain: Vec<u8>,
+}
+
+impl Unpacker {
+    /// With its memory, which grows to the largest entry.
+    pub fn new() -> Result<Unpacker, CodecError> {
+        Ok(Unpacker {
+            decompressor: zstd::bulk::Decompressor::new().map_err(|e| CodecError::Frame(e.to_string()))?,
+            plain: Vec::new(),
+        })
+    }
+
+    /// The rows of an entry; they last until the next one. As [`unpack`], never more than 64 MB.
+    pub fn rows<'a>(&'a mut self, bytes: &[u8]) -> Result<Vec<Event<&'a str>>, CodecError> {
+        Ok(postcard::from_bytes(self.plain(bytes)?)?)
+    }
+
+    fn plain(&mut self, bytes: &[u8]) -> Result<&[u8], CodecError> {
+        let Some((&V1, frame)) = bytes.split_first() else {
+            return Err(CodecError::Layout(bytes.first().copied()));
+        };
+        let size = match zstd::zstd_safe::get_frame_content_size(frame) {
+            Ok(Some(size)) if size <= MOST_UNPACKED => size as usize,
+            Ok(size) => return Err(CodecError::Frame(format!("content size {size:?}"))),
+            Err(_) => return Err(CodecError::Frame("no frame".to_owned())),
+        };
+        self.plain.clear();
+        self.plain.reserve(size);
+        self.decompressor
+            .decompress_to_buffer(frame, &mut self.plain)
+            .map_err(|e| CodecError::Frame(e.to_string()))?;
+        Ok(&self.plain)
+    }
 }
 
 #[cfg(test)]
@@ -146,6 +176,15 @@ mod tests {
         let rows: Vec<Event> = (0..200).map(event).collect();
         let packed = pack(&rows).unwrap();
         assert_eq!(unpack(&packed.bytes).unwrap(), rows);
+        let mut unpacker = Unpacker::new().unwrap();
+        for _ in 0..2 {
+            let borrowed = unpacker.rows(&packed.bytes).unwrap();
+            assert_eq!(
+                format!("{borrowed:?}"),
+                format!("{rows:?}"),
+                "the same fields in the same order"
+            );
+        }
         assert_eq!(pack(&rows).unwrap(), packed);
         assert!(packed.bytes.len() < packed.unpacked / 3);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use redis::streams::StreamRangeReply;
 
 use super::append::numbers;
+use super::codec::Unpacker;
 use super::ledger::{Notes, Waited};
 use super::{EventStream, StreamError, codec};
 use crate::event::Event;
@@ -37,15 +38,18 @@ pub struct Entry {
 impl Entry {
     /// The rows that are to be stored.
     pub fn kept(&self) -> Result<Vec<Event>, codec::CodecError> {
-        let rows = codec::unpack(&self.packed)?;
-        if self.dropped.is_empty() {
-            return Ok(rows);
-        }
-        let kept = rows
-            .into_iter()
-            .enumerate()
-            .filter(|(n, _)| !self.dropped.contains(n));
-        Ok(kept.map(|(_, row)| row).collect())
+        let rows = codec::unpack(&self.packed)?.into_iter().enumerate();
+        Ok(rows.filter(|(n, _)| self.keeps(*n)).map(|(_, row)| row).collect())
+    }
+
+    /// All rows, with those that were dropped, borrowed from the unpacker.
+    pub fn rows_in<'a>(&self, unpacker: &'a mut Unpacker) -> Result<Vec<Event<&'a str>>, codec::CodecError> {
+        unpacker.rows(&self.packed)
+    }
+
+    /// Whether the row of this number is to be stored.
+    pub fn keeps(&self, number: usize) -> bool {
+        self.dropped.is_empty() || !self.dropped.contains(&number)
     }
 
     /// What INGEST noted as waiting when it took the entry; `None` when that is nothing.
@@ -59,6 +63,7 @@ impl Entry {
             minute: minute_of(self.received_at),
             source: Arc::clone(source),
             rows: kept.len() as u64,
+            replayed: self.replayed,
         }))
     }
 

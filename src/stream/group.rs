@@ -5,8 +5,9 @@
 //! full call does not wait for the one before it.
 //!
 //! A call is carried out whole or not at all, and each part is judged on its own. Where some parts were stored
-//! before, the script stores nothing and says which; the others go again without them. So a part that is
-//! refused or known costs its neighbours a moment, never their events.
+//! before, or were judged by tombstones that are not the latest, the script stores nothing and says so; the
+//! others go again without them. So a part that is refused or known costs its neighbours a moment, never their
+//! events.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -48,6 +49,8 @@ pub(super) struct Part {
     /// What it is known by when it is sent again.
     pub key: Option<u128>,
     pub notes: Notes,
+    /// Version of the tombstones by which its rows were judged.
+    pub tombstones: i64,
     /// Bucket and id of each row for the event-id window; `None` where the client gave no id. Empty without a
     /// window.
     pub marks: Vec<Option<(u32, u64)>>,
@@ -62,6 +65,8 @@ pub(super) enum Ingested {
     /// Stored, without the rows of these numbers.
     Stored(Vec<usize>),
     Replayed,
+    /// Not stored: judged by tombstones that are not the latest.
+    Behind,
 }
 
 impl Part {
@@ -212,6 +217,20 @@ fn settle(mut call: Call, answer: Answer) -> Option<Call> {
                 part.settle(Ok(Ingested::Replayed));
             }
             return (!call.is_empty()).then_some(call);
+        }
+        Some(("behind", [latest])) => {
+            let latest: i64 = latest.parse().unwrap_or(i64::MAX);
+            let behind = call.take(|part| part.tombstones < latest);
+            if !behind.is_empty() {
+                for part in behind {
+                    part.settle(Ok(Ingested::Behind));
+                }
+                return (!call.is_empty()).then_some(call);
+            }
+            refuse(
+                call,
+                &AppendError::Unavailable(format!("unexpected answer {words:?}")),
+            );
         }
         Some(("full", _)) => refuse(call, &AppendError::Full),
         _ => refuse(

@@ -46,7 +46,7 @@ impl Keys {
         self.of_shard("st", shard)
     }
 
-    /// Hash: rows that wait, by `project:minute:source`.
+    /// Hash: rows that wait, by `project:minute:source`; with a `z` before it of dead letters tried again.
     pub(super) fn pend(&self, shard: u16) -> String {
         self.of_shard("pend", shard)
     }
@@ -64,6 +64,16 @@ impl Keys {
     /// Stream: rows that ClickHouse refuses.
     pub(super) fn dlq(&self, shard: u16) -> String {
         self.of_shard("dlq", shard)
+    }
+
+    /// Hash: removals that wait for the shard's owner, with the rows each takes, and those that are carried out.
+    pub(super) fn removal(&self, shard: u16) -> String {
+        self.of_shard("removal", shard)
+    }
+
+    /// String: the worker that moves erasures on.
+    pub(super) fn remover(&self) -> String {
+        format!("{}remover", self.prefix)
     }
 
     /// List: the project's last rejected events.

@@ -105,18 +105,30 @@ pub struct Waited {
     pub minute: u32,
     pub source: Arc<str>,
     pub rows: u64,
+    /// Whether they are dead letters that are tried again: the tables still count them as quarantined.
+    pub replayed: bool,
 }
 
 impl Waited {
     /// The name of its field in `pend`.
     pub(super) fn field(&self) -> String {
-        pend_field(self.project, self.minute, &self.source)
+        let field = pend_field(self.project, self.minute, &self.source);
+        if self.replayed {
+            replay_field(&field)
+        } else {
+            field
+        }
     }
 }
 
 /// The field of `pend` that counts the rows of this project, minute and source.
 pub(super) fn pend_field(project: ProjectNumber, minute: u32, source: &str) -> String {
     format!("{project}:{minute}:{source}")
+}
+
+/// The same for dead letters that are tried again.
+pub(super) fn replay_field(field: &str) -> String {
+    format!("z{field}")
 }
 
 /// A project's rows that wait, and up to where nothing waits.
@@ -155,11 +167,8 @@ impl EventStream {
             .arg(project.0);
         let (incarnation, seq, fields): (u64, u64, Vec<(String, u64)>) =
             call.invoke_async(&mut self.front()).await?;
-        let cut = if seq == 0 {
-            0
-        } else {
-            batch_number(incarnation, seq)
-        };
+        // Before its first batch, an incarnation's cut lies behind every batch of the ones before.
+        let cut = batch_number(incarnation.max(1), seq);
         let waited = |(field, rows): (String, u64)| {
             let mut parts = field.splitn(3, ':').skip(1);
             let minute = parts.next().and_then(|minute| minute.parse().ok());
@@ -170,6 +179,7 @@ impl EventStream {
                 });
             };
             Ok(Waited {
+                replayed: field.starts_with('z'),
                 project,
                 minute,
                 source: Arc::from(source),

@@ -7,7 +7,9 @@
 //! shard's lease can neither plan nor commit. Deliberately absent: consumer groups (their pending lists
 //! re-deliver other batches after a crash than before it) and `MAXLEN` trimming (it drops unread rows).
 
+pub mod adopt;
 pub mod append;
+pub mod books;
 pub mod codec;
 pub mod entry;
 pub mod ledger;
@@ -15,6 +17,7 @@ pub mod letters;
 pub mod pause;
 pub mod rebuild;
 pub mod rejections;
+pub mod removal;
 pub mod rev;
 pub mod shard;
 pub mod snapshot;

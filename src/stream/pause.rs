@@ -14,7 +14,7 @@ pub const PAUSE_TTL: Duration = Duration::from_secs(30);
 /// What still moves under a pause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moving {
-    /// Shards with a planned batch.
+    /// Shards with a planned batch, or rows that are being removed.
     pub batches: u16,
     /// Rollers that are at work.
     pub rollers: u64,
@@ -75,12 +75,13 @@ impl EventStream {
     pub async fn moving(&self) -> Result<Moving, StreamError> {
         let mut moving = Moving::default();
         for shard in 0..self.shards() {
-            let planned: bool = redis::cmd("HEXISTS")
+            let open: (Option<u64>, Option<String>) = redis::cmd("HMGET")
                 .arg(self.keys().st(shard))
                 .arg("p_seq")
+                .arg("removing")
                 .query_async(&mut self.back())
                 .await?;
-            moving.batches += u16::from(planned);
+            moving.batches += u16::from(open != (None, None));
         }
         let (seconds, _): (i64, i64) = redis::cmd("TIME").query_async(&mut self.back()).await?;
         moving.rollers = redis::cmd("ZCOUNT")

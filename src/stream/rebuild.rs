@@ -128,6 +128,11 @@ impl EventStream {
         Ok(())
     }
 
+    /// The rebuilds that wait or run, at most `limit`.
+    pub async fn rebuilds(&self, limit: usize) -> Result<Vec<Rebuild>, StreamError> {
+        self.due_rebuilds(i64::MAX, limit).await
+    }
+
     /// Rebuilds that wait or run.
     pub async fn rebuilds_waiting(&self) -> Result<u64, StreamError> {
         Ok(redis::cmd("ZCARD")

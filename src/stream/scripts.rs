@@ -30,6 +30,13 @@ scripts! {
     PENDING = "pending";
     HEARTBEAT = "heartbeat";
     FINISH_REBUILD = "finish_rebuild";
+    REWRITE = "rewrite";
+    ADOPT = "adopt";
+    /// Everything that a shard counts.
+    BOOKS = "books";
+    GATE = "gate";
+    COUNT_REMOVAL = "count_removal";
+    FINISH_REMOVAL = "finish_removal";
     /// Puts a dead letter back into the stream.
     REPLAY = "replay";
     /// Gives a dead letter up for good.

@@ -23,6 +23,11 @@ pub fn batch_number(incarnation: u64, seq: u64) -> u64 {
     incarnation * SEQS + seq
 }
 
+/// The incarnation that a batch's number names.
+pub fn incarnation_of(batch: u64) -> u64 {
+    batch / SEQS
+}
+
 /// The right to plan and commit a shard's batches.
 #[derive(Clone, Debug)]
 pub struct Lease {
@@ -335,7 +340,7 @@ fn list(projects: &[ProjectNumber]) -> String {
     numbers.join(",")
 }
 
-fn answered(word: &str, shard: u16, seq: u64) -> Result<(), StreamError> {
+pub(super) fn answered(word: &str, shard: u16, seq: u64) -> Result<(), StreamError> {
     match word {
         "OK" => Ok(()),
         "STALE" => Err(StreamError::Stale { shard, seq }),

@@ -16,7 +16,7 @@ impl EventStream {
         self.beat(owner, 0).await.map(drop)
     }
 
-    async fn beat(&self, owner: &str, ttl_ms: u64) -> Result<u64, StreamError> {
+    pub(super) async fn beat(&self, owner: &str, ttl_ms: u64) -> Result<u64, StreamError> {
         let mut call = scripts::HEARTBEAT.prepare_invoke();
         call.key(self.keys().workers()).arg(owner).arg(ttl_ms);
         Ok(call.invoke_async(&mut self.back()).await?)

@@ -8,11 +8,13 @@ use crate::store::Store;
 use crate::store::batch::{BatchName, ExpectedEvents, InsertError, Table, Verdict};
 use crate::store::error::StoreError;
 use crate::store::ledger::LedgerShare;
+use crate::store::rows::EventBlock;
 use crate::stream::codec::CodecError;
 use crate::stream::ledger::Waited;
 use crate::stream::shard::{DeadRow, Entry, Lease, Plan, batch_number};
 
 use super::ledger::Shares;
+use super::load::Loaded;
 use super::partial::{Partial, received_hour};
 
 /// The order of inserts. Events come first, because rows that ClickHouse refuses count nowhere.
@@ -26,6 +28,9 @@ pub(super) const TABLES: [Table; 7] = [
     Table::LateDays,
 ];
 
+/// Place in [`TABLES`] of the table that cannot be counted by batch.
+const ACTOR_DAYS: usize = 3;
+
 /// Place in [`TABLES`] of the first table that a batch without rows has a share of.
 const LEDGER: usize = 4;
 
@@ -36,10 +41,12 @@ const MOST_DEAD: usize = 1_000;
 pub(super) struct Batch {
     pub plan: Plan,
     name: BatchName,
-    events: Vec<Event>,
+    /// As they lie in the stream: a row that ClickHouse refuses is read from them once more.
+    entries: Vec<Entry>,
+    rows: EventBlock,
     shares: Shares,
     received_hour: u32,
-    /// Numbers in `events` of the rows that ClickHouse refuses, in order, with what it says.
+    /// Numbers in `rows` of those that ClickHouse refuses, in order, with what it says.
     dead: Vec<(usize, DeadRow)>,
     expected: ExpectedEvents,
     partial: Partial,
@@ -54,25 +61,37 @@ pub(super) struct Batch {
 
 impl Batch {
     /// The batch of `plan` from its entries. Costs CPU: not for a runtime's thread.
-    pub fn load(lease: &Lease, plan: Plan, entries: &[Entry], taken_over: bool) -> Result<Batch, CodecError> {
-        let (events, shares) = Shares::open(entries)?;
-        let batch = batch_number(lease.incarnation, plan.seq);
-        let received_hour = received_hour(&events);
+    pub fn load(
+        lease: &Lease,
+        plan: Plan,
+        entries: Vec<Entry>,
+        taken_over: bool,
+    ) -> Result<Batch, CodecError> {
+        let name = BatchName {
+            shard: lease.shard,
+            batch: batch_number(lease.incarnation, plan.seq),
+            attempt: plan.attempt,
+        };
+        let Loaded {
+            rows,
+            expected,
+            tally,
+            shares,
+        } = Loaded::of(&entries)?;
+        let rows = rows.finish();
+        let received_hour = received_hour(expected.last_received_at().unwrap_or(0));
         Ok(Batch {
-            name: BatchName {
-                shard: lease.shard,
-                batch,
-                attempt: plan.attempt,
-            },
-            expected: ExpectedEvents::of(&events),
-            partial: Partial::of(&events, received_hour),
-            next: if events.is_empty() { LEDGER } else { 0 },
-            ledger: shares.ledger(&events, &BTreeSet::new()),
+            name,
+            partial: tally.finish(received_hour),
+            next: if rows.is_empty() { LEDGER } else { 0 },
+            ledger: shares.ledger(),
             doubt: [taken_over; TABLES.len()],
             unrepaired: [taken_over && plan.attempt > 0; TABLES.len()],
             dead: Vec::new(),
             received_hour,
-            events,
+            expected,
+            entries,
+            rows,
             shares,
             plan,
         })
@@ -94,7 +113,7 @@ impl Batch {
 
     /// Rows that are stored in the end.
     pub fn rows_stored(&self) -> u64 {
-        (self.events.len() - self.dead.len()) as u64
+        (self.rows.len() - self.dead.len()) as u64
     }
 
     pub fn dead_rows(&self) -> Vec<DeadRow> {
@@ -133,6 +152,8 @@ impl Batch {
         self.name.attempt = attempt;
         self.unrepaired[self.next..].fill(true);
         self.cast_doubt();
+        // Under this try's token nothing was ever noted: a yes means that the set is there.
+        self.doubt[ACTOR_DAYS] = false;
     }
 
     /// From now on the events are inserted in pieces.
@@ -162,7 +183,7 @@ impl Batch {
     async fn send_as(&mut self, name: BatchName, store: &Store) -> Result<(), InsertError> {
         match self.due() {
             Some(Table::Events) if self.plan.split => self.send_in_pieces(name, store).await,
-            Some(Table::Events) => store.insert_events(&name, &self.events, None).await,
+            Some(Table::Events) => store.insert_event_block(&name, &self.rows, None).await,
             Some(Table::CountDeltas) => store.insert_count_deltas(&name, &self.partial.counts).await,
             Some(Table::SketchDeltas) => store.insert_sketch_deltas(&name, &self.partial.sketches).await,
             Some(Table::ActorDays) => store.insert_actor_days(&name, &self.partial.actor_days).await,
@@ -184,19 +205,17 @@ impl Batch {
     /// their tokens are the same at every run.
     async fn send_in_pieces(&mut self, name: BatchName, store: &Store) -> Result<(), InsertError> {
         let mut dead = Vec::new();
-        let mut pieces = halves(0, self.events.len());
+        let mut pieces = halves(0, self.rows.len());
         while let Some((lo, hi)) = pieces.pop() {
             let token = format!("{lo}-{hi}");
             fault::point("deliver.before_piece").await?;
-            match store
-                .insert_events(&name, &self.events[lo..hi], Some(&token))
-                .await
-            {
+            let piece = Loaded::block(&self.entries, &(lo..hi)).map_err(unreadable)?;
+            match store.insert_event_block(&name, &piece, Some(&token)).await {
                 Ok(()) => {}
                 Err(InsertError::Refused { code, message }) if hi - lo == 1 => {
                     let (source, received_at) = self.shares.origin(lo);
                     let row = DeadRow {
-                        event: self.events[lo].clone(),
+                        event: self.row(lo)?,
                         code,
                         message,
                         source,
@@ -213,17 +232,26 @@ impl Batch {
             }
         }
         let numbers: BTreeSet<usize> = dead.iter().map(|(number, _)| *number).collect();
-        let alive = || {
-            (0..)
-                .zip(&self.events)
-                .filter(|(n, _)| !numbers.contains(n))
-                .map(|(_, event)| event)
-        };
-        self.expected = ExpectedEvents::of(alive());
-        self.partial = Partial::of(alive(), self.received_hour);
-        self.ledger = self.shares.ledger(&self.events, &numbers);
+        let alive = Loaded::one_by_one(&self.entries, |number| !numbers.contains(&number));
+        let alive = alive.map_err(unreadable)?;
+        self.expected = alive.expected;
+        self.partial = alive.tally.finish(self.received_hour);
+        self.ledger = alive.shares.ledger();
         self.dead = dead;
         Ok(())
+    }
+
+    /// A row of the batch by its number.
+    fn row(&self, number: usize) -> Result<Event, InsertError> {
+        let mut first = 0;
+        for entry in &self.entries {
+            let kept = entry.kept().map_err(unreadable)?;
+            if let Some(row) = kept.get(number - first) {
+                return Ok(row.clone());
+            }
+            first += kept.len();
+        }
+        Err(InsertError::Doubt(format!("the batch has no row {number}")))
     }
 
     /// Whether the due table holds the batch whole and once.
@@ -240,9 +268,15 @@ impl Batch {
             Some(table @ Table::Ledger) => ledger(table, self.ledger.rows.len()).await,
             Some(table @ Table::ClientSequences) => ledger(table, self.ledger.sequences.len()).await,
             Some(table @ Table::LateDays) => ledger(table, self.ledger.late_days.len()).await,
-            Some(Table::ActorDays) | None => Ok(Verdict::Whole),
+            Some(Table::ActorDays) => Ok(Verdict::Unknown),
+            None => Ok(Verdict::Whole),
         }
     }
+}
+
+/// Entries that were read when the batch was loaded.
+fn unreadable(error: CodecError) -> InsertError {
+    InsertError::Doubt(error.to_string())
 }
 
 /// The two halves of a range, the lower one last, so that it is popped first. A single row stays one.

@@ -11,7 +11,7 @@
 //! noted but never attached, a try of an owner that was stalled) is decided by counting.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::fault;
 use crate::store::Store;
@@ -23,6 +23,8 @@ use super::batch::Batch;
 use super::insert::{fresh, holding, insert};
 
 pub use super::outcome::{DeliverError, Delivered, Step};
+
+mod removal;
 
 /// The encoder of rows that a plan is made with. Raise it with any change of a row's bytes, and keep the old
 /// one for plans that name it.
@@ -75,6 +77,8 @@ pub struct Delivery {
     /// Last committed entry.
     done: String,
     state: State,
+    /// Not before then are removals looked at again that did not succeed.
+    removals_wait: Option<Instant>,
 }
 
 impl Deliverer {
@@ -114,6 +118,7 @@ impl Deliverer {
             lease: found.lease,
             done: found.done,
             state,
+            removals_wait: None,
         };
         match delivery.check_history(known).await {
             Ok(()) => Ok(Some(delivery)),
@@ -152,7 +157,10 @@ impl Delivery {
     pub async fn step(&mut self) -> Result<Step, DeliverError> {
         fresh(&self.deliverer.stream, &mut self.lease).await?;
         match &mut self.state {
-            State::Between => self.plan().await,
+            State::Between => match self.carry_out_removals().await? {
+                Some(removed) => Ok(removed),
+                None => self.plan().await,
+            },
             State::Found(plan) => {
                 let plan = plan.clone();
                 let seq = plan.seq;
@@ -194,9 +202,10 @@ impl Delivery {
         &self.done
     }
 
-    /// Keeps the lease while there is nothing else to do.
+    /// Keeps the lease while there is nothing to deliver, and carries out removals.
     pub async fn keep(&mut self) -> Result<(), DeliverError> {
-        fresh(&self.deliverer.stream, &mut self.lease).await
+        fresh(&self.deliverer.stream, &mut self.lease).await?;
+        self.carry_out_removals().await.map(drop)
     }
 
     /// Gives the shard back. Whatever is planned waits for the next owner.
@@ -295,7 +304,7 @@ impl Delivery {
             )));
         }
         let lease = self.lease.clone();
-        let load = tokio::task::spawn_blocking(move || Batch::load(&lease, plan, &entries, taken_over));
+        let load = tokio::task::spawn_blocking(move || Batch::load(&lease, plan, entries, taken_over));
         let batch = holding(stream, &mut self.lease, load).await?;
         let batch = batch.map_err(|e| DeliverError::Waiting(e.to_string()))?;
         let batch = batch.map_err(|e| DeliverError::Stopped(format!("shard {shard}: {e}")))?;

@@ -53,6 +53,7 @@ pub(super) async fn insert(
                 batch.split();
             }
             verdict => {
+                // Noted but never attached, the block would be dropped again under its old token.
                 tracing::warn!(
                     shard = lease.shard,
                     seq = batch.plan.seq,

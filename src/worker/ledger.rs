@@ -2,14 +2,13 @@
 //!
 //! A pure function of the entries and of the rows that ClickHouse refused, so every re-run gives the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::event::ledger::{ClientSequence, LATE_MS, LedgerRow, Outcome, minute_of};
 use crate::event::{Day, Event, ProjectNumber, flag};
 use crate::store::ledger::{LateDay, LedgerShare};
-use crate::stream::codec::{self, CodecError};
 use crate::stream::ledger::{Notes, Waited};
 use crate::stream::shard::Entry;
 
@@ -18,7 +17,7 @@ const UNKNOWN_SOURCE: &str = "native";
 
 /// One entry's part of the batch.
 #[derive(Clone, Debug)]
-struct Share {
+pub(super) struct Share {
     project: ProjectNumber,
     received_at: i64,
     source: Arc<str>,
@@ -30,6 +29,11 @@ struct Share {
     rows: Range<usize>,
     /// Number of its rows that were dropped as re-sent.
     dropped: usize,
+    /// Of its kept rows those that are stored, and what is noticed about them.
+    stored: i64,
+    late: i64,
+    corrected: i64,
+    clamped: i64,
 }
 
 impl Share {
@@ -43,44 +47,70 @@ impl Share {
 pub(super) struct Shares {
     shares: Vec<Share>,
     notes: Vec<Notes>,
+    late_days: BTreeMap<(ProjectNumber, Day), u64>,
     /// Start of the UTC hour in which the stream took the last entry, in seconds.
     received_hour: u32,
 }
 
 impl Shares {
-    /// Opens the entries: their kept rows, one entry after the other, and whose they are.
-    pub fn open(entries: &[Entry]) -> Result<(Vec<Event>, Shares), CodecError> {
-        let unknown: Arc<str> = Arc::from(UNKNOWN_SOURCE);
-        let mut events = Vec::new();
-        let mut opened = Shares {
-            received_hour: entries.last().map_or(0, taken_hour),
-            ..Shares::default()
-        };
-        for entry in entries {
-            if !entry.notes.is_empty() {
-                opened.notes.push(entry.notes.clone());
-            }
-            let from = events.len();
-            events.extend(entry.kept()?);
-            let project = match events.get(from) {
-                Some(first) => first.project,
-                // All rows of an entry are of one project, also those that were dropped.
-                None => match codec::unpack(&entry.packed)?.first() {
-                    Some(dropped) => dropped.project,
-                    None => continue,
-                },
-            };
-            opened.shares.push(Share {
-                project,
-                received_at: entry.received_at,
-                source: Arc::clone(entry.source.as_ref().unwrap_or(&unknown)),
-                waits: entry.source.is_some(),
-                replayed: entry.replayed,
-                rows: from..events.len(),
-                dropped: entry.dropped.len(),
-            });
+    /// The next entry. `project` is that of all its rows, also those that were dropped; `None` without rows.
+    pub fn begin(&mut self, entry: &Entry, project: Option<ProjectNumber>) {
+        self.received_hour = taken_hour(entry);
+        if !entry.notes.is_empty() {
+            self.notes.push(entry.notes.clone());
         }
-        Ok((events, opened))
+        let Some(project) = project else { return };
+        let source = match (&entry.source, self.shares.last()) {
+            (Some(source), _) => Arc::clone(source),
+            (None, Some(last)) if &*last.source == UNKNOWN_SOURCE => Arc::clone(&last.source),
+            (None, _) => Arc::from(UNKNOWN_SOURCE),
+        };
+        let from = self.shares.last().map_or(0, |last| last.rows.end);
+        self.shares.push(Share {
+            project,
+            received_at: entry.received_at,
+            source,
+            waits: entry.source.is_some(),
+            replayed: entry.replayed,
+            rows: from..from,
+            dropped: entry.dropped.len(),
+            stored: 0,
+            late: 0,
+            corrected: 0,
+            clamped: 0,
+        });
+    }
+
+    /// A kept row of the entry, which is stored unless it is dead.
+    pub fn row<T: AsRef<str>>(&mut self, row: &Event<T>, dead: bool) {
+        let Some(share) = self.shares.last_mut() else {
+            return;
+        };
+        share.rows.end += 1;
+        if dead {
+            return;
+        }
+        share.stored += 1;
+        if row.received_at - row.ts > LATE_MS {
+            share.late += 1;
+            *self.late_days.entry((row.project, row.local_day)).or_default() += 1;
+        }
+        share.corrected += i64::from(row.flags & flag::TIME_CORRECTED != 0);
+        share.clamped += i64::from(row.flags & flag::TIME_CLAMPED != 0);
+    }
+
+    /// Adds the entries behind these.
+    pub fn append(&mut self, mut other: Shares) {
+        let rows = self.shares.last().map_or(0, |last| last.rows.end);
+        for share in &mut other.shares {
+            share.rows = share.rows.start + rows..share.rows.end + rows;
+        }
+        self.shares.append(&mut other.shares);
+        self.notes.append(&mut other.notes);
+        for (day, count) in other.late_days {
+            *self.late_days.entry(day).or_default() += count;
+        }
+        self.received_hour = other.received_hour;
     }
 
     /// Source and receipt of the entry that brought this row.
@@ -94,58 +124,48 @@ impl Shares {
 
     /// What waited for this batch, dead rows included.
     pub fn waited(&self) -> Vec<Waited> {
-        let mut waited: BTreeMap<(ProjectNumber, u32, &Arc<str>), u64> = BTreeMap::new();
+        let mut waited: BTreeMap<(ProjectNumber, u32, &Arc<str>, bool), u64> = BTreeMap::new();
         for share in self
             .shares
             .iter()
             .filter(|share| share.waits && !share.rows.is_empty())
         {
-            let key = (share.project, minute_of(share.received_at), &share.source);
+            let minute = minute_of(share.received_at);
+            let key = (share.project, minute, &share.source, share.replayed);
             *waited.entry(key).or_default() += share.rows.len() as u64;
         }
-        let one = |((project, minute, source), rows): (_, _)| Waited {
+        let one = |((project, minute, source, replayed), rows): ((_, _, &Arc<str>, _), _)| Waited {
             project,
             minute,
             source: Arc::clone(source),
             rows,
+            replayed,
         };
         waited.into_iter().map(one).collect()
     }
 
-    /// What the batch adds to the ledger, when the rows of these numbers are dead.
-    pub fn ledger(&self, events: &[Event], dead: &BTreeSet<usize>) -> LedgerShare {
+    /// What the batch adds to the ledger.
+    pub fn ledger(&self) -> LedgerShare {
         let mut counts = Counts::default();
-        let mut late_days: BTreeMap<(ProjectNumber, Day), u64> = BTreeMap::new();
         for share in &self.shares {
-            let died = dead.range(share.rows.clone()).count() as i64;
             let kept = share.rows.len() as i64;
-            counts.add(share, Outcome::Stored, kept - died);
+            counts.add(share, Outcome::Stored, share.stored);
             counts.add(share, Outcome::Duplicate, share.dropped as i64);
             // A dead letter was counted as such when it died: it is one no longer.
             let letters = if share.replayed { kept } else { 0 };
-            counts.add(share, Outcome::Quarantined, died - letters);
-            let rows = share.rows.clone().filter(|row| !dead.contains(row));
-            for event in rows.filter_map(|row| events.get(row)) {
-                if event.received_at - event.ts > LATE_MS {
-                    counts.add(share, Outcome::Late, 1);
-                    *late_days.entry((event.project, event.day())).or_default() += 1;
-                }
-                if event.flags & flag::TIME_CORRECTED != 0 {
-                    counts.add(share, Outcome::ClockCorrected, 1);
-                }
-                if event.flags & flag::TIME_CLAMPED != 0 {
-                    counts.add(share, Outcome::TimeClamped, 1);
-                }
-            }
+            counts.add(share, Outcome::Quarantined, kept - share.stored - letters);
+            counts.add(share, Outcome::Late, share.late);
+            counts.add(share, Outcome::ClockCorrected, share.corrected);
+            counts.add(share, Outcome::TimeClamped, share.clamped);
         }
         for row in self.notes.iter().flat_map(|notes| &notes.rows) {
             counts.note(row);
         }
-        let late_day = |((project, day), count)| LateDay { project, day, count };
+        let late_day = |(&(project, day), &count): (&(_, _), &_)| LateDay { project, day, count };
         LedgerShare {
             rows: counts.rows(),
             sequences: self.sequences(),
-            late_days: late_days.into_iter().map(late_day).collect(),
+            late_days: self.late_days.iter().map(late_day).collect(),
             received_hour: self.received_hour,
         }
     }

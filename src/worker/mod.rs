@@ -8,8 +8,10 @@ mod batch;
 pub mod deliver;
 mod insert;
 mod ledger;
+mod load;
 mod outcome;
 pub mod partial;
+pub mod remove;
 pub mod roll;
 
 use std::collections::HashMap;

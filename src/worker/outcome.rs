@@ -19,6 +19,8 @@ pub enum Step {
     Committed { seq: u64, rows: u64, dead: u64 },
     /// The counters of the batch's projects are raised.
     Announced,
+    /// Removals that waited for the shard's owner are carried out: rows that they took.
+    Removed { rows: u64 },
 }
 
 /// What [`super::deliver::Deliverer::deliver_once`] did.

@@ -9,7 +9,7 @@
 //! its sketches; keeping them for a project's busiest names only is a later matter, and needs a mark in the
 //! tables that says which names are left out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::event::{Day, Event, ProjectNumber};
 use crate::metrics::identity::person_of;
@@ -31,66 +31,126 @@ pub struct Partial {
 
 impl Partial {
     /// The share of these rows; `received_hour` as [`received_hour`] says for the whole batch.
-    pub fn of<'a>(rows: impl IntoIterator<Item = &'a Event>, received_hour: u32) -> Partial {
-        let mut counts: BTreeMap<(ProjectNumber, &str, u32), u64> = BTreeMap::new();
-        let mut persons: BTreeMap<(ProjectNumber, &str, Day), Vec<u64>> = BTreeMap::new();
-        let mut actor_days = BTreeSet::new();
-        let mut projects = BTreeSet::new();
+    pub fn of<'a, T: AsRef<str> + 'a>(
+        rows: impl IntoIterator<Item = &'a Event<T>>,
+        received_hour: u32,
+    ) -> Partial {
+        let mut tally = Tally::default();
         for row in rows {
-            let (project, actor, day) = (row.project, row.actor(), row.local_day);
-            let person = person_of(actor);
-            projects.insert(project);
-            *counts
-                .entry((project, &row.event, row.quarter_hour()))
-                .or_default() += 1;
-            persons
-                .entry((project, &row.event, day))
-                .or_default()
-                .push(person);
-            if row.is_activity() {
-                persons.entry((project, "", day)).or_default().push(person);
-                actor_days.insert(ActorDay { project, actor, day });
+            tally.add(row);
+        }
+        tally.finish(received_hour)
+    }
+}
+
+/// A share that grows row by row: lists of what occurred, put in order at the end.
+#[derive(Debug, Default)]
+pub struct Tally {
+    names: HashMap<ProjectNumber, HashMap<Box<str>, Name>>,
+    active: HashMap<ProjectNumber, HashMap<Day, Vec<u64>>>,
+}
+
+/// What one project's events of one name add.
+#[derive(Debug, Default)]
+struct Name {
+    counts: HashMap<u32, u64>,
+    actors: HashMap<Day, Vec<u64>>,
+}
+
+impl Tally {
+    /// Counts a row.
+    pub fn add<T: AsRef<str>>(&mut self, row: &Event<T>) {
+        let (actor, day) = (row.actor(), row.local_day);
+        let names = self.names.entry(row.project).or_default();
+        let name = row.event.as_ref();
+        let of_name = match names.get_mut(name) {
+            Some(of_name) => of_name,
+            None => names.entry(name.into()).or_default(),
+        };
+        *of_name.counts.entry(row.quarter_hour()).or_default() += 1;
+        of_name.actors.entry(day).or_default().push(actor);
+        if row.is_activity() {
+            let days = self.active.entry(row.project).or_default();
+            days.entry(day).or_default().push(actor);
+        }
+    }
+
+    /// Adds what another one counted.
+    pub fn merge(&mut self, other: Tally) {
+        for (project, names) in other.names {
+            let ours = self.names.entry(project).or_default();
+            for (name, of_name) in names {
+                let ours = ours.entry(name).or_default();
+                for (bucket, count) in of_name.counts {
+                    *ours.counts.entry(bucket).or_default() += count;
+                }
+                append(&mut ours.actors, of_name.actors);
             }
         }
-        let count_delta = |((project, event, bucket), count): ((_, &str, _), _)| CountDelta {
-            project,
-            event: event.to_owned(),
-            bucket,
-            count,
-            received_hour,
-        };
-        let sketch_delta = |((project, event, day), persons): ((_, &str, _), Vec<u64>)| SketchDelta {
-            project,
-            event: event.to_owned(),
-            day,
-            sketch: sketch_of(persons),
-            received_hour,
-        };
-        Partial {
-            counts: counts.into_iter().map(count_delta).collect(),
-            sketches: persons.into_iter().map(sketch_delta).collect(),
-            actor_days: actor_days.into_iter().collect(),
-            projects: projects.into_iter().collect(),
+        for (project, days) in other.active {
+            append(self.active.entry(project).or_default(), days);
         }
     }
-}
 
-/// The encoded sketch of these persons. Sorted first: equal sets give equal bytes.
-pub(super) fn sketch_of(mut persons: Vec<u64>) -> Vec<u8> {
-    persons.sort_unstable();
-    persons.dedup();
-    let mut sketch = UserSketch::new();
-    for person in persons {
-        sketch.insert(person);
+    /// The share of all rows that were added.
+    pub fn finish(mut self, received_hour: u32) -> Partial {
+        let mut partial = Partial::default();
+        partial.projects.extend(self.names.keys());
+        partial.projects.sort_unstable();
+        for &project in &partial.projects {
+            let mut days: Vec<_> = self.active.remove(&project).into_iter().flatten().collect();
+            days.sort_unstable_by_key(|(day, _)| *day);
+            let mut sketch = |event: &str, day: Day, actors: &[u64]| {
+                partial.sketches.push(SketchDelta {
+                    project,
+                    event: event.to_owned(),
+                    day,
+                    sketch: UserSketch::encode_all(actors.iter().copied().map(person_of)),
+                    received_hour,
+                });
+            };
+            let from = partial.actor_days.len();
+            for (day, mut actors) in days {
+                actors.sort_unstable();
+                actors.dedup();
+                sketch("", day, &actors);
+                let actor_day = |actor| ActorDay { project, actor, day };
+                partial.actor_days.extend(actors.into_iter().map(actor_day));
+            }
+            // Already in order unless the batch holds several days.
+            partial.actor_days[from..].sort();
+            let names: BTreeMap<_, _> = self.names.remove(&project).into_iter().flatten().collect();
+            for (event, name) in names {
+                let counts: BTreeMap<_, _> = name.counts.into_iter().collect();
+                partial
+                    .counts
+                    .extend(counts.into_iter().map(|(bucket, count)| CountDelta {
+                        project,
+                        event: event.clone().into(),
+                        bucket,
+                        count,
+                        received_hour,
+                    }));
+                let actors: BTreeMap<_, _> = name.actors.into_iter().collect();
+                for (day, actors) in actors {
+                    sketch(&event, day, &actors);
+                }
+            }
+        }
+        partial
     }
-    sketch.encode()
 }
 
-/// The hour under which a batch's deltas are filed: that of its last receipt, in seconds. Also of rows that
-/// are not stored in the end, so that it never changes between runs.
-pub fn received_hour(rows: &[Event]) -> u32 {
-    let last = rows.iter().map(|row| row.received_at).max().unwrap_or(0);
-    let hour = last.div_euclid(3_600_000) * 3_600;
+fn append(ours: &mut HashMap<Day, Vec<u64>>, theirs: HashMap<Day, Vec<u64>>) {
+    for (day, mut actors) in theirs {
+        ours.entry(day).or_default().append(&mut actors);
+    }
+}
+
+/// The hour under which a batch's deltas are filed, in seconds: that of its last receipt, in milliseconds. Also
+/// of rows that are not stored in the end, so that it never changes between runs.
+pub fn received_hour(last_received_at: i64) -> u32 {
+    let hour = last_received_at.div_euclid(3_600_000) * 3_600;
     hour.clamp(0, i64::from(u32::MAX)) as u32
 }
 
@@ -116,7 +176,7 @@ mod tests {
             event("view", "ann", 0, 0),
             event("$identify", "bob", 899_999, flag::NOT_ACTIVITY),
         ];
-        let partial = Partial::of(&rows, received_hour(&rows));
+        let partial = Partial::of(&rows, received_hour(7_199_999));
         let counts: Vec<_> = partial
             .counts
             .iter()
@@ -145,12 +205,12 @@ mod tests {
                 )
             })
             .collect();
-        let first = Partial::of(&rows, received_hour(&rows));
-        assert_eq!(Partial::of(&rows.clone(), received_hour(&rows)), first);
+        let first = Partial::of(&rows, received_hour(7_199_999));
+        assert_eq!(Partial::of(&rows.clone(), received_hour(7_199_999)), first);
         assert_eq!(first.counts.iter().map(|delta| delta.count).sum::<u64>(), 5_000);
         let turned: Vec<Event> = rows.iter().rev().cloned().collect();
         assert_eq!(
-            Partial::of(&turned, received_hour(&rows)),
+            Partial::of(&turned, received_hour(7_199_999)),
             first,
             "whatever the order"
         );

@@ -144,9 +144,8 @@ impl Roller {
             .await?)
     }
 
-    /// Does what is due at `now_ms`: rebuilds first (each once everything received before its time is in the
-    /// tables), then days with many or old deltas.
-    pub async fn roll_once(&self, now_ms: i64) -> Result<Rolled, RollError> {
+    /// Does the rebuilds that are due at `now_ms`, each once everything received before its time is in the tables.
+    pub async fn rebuild_due(&self, now_ms: i64) -> Result<Rolled, RollError> {
         let mut rolled = Rolled::default();
         // What was taken before a rebuild is due may name the local days of a zone that is gone; once it is in
         // the tables the rebuild finds it among the raw events.
@@ -159,6 +158,12 @@ impl Roller {
             self.in_turn(rebuild.project, self.rebuild(rebuild, now_ms, &mut rolled))
                 .await?;
         }
+        Ok(rolled)
+    }
+
+    /// Does what is due at `now_ms`: rebuilds first, then days with many or old deltas.
+    pub async fn roll_once(&self, now_ms: i64) -> Result<Rolled, RollError> {
+        let mut rolled = self.rebuild_due(now_ms).await?;
         let quiet = now_ms / 1000 - self.options.quiet_after.as_secs() as i64;
         let quiet = quiet.clamp(0, i64::from(u32::MAX)) as u32;
         for kind in [Kind::Counts, Kind::Sketches] {
@@ -192,6 +197,23 @@ impl Roller {
             Ok(())
         })
         .await
+    }
+
+    /// Removes rollups of a project ([`Store::forget_rollups`]) while nobody rolls it; false when somebody does.
+    pub(super) async fn forget(
+        &self,
+        project: ProjectNumber,
+        before: Option<(Day, Day)>,
+        ledger: bool,
+    ) -> Result<bool, RollError> {
+        let mut forgotten = false;
+        let forget = async {
+            self.store.forget_rollups(project, before, ledger).await?;
+            forgotten = true;
+            Ok(())
+        };
+        self.in_turn(project, forget).await?;
+        Ok(forgotten)
     }
 
     /// Runs `work` unless another roller has the project.

@@ -6,10 +6,12 @@
 //! repeats the kills of those scenarios that often (eight kills, or two stalls, a round) and prints the figures;
 //! `FOOTFALL_CRASH_SEED` draws other moments.
 
+mod adopting;
 mod backups;
 mod campaign;
 mod client;
 mod cluster;
+mod controls;
 mod demo;
 mod engine;
 mod installation;

@@ -46,8 +46,8 @@ async fn an_appended_batch_is_in_every_table_once() {
 async fn a_worker_that_dies_after_any_step_is_succeeded_without_loss_or_double() {
     let world = World::new(1).await;
     let mut all = Vec::new();
-    // PLAN, four tables, COMMIT: the worker dies after that many steps.
-    for steps in 1..=6 {
+    // PLAN, seven tables, COMMIT: the worker dies after that many steps.
+    for steps in 1..=9 {
         for request in 0..3 {
             let sent = events(SHOP, 50);
             world
@@ -86,7 +86,7 @@ async fn a_worker_that_dies_after_any_step_is_succeeded_without_loss_or_double()
         let late = finish(&mut dies).await;
         match late {
             Ok(steps) if steps == [Step::Announced] => {}
-            Err(DeliverError::Lost(_)) if steps < 6 => {}
+            Err(DeliverError::Lost(_)) if steps < 9 => {}
             late => panic!("after {steps}: {late:?}"),
         }
         world.holds_exactly(&all).await;

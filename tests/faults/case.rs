@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use footfall::engines::Engines;
 use footfall::event::{Event, ProjectNumber, Zone};
 use footfall::meta::{Meta, Registration};
 use footfall::stream::Request;
@@ -13,6 +15,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use super::harness::*;
 use super::life::Life;
 use super::until;
+use super::world::engines;
 
 /// How long a batch may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,6 +53,9 @@ impl Fault {
 /// An installation of which only the engines run.
 pub struct Case {
     pub world: World,
+    /// Seconds of a lease. By a long one's own clock a frozen owner never has a doubt when it wakes up.
+    pub lease_s: u32,
+    clickhouse_url: String,
     shards: u16,
     dir: tempfile::TempDir,
     lives: AtomicU32,
@@ -57,17 +63,30 @@ pub struct Case {
 
 impl Case {
     pub async fn new(shards: u16) -> Case {
+        Case::on(engines().await, shards).await
+    }
+
+    /// A case on these engines.
+    pub async fn on(engines: &Engines, shards: u16) -> Case {
+        let world = World::on(engines, shards).await;
         Case {
-            world: World::new(shards).await,
+            lease_s: 10,
+            clickhouse_url: world.clickhouse_url(engines),
             shards,
+            world,
             dir: tempfile::tempdir().expect("a folder"),
             lives: AtomicU32::new(0),
         }
     }
 
+    /// A file of the case.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// The control database of every process of the case.
     pub fn meta_url(&self) -> String {
-        format!("sqlite:{}", self.dir.path().join("meta.sqlite").display())
+        format!("sqlite:{}", self.path("meta.sqlite").display())
     }
 
     /// Makes the project [`SHOP`], in UTC, and returns its write key.
@@ -92,7 +111,6 @@ impl Case {
     /// Starts a role; `faults` is its `FOOTFALL_FAULT`, `left_out` its `FOOTFALL_LEFT_OUT`.
     pub fn start(&self, role: &str, faults: &str, left_out: &str) -> Life {
         let life = self.lives.fetch_add(1, Ordering::Relaxed) + 1;
-        let path = |name: String| self.dir.path().join(name);
         let environment = [
             ("FOOTFALL_ROLES", role.to_owned()),
             ("FOOTFALL_FAULT", faults.to_owned()),
@@ -100,16 +118,17 @@ impl Case {
             ("FOOTFALL_LISTEN", "127.0.0.1:0".to_owned()),
             (
                 "FOOTFALL_DATA_DIR",
-                path(format!("life-{life}")).display().to_string(),
+                self.path(&format!("life-{life}")).display().to_string(),
             ),
-            ("FOOTFALL_CLICKHOUSE_URL", self.world.clickhouse_url.clone()),
+            ("FOOTFALL_CLICKHOUSE_URL", self.clickhouse_url.clone()),
             ("FOOTFALL_REDIS_URL", self.world.redis_url.clone()),
             ("FOOTFALL_REDIS_PREFIX", self.world.prefix.clone()),
             ("FOOTFALL_DATABASE_URL", self.meta_url()),
+            ("FOOTFALL_LEASE_S", self.lease_s.to_string()),
             ("FOOTFALL_SHARDS", self.shards.to_string()),
             ("FOOTFALL_SIGNING_SECRET", "faults".repeat(8)),
         ];
-        Life::start(path(format!("life-{life}.log")), &environment)
+        Life::start(self.path(&format!("life-{life}.log")), &environment)
     }
 
     /// A worker that nothing happens to.

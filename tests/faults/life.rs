@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::until;
 
 /// Starts of a debug build on a busy machine, and a roller's ten seconds between two looks.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A process of ours. Dropping it kills it.
 pub struct Life {
@@ -102,6 +102,9 @@ impl Life {
 
 impl Drop for Life {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {}:\n{}", self.log.display(), self.words());
+        }
         // Our child is not reaped before this, so the pid is nobody else's.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -16,7 +16,7 @@ impl Damage {
     /// Done behind the product's back.
     pub async fn happens(self, case: &Case, table: &str) {
         let statement = match self {
-            Damage::Lost => format!("DELETE FROM {table} WHERE batch > 0"),
+            Damage::Lost => format!("DELETE FROM {table} WHERE project > 0"),
             Damage::Doubled => format!("INSERT INTO {table} SELECT * FROM {table}"),
         };
         case.world.sql(&statement).await;
@@ -37,6 +37,11 @@ const REPAIRS: &[(&str, Damage, &str)] = &[
     ("count_deltas", Damage::Doubled, "repair.after_delete"),
     ("sketch_deltas", Damage::Lost, "repair.before_delete"),
     ("sketch_deltas", Damage::Doubled, "repair.after_delete"),
+    ("actor_days", Damage::Lost, "repair.before_try"),
+    ("actor_days", Damage::Lost, "repair.after_try"),
+    ("actor_days", Damage::Lost, "repair.before_delete"),
+    ("ledger", Damage::Lost, "repair.after_try"),
+    ("ledger", Damage::Doubled, "repair.after_delete"),
 ];
 
 /// A first worker that dies with its block of `table` inserted, which is then damaged.
@@ -54,7 +59,8 @@ async fn a_worker_struck_in_the_middle_of_a_repair_loses_and_doubles_nothing() {
     for &(table, damage, point) in REPAIRS {
         for fault in Fault::BOTH {
             cases.push((format!("{table} {damage:?}, {point}: {fault:?}"), async move {
-                let case = Case::new(1).await;
+                let mut case = Case::new(1).await;
+                case.lease_s = 300;
                 let mut all = case.send(70).await;
                 damaged(&case, table, damage).await;
                 let mut second = case.start("worker", &fault.at(point, 1), "");

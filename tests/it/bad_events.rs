@@ -193,8 +193,9 @@ async fn bad_tracking_requests_are_named_and_store_nothing() {
             what,
         );
     }
-    assert_eq!(world.deliver().await, 0, "nothing was taken");
-    assert_eq!(world.rows().await, 0);
+    // Of events that were rejected the ledger learns; nothing else comes.
+    world.deliver().await;
+    assert_eq!(world.rows().await, 0, "nothing was taken");
     world.close().await;
 }
 

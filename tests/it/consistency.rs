@@ -107,7 +107,7 @@ async fn feed(rng: &mut fastrand::Rng, world: &World, projects: &[Tenant], drawn
     world.deliver_in(rng.u64(1..40)).await;
 }
 
-async fn compare(world: &World, project: &Tenant, drawn: &Drawn, asked: &[(Value, Value)], when: &str) {
+pub async fn compare(world: &World, project: &Tenant, drawn: &Drawn, asked: &[(Value, Value)], when: &str) {
     for (question, report) in asked {
         let reply = world
             .ask("POST", &project.path("/query"), &project.secret, question.clone())
@@ -180,7 +180,7 @@ fn shown(drawn: &Drawn) -> String {
     events.iter().map(line).collect()
 }
 
-fn ms(text: &str) -> i64 {
+pub fn ms(text: &str) -> i64 {
     let moment: footfall::metrics::time::Moment =
         serde_json::from_value(json!(text)).unwrap_or_else(|error| panic!("{text}: {error}"));
     moment.0

@@ -1,12 +1,16 @@
 //! The whole product over HTTP on the real engines. Nothing runs by itself here: a test sends events, delivers
 //! them, rolls them up and asks, each by a call, so no test waits and none depends on timing.
 
+mod audit;
 mod bad_events;
 mod bad_questions;
 mod consistency;
 mod envelope;
+mod erasures;
 mod harness;
 mod keys;
+mod ledger;
+mod ledger_model;
 mod letters;
 mod live;
 mod load;
@@ -14,6 +18,7 @@ mod openapi;
 mod operations;
 mod paging;
 mod random;
+mod retention;
 mod tenants;
 mod times;
 mod twin;

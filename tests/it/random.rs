@@ -92,6 +92,13 @@ impl Drawn {
         requests.map(body).collect()
     }
 
+    /// The same world without some of its events.
+    pub fn without(mut self, gone: impl Fn(&Event) -> bool) -> Drawn {
+        self.events.retain(|event| !gone(event));
+        self.requests.clear();
+        self
+    }
+
     /// The days of its events, UTC and local.
     pub fn days(&self) -> BTreeSet<Day> {
         let days = self

@@ -30,7 +30,7 @@ async fn a_snapshot_knows_write_keys_by_text_and_secret_keys_by_digest(database:
         .create_key(project.id, KeyKind::Secret, "Report", NOW)
         .await
         .unwrap();
-    let snapshot = meta.key_snapshot().await.unwrap();
+    let snapshot = meta.key_snapshot(&Default::default()).await.unwrap();
     assert!(snapshot.version > before && snapshot.version == meta.version().await.unwrap());
     let write = project.write_key.unwrap();
     let info = snapshot.find(&write).unwrap();
@@ -77,11 +77,13 @@ async fn a_revoked_key_and_a_deleted_projects_keys_leave_the_snapshot(database: 
         meta.revoke_key(project.id, key.id, NOW).await,
         Err(MetaError::NotFound("key"))
     ));
-    let snapshot = meta.key_snapshot().await.unwrap();
+    let snapshot = meta.key_snapshot(&Default::default()).await.unwrap();
     assert_eq!(snapshot.find(&key.key.unwrap()), None);
     assert_eq!(snapshot.by_key.len(), 1);
-    meta.delete_project(project.id, NOW).await.unwrap();
-    let snapshot = meta.key_snapshot().await.unwrap();
+    meta.delete_project(project.id, "ada@example.com", NOW)
+        .await
+        .unwrap();
+    let snapshot = meta.key_snapshot(&Default::default()).await.unwrap();
     assert!(snapshot.by_key.is_empty() && snapshot.version == before + 2);
 }
 
@@ -150,7 +152,9 @@ async fn a_registry_finds_a_key_that_was_created_after_it(database: Database) {
         registry.find(&key).await.unwrap().unwrap().project,
         project.number
     );
-    meta.delete_project(project.id, NOW).await.unwrap();
+    meta.delete_project(project.id, "ada@example.com", NOW)
+        .await
+        .unwrap();
     registry.refresh().await.unwrap();
     assert_eq!(registry.lookup(&write), None);
     // Followed until told to stop: a key made meanwhile appears without anybody asking for it.

@@ -201,12 +201,14 @@ async fn a_deleted_projects_number_is_never_given_again(database: Database) {
     let ada = registered(&meta, "ada@example.com").await;
     let first = ada.project.unwrap();
     assert_eq!(first.number.0, 1);
-    meta.delete_project(first.id, NOW).await.unwrap();
+    meta.delete_project(first.id, "ada@example.com", NOW)
+        .await
+        .unwrap();
     assert!(meta.project(first.id).await.unwrap().is_none());
     assert!(meta.project_for(first.id, ada.user.id).await.unwrap().is_none());
     assert!(meta.project_zones().await.unwrap().is_empty());
     assert!(matches!(
-        meta.delete_project(first.id, NOW).await,
+        meta.delete_project(first.id, "ada@example.com", NOW).await,
         Err(MetaError::NotFound("project"))
     ));
     let second = meta
@@ -223,8 +225,8 @@ async fn a_zone_change_is_pending_until_its_own_rebuild_is_queued(database: Data
     let ada = registered(&meta, "ada@example.com").await;
     let (project, user) = (ada.project.unwrap(), ada.user.id);
     let to = |zone: &str| ProjectChange {
-        name: None,
         zone: Some(Zone::parse(zone).unwrap()),
+        ..ProjectChange::default()
     };
     let same = meta
         .update_project(project.id, user, to("Europe/Berlin"), NOW)
@@ -262,7 +264,7 @@ async fn a_zone_change_is_pending_until_its_own_rebuild_is_queued(database: Data
     );
     let renamed = ProjectChange {
         name: Some("Shop".to_owned()),
-        zone: None,
+        ..ProjectChange::default()
     };
     let renamed = meta.update_project(project.id, user, renamed, NOW).await.unwrap();
     assert_eq!(

@@ -3,8 +3,10 @@
 
 mod grouping;
 mod harness;
+mod interleavings;
 mod ledger;
 mod letters;
+mod model;
 mod owning;
 mod replicas;
 mod taking;

@@ -14,7 +14,7 @@ export async function startProduct({ events, days }) {
   const data = await mkdtemp(join(tmpdir(), "footfall-e2e-"));
   const child = spawn(
     BINARY,
-    ["demo", "--data-dir", data, "--listen", "127.0.0.1:18480", "--events", `${events}`, "--days", `${days}`, "--no-live"],
+    ["demo", "--data-dir", data, "--listen", "127.0.0.1:0", "--events", `${events}`, "--days", `${days}`, "--no-live"],
     { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] },
   );
   const exited = once(child, "exit");

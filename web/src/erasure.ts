@@ -1,7 +1,6 @@
 /** Erasures and retention in words. Pure. */
 import type { Erasure, ErasureCounts, ErasureState } from "./api-privacy";
 import * as format from "./format";
-import { addDays } from "./range";
 
 /** The most ids that one erasure takes, and the longest id. */
 export const MAX_IDS = 100;
@@ -19,24 +18,25 @@ export function idsProblem(ids: string[]): string | null {
   return long ? `“${[...long].slice(0, 20).join("")}…” is longer than ${MAX_ID_LENGTH} characters.` : null;
 }
 
-/** What an erasure takes away: `2 ids`, `1 Nov – 3 Nov 2026`, `the whole project`. */
+/** What an erasure takes away: `A person (2 ids)`, `1 Nov 2026 – 3 Nov 2026`, `Everything so far`. */
 export function subject(erasure: Pick<Erasure, "kind" | "persons" | "from" | "to">, zone: string): string {
-  if (erasure.kind === "project") return "The whole project";
+  if (erasure.kind === "project") return "Everything so far";
   if (erasure.kind === "person") return `A person (${format.plural(erasure.persons, "id")})`;
   const { from, to } = erasure;
+  if (erasure.kind === "retention") return to ? `Before ${format.date(to, zone)}` : "Beyond the retention";
   if (!from || !to) return "A time range";
-  // Dates are half-open; people read both ends inclusively.
-  if (from.length === 10 && to.length === 10) return `${format.day(from, "year")} – ${format.day(addDays(to, -1), "year")}`;
-  return `${format.moment(from, zone)} – ${format.moment(to, zone)}`;
+  // Ranges are half-open; people read both ends inclusively.
+  const [first, last] = [format.date(from, zone), format.date(Date.parse(to) - 1, zone)];
+  return first === last ? first : `${first} – ${last}`;
 }
 
 const STEPS: ErasureState[] = ["requested", "waiting", "removing", "rebuilding", "verifying", "done"];
 const STATES: Record<ErasureState, string> = {
   requested: "Requested",
-  waiting: "Waiting for the workers to reach a boundary",
-  removing: "Removing raw events",
-  rebuilding: "Rebuilding counts and sketches",
-  verifying: "Verifying that nothing is left",
+  waiting: "Waiting",
+  removing: "Removing events",
+  rebuilding: "Counting anew",
+  verifying: "Verifying",
   done: "Done",
   failed: "Failed",
 };

@@ -115,11 +115,18 @@ export function minute(instant: string, zone: string): string {
   }).format(new Date(instant));
 }
 
-/** The day in which an instant lies in a zone: `23 Nov`, `Mon, 23 Nov`. */
+/** The day in which an instant lies in a zone: `23 Nov`, `Mon 23 Nov`. */
 export function dayOf(instant: string, zone: string, withWeekday = false): string {
   const options: Intl.DateTimeFormatOptions = { ...zoned(zone), day: "numeric", month: "short" };
   if (withWeekday) options.weekday = "short";
   return new Intl.DateTimeFormat("en-GB", options).format(new Date(instant));
+}
+
+/** The date of an instant in a zone, with its year: `23 Nov 2026`. */
+export function date(instant: string | number, zone: string): string {
+  return new Intl.DateTimeFormat("en-GB", { ...zoned(zone), day: "numeric", month: "short", year: "numeric" }).format(
+    new Date(instant),
+  );
 }
 
 /** How long ago, for people: `just now`, `4 min ago`, `3 h ago`, then the date. */

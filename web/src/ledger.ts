@@ -122,6 +122,11 @@ export function stackedLines(series: LedgerPoint[]): Line[] {
   );
 }
 
+/** Which points are over: those that end by `as_of`. The last one ends with the range. */
+export function finalPoints(series: LedgerPoint[], to: string, as_of: string): boolean[] {
+  return series.map((_, index) => Date.parse(series[index + 1]?.at ?? to) <= Date.parse(as_of));
+}
+
 /** A source as people read it: `native footfall-js/0.1.0` is footfall-js 0.1.0, by the native protocol. */
 export function sourceParts(source: string): { client: string; version: string; protocol: string } {
   const [protocol = "", ...rest] = source.split(" ");
@@ -146,6 +151,7 @@ export const REASONS: Record<string, string> = {
   event_too_large: "The event is too large",
   distinct_id_too_long: "An id is too long",
   malformed_json: "Not valid JSON",
+  erased: "Belongs to what was erased",
 };
 
 /** A reason's code in words; an unknown one stays as it is. */
@@ -160,9 +166,4 @@ export function pretty(text: string): string {
   } catch {
     return text;
   }
-}
-
-/** The days on which the raw events and the counts behind the charts differ. */
-export function differing<Day extends { events: number; counted: number }>(days: Day[]): Day[] {
-  return days.filter((one) => one.events !== one.counted);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import * as series from "../src/charts/series";
+import { LEAST_PX, pointAt, stack, tallest } from "../src/charts/stack";
 
 describe("open points", () => {
   test("the dashed part begins at the last final point", () => {
@@ -61,4 +62,34 @@ test("a chart is summed up in words", () => {
   expect(series.summary("Active users", lines, ["1 Nov", "2 Nov", "3 Nov", "4 Nov"], String)).toBe(
     "Active users, 1 Nov to 4 Nov: Daily from 3 to 9, last 5; Weekly has no values.",
   );
+});
+
+describe("stacked bars", () => {
+  const lines: series.Line[] = [
+    { name: "Stored", color: 1, values: [60, 0, 100] },
+    { name: "Rejected", color: 2, values: [40, 0, 0] },
+  ];
+  test("parts stand on each other, to scale, and nothing is drawn for nothing", () => {
+    expect(tallest(lines)).toBe(100);
+    const pieces = stack(lines, 300, 100, 100);
+    expect(pieces.map((one) => [one.point, one.color, one.y, one.height])).toEqual([
+      [0, 1, 40, 60],
+      [0, 2, 0, 40],
+      [2, 1, 0, 100],
+    ]);
+    expect(pieces[2]!.x).toBeGreaterThan(200);
+    expect(pieces[2]!.x + pieces[2]!.width).toBeLessThanOrEqual(300);
+  });
+  test("one rejected event among a million is still seen, and no bar leaves the plot", () => {
+    const rare: series.Line[] = [
+      { name: "Stored", color: 1, values: [1_000_000] },
+      { name: "Rejected", color: 2, values: [1] },
+    ];
+    expect(stack(rare, 100, 200, 2_000_000)[1]!.height).toBe(LEAST_PX);
+    expect(stack(rare, 100, 200, 1_000_000).every((one) => one.y >= 0)).toBe(true);
+  });
+  test("the pointer finds its bar", () => {
+    expect([0, 99, 100, 299, 300].map((x) => pointAt(x, 300, 3))).toEqual([0, 0, 1, 2, 2]);
+    expect([pointAt(-1, 300, 3), pointAt(301, 300, 3), pointAt(5, 300, 0)]).toEqual([null, null, null]);
+  });
 });

@@ -70,3 +70,10 @@ test("how long ago grows coarser", () => {
   expect([ago(2), ago(42), ago(300), ago(7_300)]).toEqual(["just now", "42 s ago", "5 min ago", "2 h ago"]);
   expect(ago(100_000)).toContain("22 Nov");
 });
+
+test("dates, minutes and differences", () => {
+  expect(format.date("2026-11-22T23:30:00Z", "Europe/Berlin")).toBe("23 Nov 2026");
+  expect(format.minute("2026-11-22T23:30:00Z", "Europe/Berlin")).toBe("23 Nov, 00:30");
+  expect(format.dayOf("2026-11-22T23:00:00Z", "Europe/Berlin", true)).toBe("Mon 23 Nov");
+  expect([format.signed(3), format.signed(-1_200), format.signed(0)]).toEqual(["+3", "−1,200", "0"]);
+});

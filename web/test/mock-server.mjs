@@ -105,10 +105,10 @@ function erasures(method, body, project, response, state) {
   state.erasures ??= privacy.erasures(project.id);
   if (method === "POST") {
     const made = privacy.requested(project.id, body);
-    state.erasures = [made, ...state.erasures];
+    state.erasures = [...state.erasures, made];
     return json(response, 202, made);
   }
-  return json(response, 200, { items: project.number === 1 ? state.erasures.map(privacy.grown) : [], next_cursor: null });
+  return json(response, 200, { data: project.number === 1 ? state.erasures.map(privacy.grown) : [], next_cursor: null, has_more: false });
 }
 
 function letters(method, [letter, action], project, response, state) {

@@ -214,7 +214,7 @@ export function conversion({ window, from, to }) {
 const PATHS = ["/", "/shoes/trail-runner-2", "/search", "/cart", "/checkout", "/account", "/shoes/city-walk", "/about"];
 let serial = 0;
 
-function event(receivedMs, seed) {
+export function event(receivedMs, seed) {
   const total = Object.values(EVENTS).reduce((sum, share) => sum + share, 0);
   let rest = chance(`e${seed}`) * total;
   const name = Object.entries(EVENTS).find(([, share]) => (rest -= share) < 0)?.[0] ?? "page_view";

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::error::{ApiPath, Named, SignedIn, WithBody};
 use super::{Accounts, Answered, Caller, Need};
-use crate::event::{Day, ProjectNumber, Zone};
+use crate::event::{ProjectNumber, Zone};
 use crate::meta::Project;
 use crate::metrics::SpecError;
 use crate::metrics::active::ActiveUsersReport;
@@ -207,15 +207,25 @@ impl Asked {
         error: Option<f64>,
     ) -> Result<Answer<T>, Problem> {
         let mut warnings = Vec::new();
-        // By UTC days, the first and the last included whole.
-        let (first, last) = (Day::of_utc(range.from_ms), Day::of_utc(range.to_ms - 1));
+        // By local days, the first and the last included whole.
+        let (first, last) = (
+            self.zone.local_day(range.from_ms),
+            self.zone.local_day(range.to_ms - 1),
+        );
         let late = self.store.late_events(self.number, first, last.plus(1)).await?;
         if late > 0 {
             let detail = format!(
-                "{late} events of these days arrived more than 24 hours after they happened: earlier answers were \
-                 lower by them, and more may come"
+                "of these days' events {late} arrived more than 24 hours after they happened: earlier answers did not \
+                 have them, and more may come"
             );
             warnings.push(Warning::new("late_events", detail).of(late));
+        }
+        if let Some(kept_from) = self.project.kept_from.filter(|kept| range.from_ms < kept.0) {
+            let instant = Moment(kept_from.0);
+            warnings.push(Warning::new(
+                "beyond_retention",
+                format!("the project keeps no events from before {instant}: the range begins earlier"),
+            ));
         }
         if self.as_of.pending_rows > 0 {
             // Without a number: it counts the events of all tenants.

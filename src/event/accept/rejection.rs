@@ -29,6 +29,10 @@ pub enum RejectionCode {
     DistinctIdTooLong,
     /// The line or member is not JSON at all.
     MalformedJson,
+    /// The event's person, its time or its project was erased, and the event is from before.
+    Erased,
+    /// The event is older than what the project keeps.
+    TooOld,
 }
 
 impl RejectionCode {
@@ -46,6 +50,8 @@ impl RejectionCode {
             Self::EventTooLarge => "event_too_large",
             Self::DistinctIdTooLong => "distinct_id_too_long",
             Self::MalformedJson => "malformed_json",
+            Self::Erased => "erased",
+            Self::TooOld => "too_old",
         }
     }
 }

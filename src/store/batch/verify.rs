@@ -6,7 +6,7 @@ use clickhouse::Row;
 use serde::Deserialize;
 
 use super::{BatchName, Table};
-use crate::event::Event;
+use crate::event::{Day, Event};
 use crate::fault;
 use crate::store::{Store, StoreError};
 
@@ -17,37 +17,69 @@ pub enum Verdict {
     Whole,
     /// Too little or too much.
     Differs { expected: u64, found: u64 },
+    /// The table does not name its rows' batch. Only an insert under a token that was never used settles it.
+    Unknown,
 }
 
 /// What `events` must hold of a batch. Compute it from the rows that are to be stored (dead ones left out).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedEvents {
-    /// Rows by month of the UTC day (202611), because each month is a part of its own.
-    months: BTreeMap<u32, u64>,
-    /// The first and last receipt, and the first and last UTC day: they bound the search.
+    /// Rows by UTC day, as ClickHouse's `Date`.
+    days: BTreeMap<u16, u64>,
+    /// The first and last receipt: with the days they bound the search.
     received: (i64, i64),
-    days: (u16, u16),
+}
+
+impl Default for ExpectedEvents {
+    /// No rows.
+    fn default() -> ExpectedEvents {
+        ExpectedEvents {
+            days: BTreeMap::new(),
+            received: (i64::MAX, i64::MIN),
+        }
+    }
 }
 
 impl ExpectedEvents {
     /// What `events` says must be there.
     pub fn of<'a>(events: impl IntoIterator<Item = &'a Event>) -> ExpectedEvents {
-        let mut expected = ExpectedEvents {
-            received: (i64::MAX, i64::MIN),
-            days: (u16::MAX, 0),
-            ..ExpectedEvents::default()
-        };
+        let mut expected = ExpectedEvents::default();
         for event in events {
-            let day = event.day();
-            let date = day.date();
-            let month = date.year() as u32 * 100 + date.month() as u32;
-            *expected.months.entry(month).or_default() += 1;
-            let (first, last) = expected.received;
-            expected.received = (first.min(event.received_at), last.max(event.received_at));
-            let (first, last) = expected.days;
-            expected.days = (first.min(day.as_u16()), last.max(day.as_u16()));
+            expected.add(event);
         }
         expected
+    }
+
+    /// One row more.
+    pub fn add<T: AsRef<str>>(&mut self, event: &Event<T>) {
+        *self.days.entry(event.day().as_u16()).or_default() += 1;
+        let (first, last) = self.received;
+        self.received = (first.min(event.received_at), last.max(event.received_at));
+    }
+
+    /// Another's rows too.
+    pub fn merge(&mut self, other: ExpectedEvents) {
+        for (day, rows) in other.days {
+            *self.days.entry(day).or_default() += rows;
+        }
+        let (first, last) = self.received;
+        self.received = (first.min(other.received.0), last.max(other.received.1));
+    }
+
+    /// Receipt of the last row; `None` without rows.
+    pub fn last_received_at(&self) -> Option<i64> {
+        (!self.days.is_empty()).then_some(self.received.1)
+    }
+
+    /// Rows by month (202611), because each month is a part of its own.
+    fn months(&self) -> BTreeMap<u32, u64> {
+        let mut months = BTreeMap::new();
+        for (day, rows) in &self.days {
+            let date = Day(i32::from(*day)).date();
+            let month = date.year() as u32 * 100 + date.month() as u32;
+            *months.entry(month).or_default() += rows;
+        }
+        months
     }
 }
 
@@ -77,18 +109,21 @@ impl Store {
             )
             .param("shard", name.shard)
             .param("batch", name.batch)
-            .param("first_day", expected.days.0)
-            .param("last_day", expected.days.1)
+            .param(
+                "first_day",
+                expected.days.keys().next().copied().unwrap_or(u16::MAX),
+            )
+            .param("last_day", expected.days.keys().next_back().copied().unwrap_or(0))
             .param("first", expected.received.0)
             .param("last", expected.received.1)
             .fetch_all()
             .await?;
         let found: BTreeMap<u32, u64> = found.into_iter().map(|row| (row.month, row.found)).collect();
-        if found == expected.months {
+        if found == expected.months() {
             return Ok(Verdict::Whole);
         }
         Ok(Verdict::Differs {
-            expected: expected.months.values().sum(),
+            expected: expected.days.values().sum(),
             found: found.values().sum(),
         })
     }

@@ -5,7 +5,8 @@
 -- carries notes for the ledger only. No request occurs twice in a call.
 -- KEYS  1 ev  2 st  3 pend  4.. a request key for each part of a request that has one
 -- ARGV  1 most entries  2 seconds a request key lives  3 now ms  4 window ms (0: off)  5 prefix of seen keys
---       6 whether replicas are waited for  7 number of entries; then for each entry:
+--       6 whether replicas are waited for  7 lowest version of tombstones by which a part was judged
+--       8 number of entries; then for each entry:
 --       rows, packed rows, unpacked bytes, earliest received_at, source, field of pend, notes, client
 --       sequences ('' and '' for none), number of its request keys, and with a window for each row:
 --       bucket, id ('' and '' when the id was given at capture)
@@ -24,6 +25,9 @@ if keys > 0 then
     return {'replayed', table.concat(replayed, ',')}
   end
 end
+-- What was erased since must not slip through: the endpoint loads the tombstones and judges these rows again.
+local tombstones = redis.call('HGET', KEYS[2], 'tombstones') or '0'
+if tonumber(tombstones) > tonumber(ARGV[7]) then return {'behind', tombstones} end
 if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return {'full'} end
 
 local window = tonumber(ARGV[4])
@@ -134,8 +138,8 @@ local function seen(at, rows)
 end
 
 local answer, rows_in, rows_dup = {'ok'}, 0, 0
-local at, key = 8, 4
-for _ = 1, tonumber(ARGV[7]) do
+local at, key = 9, 4
+for _ = 1, tonumber(ARGV[8]) do
   local rows = tonumber(ARGV[at])
   local dropped = {}
   if window > 0 then dropped = seen(at + 9, rows) end

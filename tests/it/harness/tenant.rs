@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{World, text};
 
-const PASSWORD: &str = "correct horse battery";
+pub const PASSWORD: &str = "correct horse battery";
 
 /// An owner and one of their projects.
 #[derive(Clone, Debug)]

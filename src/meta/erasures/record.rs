@@ -1,0 +1,90 @@
+//! What an erasure writes down on its way, and the certificate at its end.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{digest_of, to_json};
+use crate::meta::{Moment, Result};
+
+/// What belongs to the subject, by where it was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RemovedCounts {
+    /// Raw events.
+    pub events: u64,
+    /// Days on which somebody was active.
+    pub actor_days: u64,
+    /// Events that the analytics engine had refused, kept aside.
+    pub dead_letters: u64,
+    /// Texts of rejected events, kept to show why. All of the project's go.
+    pub rejected_samples: u64,
+}
+
+impl RemovedCounts {
+    /// Whether nothing was found.
+    pub fn is_zero(&self) -> bool {
+        *self == RemovedCounts::default()
+    }
+}
+
+/// What was found before and after; null until it was counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErasureCounts {
+    /// Counted when everything received before the request was in the tables.
+    #[serde(default)]
+    #[schema(required)]
+    pub before: Option<RemovedCounts>,
+    /// Counted at the end.
+    #[serde(default)]
+    #[schema(required)]
+    pub after: Option<RemovedCounts>,
+}
+
+/// How far an erasure has come, so that whoever goes on knows. Stored as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// Shard and the last entry that was admitted before the tombstone was in force there.
+    pub boundaries: Vec<(u16, String)>,
+    /// What was found.
+    pub counts: ErasureCounts,
+    /// UTC days whose counts change, as days since 1970.
+    pub count_days: Vec<i32>,
+    /// Local days whose sketches change.
+    pub sketch_days: Vec<i32>,
+    /// First and last local day on which the subject was active.
+    pub local_span: Option<(i32, i32)>,
+    /// Days before these have nothing left: their rollups are removed, not rebuilt. UTC day and local day.
+    pub rollups_before: Option<(i32, i32)>,
+    /// Times that something was found after everything was removed.
+    pub repeats: u32,
+}
+
+/// Proof that nothing of the subject is left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Certificate {
+    /// Salted SHA-256 of each distinct id; empty for other kinds.
+    pub subject_hashes: Vec<String>,
+    /// What was found.
+    pub counts_before: RemovedCounts,
+    /// What is left: zero.
+    pub counts_after: RemovedCounts,
+    /// When it was asked for.
+    pub requested_at: Moment,
+    /// When everything was counted for the last time.
+    pub finished_at: Moment,
+    /// Stream shards that were searched.
+    pub shards: u32,
+    /// Whether Redis was told to write its log anew, so that the bytes leave its disk too.
+    pub log_rewritten: bool,
+    /// SHA-256 (hexadecimal) of this certificate as JSON with an empty digest.
+    pub digest: String,
+}
+
+impl Certificate {
+    /// The certificate with its digest.
+    pub fn sealed(mut self) -> Result<Certificate> {
+        self.digest = String::new();
+        self.digest = digest_of(&to_json(&self)?);
+        Ok(self)
+    }
+}

@@ -1,0 +1,275 @@
+//! Erasing a person, a range of time, a project: every answer is afterwards that of the events that are left, and
+//! what was erased does not come back.
+
+use footfall::meta::ErasureState;
+use serde_json::{Value, json};
+
+use crate::consistency::compare;
+use crate::harness::{NOW, Tenant, World, check};
+use crate::random::{Drawn, TRANSITIONS, now, questions};
+use crate::twin::twin;
+
+const ALL_STATES: [ErasureState; 5] = [
+    ErasureState::Requested,
+    ErasureState::Waiting,
+    ErasureState::Removing,
+    ErasureState::Rebuilding,
+    ErasureState::Verifying,
+];
+
+/// A world of random events around a clock change, at its owner's hands.
+async fn drawn(rng: &mut fastrand::Rng, turn: usize) -> (World, Tenant, Drawn, Vec<Vec<u8>>) {
+    let (zone, at) = TRANSITIONS[turn % TRANSITIONS.len()];
+    let world = World::new().await;
+    let mut owner = world.owner("ada@example.com", zone).await;
+    let drawn = Drawn::new(rng, crate::consistency::ms(at), owner.number, &owner.zone);
+    let bodies = drawn.bodies(rng);
+    world.at(now(rng, std::slice::from_ref(&drawn)));
+    world.sign_in(&mut owner, "ada@example.com").await;
+    for body in &bodies {
+        world.post(&owner.write, body.clone()).await.expect(200);
+        if rng.u8(0..3) == 0 {
+            world.deliver_in(rng.u64(1..20)).await;
+            world.roll(world.rooms.clock.now_ms()).await;
+        }
+    }
+    (world, owner, drawn, bodies)
+}
+
+async fn answers_are_those_of(
+    world: &World,
+    owner: &Tenant,
+    left: &Drawn,
+    rng: &mut fastrand::Rng,
+    when: &str,
+) {
+    let now = world.rooms.clock.now_ms();
+    let asked: Vec<(Value, Value)> = questions(rng, left, &owner.zone)
+        .into_iter()
+        .map(|question| {
+            let report = twin(&question, &owner.zone, now, &left.events);
+            (question, report)
+        })
+        .collect();
+    compare(world, owner, left, &asked, when).await;
+}
+
+#[tokio::test]
+async fn after_an_erasure_every_answer_is_that_of_the_events_that_are_left() {
+    let mut rng = fastrand::Rng::with_seed(31);
+    for turn in 0..TRANSITIONS.len() {
+        let (world, owner, drawn, bodies) = drawn(&mut rng, turn).await;
+        let (from, to) = (drawn.moments[0] - 5_000, drawn.moments[0] + 6_000);
+        let moment = crate::random::instant;
+        let (what, left) = match turn % 3 {
+            0 => (
+                json!({"kind": "person", "distinct_ids": ["p1", "p2", "nobody"]}),
+                drawn.without(|event| ["p1", "p2"].contains(&event.distinct_id.as_str())),
+            ),
+            1 => (
+                json!({"kind": "range", "from": moment(from), "to": moment(to)}),
+                drawn.without(|event| (from..to).contains(&event.ts)),
+            ),
+            _ => (json!({"kind": "project"}), drawn.without(|_| true)),
+        };
+        let when = format!("turn {turn}, {what}");
+        // Some of it is still on its way.
+        let address = world.request_erasure(&owner, what).await;
+        assert_eq!(world.erase().await, ALL_STATES, "{when}");
+        answers_are_those_of(&world, &owner, &left, &mut rng, &when).await;
+
+        let done = world.get(&address, &owner.token).await.expect(200);
+        assert_eq!(done["state"], "done", "{done}");
+        let zero = json!({"events": 0, "actor_days": 0, "dead_letters": 0, "rejected_samples": 0});
+        assert_eq!(done["counts"]["after"], zero, "{done}");
+        assert_eq!(done["certificate"]["counts_after"], zero, "{done}");
+        assert_eq!(done["certificate"]["counts_before"], done["counts"]["before"]);
+
+        // Sent again, as after a lost answer or from an old file: nothing of it comes back.
+        for body in &bodies {
+            let reply = world.post(&owner.write, body.clone()).await;
+            assert!([200, 422].contains(&reply.status), "{}", reply.text());
+        }
+        world.deliver().await;
+        answers_are_those_of(&world, &owner, &left, &mut rng, &format!("{when}, sent again")).await;
+        world.settle(world.rooms.clock.now_ms()).await;
+        answers_are_those_of(&world, &owner, &left, &mut rng, &format!("{when}, compacted")).await;
+        world.close().await;
+    }
+}
+
+fn click(person: &str, id: u128, at: i64) -> Value {
+    json!({"event": "click", "id": uuid::Uuid::from_u128(id), "distinct_id": person, "timestamp": at})
+}
+
+#[tokio::test]
+async fn a_person_who_comes_back_is_somebody_new() {
+    let world = World::new().await;
+    let owner = world.owner("ada@example.com", "UTC").await;
+    let old = json!([
+        click("ada", 1, NOW - 90_000_000),
+        click("ada", 2, NOW),
+        click("eve", 3, NOW)
+    ]);
+    world.store(&owner.write, old.clone()).await;
+    let erase = json!({"kind": "person", "distinct_ids": ["ada"]});
+    let address = world.request_erasure(&owner, erase).await;
+    // Refused from the first moment on, by an endpoint that had not heard of it either.
+    let again = json!([click("ada", 5, NOW - 1), click("eve", 6, NOW)]);
+    world.erase().await;
+    let reply = world.post(&owner.write, again.to_string()).await.expect(200);
+    assert_eq!((&reply["accepted"], &reply["rejected"]), (&json!(1), &json!(1)));
+    assert_eq!(reply["results"][0]["code"], "erased", "{reply}");
+    let refused = world
+        .post(&owner.write, json!([click("ada", 7, NOW)]).to_string())
+        .await;
+    let refused = refused.problem(422, "invalid_events");
+    assert_eq!(refused["errors"][0]["code"], "erased");
+
+    world.at(NOW + 1_000);
+    let new = json!([click("ada", 8, NOW + 500), click("ada", 9, NOW)]);
+    let reply = world.post(&owner.write, new.to_string()).await.expect(200);
+    assert_eq!(reply["accepted"], 1, "{reply}");
+    world.deliver().await;
+    assert_eq!(world.rows().await, 3, "two of eve's, a new one of ada's");
+
+    let done = world.get(&address, &owner.token).await.expect(200);
+    let before = json!({"events": 2, "actor_days": 2, "dead_letters": 0, "rejected_samples": 0});
+    assert_eq!(done["counts"]["before"], before, "{done}");
+    assert_eq!(
+        (&done["persons"], &done["requested_by"]),
+        (&json!(1), &json!("ada@example.com"))
+    );
+    assert!(!done.to_string().contains("\"ada\""), "no id in clear: {done}");
+    let listed = world
+        .get(&owner.path("/erasures"), &owner.secret)
+        .await
+        .expect(200);
+    assert_eq!(listed["data"], json!([done]));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn what_an_endpoint_judged_before_it_heard_of_the_erasure_is_judged_again() {
+    let world = World::new().await;
+    let owner = world.owner("ada@example.com", "UTC").await;
+    world.store(&owner.write, json!([click("ada", 1, NOW)])).await;
+    world
+        .request_erasure(&owner, json!({"kind": "person", "distinct_ids": ["ada"]}))
+        .await;
+    // The endpoint's tombstones are a second old: it takes this one. It is in flight when the gate closes.
+    world
+        .send(
+            &owner.write,
+            json!([click("ada", 2, NOW - 1), click("eve", 3, NOW)]),
+        )
+        .await;
+    assert_eq!(
+        world.remover().await.step_all(NOW).await.unwrap(),
+        1,
+        "the gate is raised"
+    );
+    assert_eq!(
+        world.remover().await.step_all(NOW).await.unwrap(),
+        0,
+        "a batch is on its way"
+    );
+    // From now on the stream itself refuses what was judged by older tombstones.
+    let late = json!([click("ada", 4, NOW - 2), click("eve", 5, NOW)]);
+    let reply = world.post(&owner.write, late.to_string()).await.expect(200);
+    assert_eq!(
+        (&reply["accepted"], &reply["rejected"]),
+        (&json!(1), &json!(1)),
+        "{reply}"
+    );
+    world.erase().await;
+    assert_eq!(world.rows().await, 2, "eve's");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_deleted_project_leaves_nothing_but_its_certificate() {
+    let world = World::new().await;
+    let owner = world.owner("ada@example.com", "Europe/Berlin").await;
+    let other = world.project(&owner, "Other", "UTC").await;
+    world
+        .store(
+            &owner.write,
+            json!([click("ada", 1, NOW), click("eve", 2, NOW - 3_000_000_000)]),
+        )
+        .await;
+    world.store(&other.write, json!([click("ada", 1, NOW)])).await;
+    world.settle(NOW).await;
+    let delete = format!("/v1/projects/{}?confirm=Web%20shop", owner.project);
+    world
+        .ask("DELETE", &delete, &owner.token, Value::Null)
+        .await
+        .expect(204);
+    assert_eq!(world.erase().await, ALL_STATES);
+    let listed = world
+        .get(&owner.path("/erasures"), &owner.token)
+        .await
+        .expect(200);
+    assert_eq!(listed["data"][0]["state"], "done", "{listed}");
+    assert_eq!(listed["data"][0]["certificate"]["counts_before"]["events"], 2);
+    world
+        .get(&owner.path("/erasures"), &owner.secret)
+        .await
+        .problem(401, "unauthenticated");
+    assert_eq!(world.rows().await, 1, "the other project's");
+    let counted = world
+        .rooms
+        .store
+        .counts(owner.number, None, 0, 4_000_000_000)
+        .await
+        .unwrap();
+    assert_eq!(counted.rows, []);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn owners_erase_and_nobody_else() {
+    let world = World::new().await;
+    let owner = world.owner("ada@example.com", "UTC").await;
+    let stranger = {
+        world.at(NOW + 1);
+        world.owner("mallory@example.com", "UTC").await
+    };
+    let member = json!({"email": "grace@example.com", "role": "admin", "name": "Grace",
+        "password": "correct horse battery"});
+    let members = format!("/v1/organizations/{}/members", owner.organization);
+    world
+        .ask("POST", &members, &owner.token, member)
+        .await
+        .expect(201);
+    let mut admin = owner.clone();
+    world.sign_in(&mut admin, "grace@example.com").await;
+    let body = json!({"kind": "person", "distinct_ids": ["ada"]});
+    let path = owner.path("/erasures");
+    let ask = async |token: &str| world.ask("POST", &path, token, body.clone()).await;
+    ask(&admin.token).await.problem(403, "forbidden");
+    ask(&owner.secret).await.problem(403, "forbidden");
+    ask(&stranger.token).await.problem(404, "not_found");
+    world.get(&path, &stranger.token).await.problem(404, "not_found");
+    for (body, pointer, code) in [
+        (
+            json!({"kind": "person", "distinct_ids": [""]}),
+            "/distinct_ids/0",
+            "wrong_length",
+        ),
+        (
+            json!({"kind": "range", "from": "2026-11-01"}),
+            "/to",
+            "missing_field",
+        ),
+        (json!({"kind": "cookies"}), "/kind", "unknown_value"),
+    ] {
+        let reply = world.ask("POST", &path, &owner.token, body).await;
+        check(reply, (422, "invalid_field", pointer, code), "a request");
+    }
+    let first = ask(&owner.token).await.expect(202);
+    let again = ask(&owner.token).await.expect(202);
+    assert_eq!(first["id"], again["id"], "asked twice before anything was done");
+    world.erase().await;
+    world.close().await;
+}
