@@ -139,6 +139,7 @@ async fn waiting(cluster: &Cluster) -> HashSet<(ProjectNumber, u64)> {
         max_entries: 200_000,
         request_key_ttl_s: 86_400,
         dedup_window_s: 3_600,
+        min_replicas: 0,
     };
     let stream = EventStream::connect(&options).await.expect("Redis");
     let mut found = HashSet::new();
