@@ -27,6 +27,8 @@ run: build       ## build everything, start it, fill a demo shop, print the addr
 build: engines sdk web   ## the release binary with dashboard and SDK inside: target/release/footfall
 	$(call say,building the binary (a first build takes some minutes))
 	@$(CARGO) build --release --locked --bin footfall
+	@# The names of the fault points are those of tests.
+	@! grep -aqE 'deliver[.]after_plan|append[.]before_xadd|FOOTFALL_FAULT' target/release/footfall
 
 test: test-engines sdk web lint doc rust-test sdk-test web-test browser-test   ## everything, on the real engines, from a fresh clone
 	$(call say,all green)

@@ -331,7 +331,10 @@ impl Real {
             rows_discarded: number("rows_discarded"),
             pend: pend
                 .into_iter()
-                .map(|(field, rows)| (field.rsplit(':').next().unwrap().parse().unwrap(), rows))
+                .map(|(field, rows)| {
+                    let source = field.rsplit(':').next().unwrap().parse().unwrap();
+                    ((field.starts_with('z'), source), rows)
+                })
                 .collect(),
             entries: waiting
                 .iter()
@@ -345,6 +348,7 @@ impl Real {
                         .map(|event| row_of(event.id))
                         .collect(),
                     source: entry.source.as_ref().unwrap().parse().unwrap(),
+                    replayed: entry.replayed,
                 })
                 .collect(),
             letters: dlq.ids.iter().map(|letter| self.letters[&letter.id]).collect(),
