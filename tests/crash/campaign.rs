@@ -18,9 +18,9 @@ const KILLS: u64 = 14;
 /// Kills between two looks at everything.
 const LOOK_EVERY: u64 = 60;
 /// Longest time until somebody works again.
-const RECOVERY: Duration = Duration::from_secs(60);
+const RECOVERY: Duration = Duration::from_secs(120);
 /// Longest time until everything is in the tables.
-const DRAIN: Duration = Duration::from_secs(180);
+const DRAIN: Duration = Duration::from_secs(300);
 
 /// What is done beside killing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

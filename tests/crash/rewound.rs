@@ -15,7 +15,7 @@ use super::producers::{Manners, Producers};
 use super::tenants::register;
 use super::{alone, until};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
