@@ -247,13 +247,14 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Deletes a project (admins). Its keys stop at once and nothing can be asked about it any more; its number is
-         *     never given out again.
+         * Deletes a project (admins). Its keys stop at once, nothing can be asked about it any more, and everything of it
+         *     is erased: `/v1/projects/{id}/erasures` shows how far that has come, and the certificate. Its number is never
+         *     given out again.
          */
         delete: operations["delete_project"];
         options?: never;
         head?: never;
-        /** Changes name or zone (admins). */
+        /** Changes name, zone or retention (admins). */
         patch: operations["update_project"];
         trace?: never;
     };
@@ -274,6 +275,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compares the stream's counters, raw events and rollups (owners). Sketches and active days of up to 500 days and
+         *     5 million events are compared, others each time; everything else is compared whole.
+         */
+        get: operations["audit_project"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/conversion": {
         parameters: {
             query?: never;
@@ -283,6 +304,121 @@ export interface paths {
         };
         /** Conversion of a goal after an event, by local day of entry. */
         get: operations["conversion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events that were accepted and that ClickHouse then refused, the latest first. They count nowhere until they
+         *     are replayed.
+         */
+        get: operations["list_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/dead-letters/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Puts the latest letters back into the stream, at most 1,000 a call (admins). Call it until it replays none:
+         *     letters that ClickHouse refuses again come back.
+         */
+        post: operations["replay_dead_letters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/dead-letters/{letter}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One letter with its whole event. */
+        get: operations["get_dead_letter"];
+        put?: never;
+        post?: never;
+        /** Gives a letter up for good (admins). The ledger counts it as discarded. */
+        delete: operations["discard_dead_letter"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/dead-letters/{letter}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts a letter back into the stream, to be stored with the next batch (admins). Asked twice it is stored once. */
+        post: operations["replay_dead_letter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the erasures of a project, oldest first, those of retention too. Owners see those of a deleted project. */
+        get: operations["list_erasures"];
+        put?: never;
+        /**
+         * Asks for an erasure (owners). Such events are refused from now on (`erased`); those that are stored go within
+         *     seconds to minutes, then the affected days are counted again, and a certificate says what was found and that
+         *     nothing is left. Asking again while nothing was done yet answers the same erasure.
+         * @description ClickHouse deletes the files that were replaced about eight minutes later.
+         */
+        post: operations["request_erasure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/erasures/{erasure_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Answers an erasure: how far it has come, and its certificate. */
+        get: operations["get_erasure"];
         put?: never;
         post?: never;
         delete?: never;
@@ -397,6 +533,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What became of every event received: `received = stored + duplicate + rejected + quarantined + discarded +
+         *     pending`, in all, by source and over time. By receipt, not by event time. Kept by minute for 7 days and by
+         *     quarter hour for 400. Requests that were refused whole (unreadable, too large, without a key) hold no events
+         *     that could be counted.
+         */
+        get: operations["ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/live": {
         parameters: {
             query?: never;
@@ -428,6 +586,26 @@ export interface paths {
         put?: never;
         /** Ask anything: the question's `kind` says what its other members mean. */
         post: operations["ask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/rejections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last rejected events with their reasons. Samples: at most 10 of a request, 100 of a project, for 7 days;
+         *     the ledger counts them all.
+         */
+        get: operations["rejections"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -741,6 +919,52 @@ export interface components {
             /** @description How the key begins. */
             prefix: string;
         };
+        /** @description What an audit found. */
+        Audit: {
+            /** Format: date-time */
+            checked_at: string;
+            /** @description One for each invariant. */
+            checks: components["schemas"]["AuditCheck"][];
+            /** @description Every UTC day with events. */
+            days: components["schemas"]["AuditDay"][];
+            /** @description Whether no invariant is broken. */
+            holds: boolean;
+            /**
+             * Format: uuid
+             * @description The project; null when all were asked for.
+             */
+            project_id: string | null;
+        };
+        /** @description One invariant. */
+        AuditCheck: {
+            /** @description What was found. */
+            detail: string;
+            /** @description Whether it is broken nowhere. */
+            holds: boolean;
+            /** @description Whether something could be said about every place; if not, ask again in a moment. */
+            judged: boolean;
+            name: components["schemas"]["Invariant"];
+        };
+        /** @description A UTC day. */
+        AuditDay: {
+            /**
+             * Format: int64
+             * @description Events that the rollups count.
+             */
+            counted: number;
+            /** Format: date */
+            day: string;
+            /**
+             * Format: int64
+             * @description Raw events.
+             */
+            events: number;
+            /**
+             * Format: int32
+             * @description The project's number, when all were asked for.
+             */
+            project?: number | null;
+        };
         /** @description What a sign-in page must know first. */
         AuthStatus: {
             /** @description Nobody has an account yet: the first registration sets the installation up. */
@@ -806,24 +1030,40 @@ export interface components {
              *     difference of the clocks where that exceeds 5 minutes; one more than 400 days off is ignored.
              */
             sent_at?: string | null;
-            sequence?: components["schemas"]["CaptureSequence"] | null;
+            /**
+             * Format: int64
+             * @description Number of the batch's first event in the client's own count of its events; the others follow one by one.
+             *     The same batch sent again has the same numbers. By the gaps the ledger estimates what never arrives.
+             */
+            sequence?: number | null;
+            /** @description Which client counts. Absent: the `device_id` of the first event that has one. */
+            sequence_id?: string | null;
             /** @description The project's key, for senders that cannot set headers (beacons). */
             write_key?: string | null;
         };
         /** @description What may be sent: one event, several, or several with what they have in common. */
         CaptureBody: components["schemas"]["WireEvent"] | components["schemas"]["WireEvent"][] | components["schemas"]["CaptureBatch"];
-        /**
-         * @description A client's own numbering: it counts its events, and says at which number a batch begins. The same batch sent
-         *     again has the same numbers.
-         */
-        CaptureSequence: {
+        /** @description Proof that nothing of the subject is left. */
+        Certificate: {
+            /** @description What is left: zero. */
+            counts_after: components["schemas"]["RemovedCounts"];
+            /** @description What was found. */
+            counts_before: components["schemas"]["RemovedCounts"];
+            /** @description SHA-256 (hexadecimal) of this certificate as JSON with an empty digest. */
+            digest: string;
+            /** @description When everything was counted for the last time. */
+            finished_at: components["schemas"]["Moment"];
+            /** @description Whether Redis was told to write its log anew, so that the bytes leave its disk too. */
+            log_rewritten: boolean;
+            /** @description When it was asked for. */
+            requested_at: components["schemas"]["Moment"];
             /**
-             * Format: int64
-             * @description Number of the batch's first event; the others follow one by one.
+             * Format: int32
+             * @description Stream shards that were searched.
              */
-            first: number;
-            /** @description Which client counts. Absent: the `device_id` of the first event that has one. */
-            id?: string | null;
+            shards: number;
+            /** @description Salted SHA-256 of each distinct id; empty for other kinds. */
+            subject_hashes: string[];
         };
         /**
          * @description A member's new role.
@@ -931,6 +1171,60 @@ export interface components {
              */
             window_ms: number;
         };
+        /** @description A row that ClickHouse refused. */
+        DeadLetter: {
+            /**
+             * Format: int64
+             * @description Number of the batch that it was part of.
+             */
+            batch: number;
+            /**
+             * Format: int32
+             * @description ClickHouse's error code.
+             */
+            code: number;
+            /** @description Who did it. */
+            distinct_id: string;
+            /**
+             * @description Name of the event.
+             * @example purchase
+             */
+            event: string;
+            /**
+             * @description The letter's id.
+             * @example 2-1795428900000-0
+             */
+            id: string;
+            /** @description What ClickHouse said, cut at 1,000 characters. */
+            message: string;
+            /**
+             * Format: date-time
+             * @description When the endpoint received its request.
+             */
+            received_at: string;
+            /**
+             * @description Protocol and sender.
+             * @example native footfall-js/0.1.0
+             */
+            source: string;
+            /**
+             * Format: date-time
+             * @description When it happened, corrected for the sender's clock.
+             */
+            ts: string;
+        };
+        /** @description A page of letters. */
+        DeadLetters: {
+            /** @description The latest first. */
+            items: components["schemas"]["DeadLetter"][];
+            /** @description Pass it as `cursor` to get the next page; null on the last one. */
+            next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description Letters of the project altogether.
+             */
+            total: number;
+        };
         /**
          * @description What an answer says about itself, the same beside every report.
          * @example {
@@ -979,6 +1273,75 @@ export interface components {
             /** @description What a careful reader has to know before using the numbers. */
             warnings: components["schemas"]["Warning"][];
         };
+        /** @description An erasure as its project's people see it. Distinct ids are nowhere in it. */
+        Erasure: {
+            certificate: components["schemas"]["Certificate"] | null;
+            /** @description What was found before and after. */
+            counts: components["schemas"]["ErasureCounts"];
+            /** @description The same in words, with what it waits for. */
+            detail: string;
+            finished_at: components["schemas"]["Moment"] | null;
+            from?: components["schemas"]["Moment"] | null;
+            /**
+             * Format: uuid
+             * @description The erasure's id.
+             */
+            id: string;
+            /** @description What is removed. */
+            kind: components["schemas"]["ErasureKind"];
+            /**
+             * Format: int32
+             * @description Number of distinct ids, of kind `person`.
+             */
+            persons: number;
+            /**
+             * Format: uuid
+             * @description The project it is about.
+             */
+            project_id: string;
+            /** @description When it was asked for. */
+            requested_at: components["schemas"]["Moment"];
+            /** @description Email of whoever asked for it; null for retention. */
+            requested_by: string | null;
+            /** @description How far it has come. */
+            state: components["schemas"]["ErasureState"];
+            to?: components["schemas"]["Moment"] | null;
+        };
+        /** @description What was found before and after; null until it was counted. */
+        ErasureCounts: {
+            after: components["schemas"]["RemovedCounts"] | null;
+            before: components["schemas"]["RemovedCounts"] | null;
+        };
+        /**
+         * @description What is removed.
+         * @enum {string}
+         */
+        ErasureKind: "person" | "range" | "project" | "retention";
+        /**
+         * @description What to erase, by `kind`.
+         * @example {
+         *       "distinct_ids": [
+         *         "u_42",
+         *         "9b2e5a1c-0f0e-4a53-8f53-6a3f0f5e7f10"
+         *       ],
+         *       "kind": "person"
+         *     }
+         */
+        ErasureRequest: (components["schemas"]["PersonRequest"] & {
+            /** @enum {string} */
+            kind: "person";
+        }) | (components["schemas"]["RangeRequest"] & {
+            /** @enum {string} */
+            kind: "range";
+        }) | (components["schemas"]["ProjectRequest"] & {
+            /** @enum {string} */
+            kind: "project";
+        });
+        /**
+         * @description How far an erasure has come.
+         * @enum {string}
+         */
+        ErasureState: "requested" | "waiting" | "removing" | "rebuilding" | "verifying" | "done" | "failed";
         /** @description Names of events and how often each happened. */
         EventNames: {
             /** @description The most frequent first. */
@@ -1206,10 +1569,161 @@ export interface components {
          */
         Interval: "hour" | "day" | "week" | "month";
         /**
+         * @description An invariant.
+         * @enum {string}
+         */
+        Invariant: "stream_counters" | "pending_rows" | "dead_letters" | "raw_rows" | "batch_numbers" | "counts" | "sketches" | "active_days";
+        /**
          * @description What a key is good for.
          * @enum {string}
          */
         KeyKind: "write" | "secret";
+        /**
+         * @description A project's ledger.
+         * @example {
+         *       "as_of": "2026-11-23T10:14:55.250Z",
+         *       "from": "2026-11-22T10:15:00Z",
+         *       "interval": "hour",
+         *       "project_id": "0193c2a4-7c1e-7b5e-9f43-2f1f6a0c9d11",
+         *       "rejected_by_reason": [
+         *         {
+         *           "code": "missing_field",
+         *           "count": 1
+         *         }
+         *       ],
+         *       "series": [
+         *         {
+         *           "at": "2026-11-23T10:00:00Z",
+         *           "discarded": 0,
+         *           "duplicate": 1,
+         *           "pending": 1,
+         *           "quarantined": 0,
+         *           "received": 12,
+         *           "rejected": 1,
+         *           "stored": 9
+         *         }
+         *       ],
+         *       "sources": [
+         *         {
+         *           "discarded": 0,
+         *           "duplicate": 1,
+         *           "last_received_at": "2026-11-23T10:14:00Z",
+         *           "missing_estimate": 3,
+         *           "pending": 1,
+         *           "quarantined": 0,
+         *           "received": 12,
+         *           "rejected": 1,
+         *           "source": "native footfall-js/0.1.0",
+         *           "stored": 9
+         *         }
+         *       ],
+         *       "to": "2026-11-23T10:15:00Z",
+         *       "totals": {
+         *         "client_dropped": 0,
+         *         "clock_corrected": 1,
+         *         "discarded": 0,
+         *         "duplicate": 1,
+         *         "late": 2,
+         *         "missing_estimate": 3,
+         *         "pending": 1,
+         *         "quarantined": 0,
+         *         "received": 12,
+         *         "rejected": 1,
+         *         "stored": 9,
+         *         "time_clamped": 0
+         *       }
+         *     }
+         */
+        LedgerAnswer: components["schemas"]["LedgerReport"] & {
+            /**
+             * Format: date-time
+             * @description Every event received before it is in the tables; what came later may be pending.
+             */
+            as_of: string;
+            /**
+             * Format: date-time
+             * @description Start of the range.
+             */
+            from: string;
+            interval: components["schemas"]["LedgerInterval"];
+            /** Format: uuid */
+            project_id: string;
+            /**
+             * Format: date-time
+             * @description End of the range, not included.
+             */
+            to: string;
+        };
+        /**
+         * @description The width of a point.
+         * @enum {string}
+         */
+        LedgerInterval: "minute" | "hour" | "day";
+        /** @description What was received within one interval. */
+        LedgerPoint: components["schemas"]["Received"] & {
+            /**
+             * Format: date-time
+             * @description Its start.
+             */
+            at: string;
+        };
+        /** @description The ledger of a range. */
+        LedgerReport: {
+            /** @description The most frequent first. */
+            rejected_by_reason: components["schemas"]["RejectedCount"][];
+            /** @description Every interval of the range, in order. */
+            series: components["schemas"]["LedgerPoint"][];
+            /** @description The biggest first, at most 100. */
+            sources: components["schemas"]["LedgerSourceTotals"][];
+            totals: components["schemas"]["LedgerTotals"];
+        };
+        /** @description What a sender sent. */
+        LedgerSourceTotals: components["schemas"]["Received"] & {
+            /**
+             * Format: date-time
+             * @description The last minute in which it sent something, to the quarter hour after a week.
+             */
+            last_received_at: string;
+            /**
+             * Format: int64
+             * @description As in the totals.
+             */
+            missing_estimate: number;
+            /**
+             * @description Protocol and sender.
+             * @example native footfall-js/0.1.0
+             */
+            source: string;
+        };
+        /** @description A range's totals. */
+        LedgerTotals: components["schemas"]["Received"] & {
+            /**
+             * Format: int64
+             * @description Never received: clients say that they gave so many events up.
+             */
+            client_dropped: number;
+            /**
+             * Format: int64
+             * @description Of the stored: their time was corrected, because the client's clock was off.
+             */
+            clock_corrected: number;
+            /**
+             * Format: int64
+             * @description Of the stored: arrived more than 24 hours after they happened.
+             */
+            late: number;
+            /**
+             * Format: int64
+             * @description Never received, estimated: gaps in the numbers that clients give their events, over the last 7 days.
+             *     Includes events under way and those that a client gave up after it had numbered them.
+             */
+            missing_estimate: number;
+            /**
+             * Format: int64
+             * @description Of the stored: their time was moved into the range that is stored.
+             */
+            time_clamped: number;
+        };
         /** @description A page of a list. */
         Listed_ApiKey: {
             /** @description The rows, oldest first. */
@@ -1235,6 +1749,47 @@ export interface components {
                 name: string;
                 /** @description How the key begins. */
                 prefix: string;
+            }[];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Pass it as `cursor` to get the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
+        Listed_Erasure: {
+            /** @description The rows, oldest first. */
+            data: {
+                certificate: components["schemas"]["Certificate"] | null;
+                /** @description What was found before and after. */
+                counts: components["schemas"]["ErasureCounts"];
+                /** @description The same in words, with what it waits for. */
+                detail: string;
+                finished_at: components["schemas"]["Moment"] | null;
+                from?: components["schemas"]["Moment"] | null;
+                /**
+                 * Format: uuid
+                 * @description The erasure's id.
+                 */
+                id: string;
+                /** @description What is removed. */
+                kind: components["schemas"]["ErasureKind"];
+                /**
+                 * Format: int32
+                 * @description Number of distinct ids, of kind `person`.
+                 */
+                persons: number;
+                /**
+                 * Format: uuid
+                 * @description The project it is about.
+                 */
+                project_id: string;
+                /** @description When it was asked for. */
+                requested_at: components["schemas"]["Moment"];
+                /** @description Email of whoever asked for it; null for retention. */
+                requested_by: string | null;
+                /** @description How far it has come. */
+                state: components["schemas"]["ErasureState"];
+                to?: components["schemas"]["Moment"] | null;
             }[];
             /** @description Whether there is a next page. */
             has_more: boolean;
@@ -1294,6 +1849,7 @@ export interface components {
                  * @description The project's id.
                  */
                 id: string;
+                kept_from: components["schemas"]["Moment"] | null;
                 /** @description Its name. */
                 name: string;
                 /**
@@ -1306,6 +1862,11 @@ export interface components {
                  * @description The organization it belongs to.
                  */
                 organization_id: string;
+                /**
+                 * Format: int32
+                 * @description Months that are kept beside the current one, 1 to 120; null: everything is kept.
+                 */
+                retention_months: number | null;
                 /** @description What the caller may do in it. A secret key reads: `viewer`. */
                 role: components["schemas"]["Role"];
                 /** @description IANA name of the zone whose days its reports count in. */
@@ -1457,6 +2018,11 @@ export interface components {
             /** @description What the caller may do in it. */
             role: components["schemas"]["Role"];
         };
+        /** @description Everything that somebody did up to now, under all of these ids. */
+        PersonRequest: {
+            /** @description 1 to 100 distinct ids: user ids, or device ids of visitors who never signed in. */
+            distinct_ids: string[];
+        };
         /**
          * @description An error as it leaves the server: `application/problem+json` with a stable `code`.
          * @example {
@@ -1504,9 +2070,11 @@ export interface components {
          * @example {
          *       "created_at": "2026-11-23T10:15:00Z",
          *       "id": "019ab2c4-7d20-7a11-9d60-1de0a4c9b7f3",
+         *       "kept_from": null,
          *       "name": "Web shop",
          *       "number": 1,
          *       "organization_id": "019ab2c4-7d1f-7d02-8a4c-cc2d90b1e6aa",
+         *       "retention_months": null,
          *       "role": "owner",
          *       "timezone": "Europe/Berlin",
          *       "write_key": "ffp_live_Ab3dEf6hIj9lMn2pQr5tUv8xYz10ab9xQz"
@@ -1520,6 +2088,7 @@ export interface components {
              * @description The project's id.
              */
             id: string;
+            kept_from: components["schemas"]["Moment"] | null;
             /** @description Its name. */
             name: string;
             /**
@@ -1532,6 +2101,11 @@ export interface components {
              * @description The organization it belongs to.
              */
             organization_id: string;
+            /**
+             * Format: int32
+             * @description Months that are kept beside the current one, 1 to 120; null: everything is kept.
+             */
+            retention_months: number | null;
             /** @description What the caller may do in it. A secret key reads: `viewer`. */
             role: components["schemas"]["Role"];
             /** @description IANA name of the zone whose days its reports count in. */
@@ -1549,9 +2123,17 @@ export interface components {
         ProjectPatch: {
             /** @description 1 to 100 characters. */
             name?: string | null;
+            /**
+             * Format: int32
+             * @description Months to keep beside the current one; null keeps everything. A new limit takes effect after 24 hours: then
+             *     older events are erased, and refused from then on.
+             */
+            retention_months?: number | null;
             /** @description IANA name. All days are counted again in the new zone, which takes a while. */
             timezone?: string | null;
         };
+        /** @description Nothing else is needed. */
+        ProjectRequest: Record<string, never>;
         /** @description A question, tagged by `kind`. Unknown members are refused. */
         Question: (components["schemas"]["ActiveUsersQuery"] & {
             /** @enum {string} */
@@ -1580,6 +2162,51 @@ export interface components {
             /** @enum {string} */
             kind: "conversion";
         });
+        /** @description Whatever happened in a range of time. */
+        RangeRequest: {
+            /** @description Start: a local date, or an instant. */
+            from: string;
+            /** @description End, not included. */
+            to: string;
+        };
+        /** @description What became of the events received: `received` is the sum of the others. */
+        Received: {
+            /**
+             * Format: int64
+             * @description Dead letters that somebody threw away.
+             */
+            discarded: number;
+            /**
+             * Format: int64
+             * @description Known by their id or their request, so not stored again.
+             */
+            duplicate: number;
+            /**
+             * Format: int64
+             * @description Durable, on their way into the tables.
+             */
+            pending: number;
+            /**
+             * Format: int64
+             * @description Dead letters: the engine refused them.
+             */
+            quarantined: number;
+            /**
+             * Format: int64
+             * @description Events that reached the endpoint.
+             */
+            received: number;
+            /**
+             * Format: int64
+             * @description Refused, with a reason.
+             */
+            rejected: number;
+            /**
+             * Format: int64
+             * @description In the tables.
+             */
+            stored: number;
+        };
         /**
          * @description A refresh token, unless it is in the cookie.
          * @example {
@@ -1617,11 +2244,92 @@ export interface components {
             /** @description Zone of the first project, an IANA name; UTC if not given. */
             timezone?: string | null;
         };
+        /** @description A reason to reject events. */
+        RejectedCount: {
+            /**
+             * @description The rejection's code.
+             * @example missing_field
+             */
+            code: string;
+            /** Format: int64 */
+            count: number;
+        };
         /**
          * @description Stable name of a reason to refuse one event.
          * @enum {string}
          */
-        RejectionCode: "missing_field" | "wrong_type" | "name_too_long" | "name_empty" | "id_invalid" | "timestamp_invalid" | "too_many_properties" | "too_deep" | "event_too_large" | "distinct_id_too_long" | "malformed_json";
+        RejectionCode: "missing_field" | "wrong_type" | "name_too_long" | "name_empty" | "id_invalid" | "timestamp_invalid" | "too_many_properties" | "too_deep" | "event_too_large" | "distinct_id_too_long" | "malformed_json" | "erased" | "too_old";
+        /** @description A rejected event. */
+        RejectionView: {
+            /** @description Why it was rejected. */
+            code: string;
+            /** @description The reason in words. */
+            detail: string;
+            /** @description JSON pointer from the event to the field to blame; empty for the event as a whole. */
+            field: string;
+            /**
+             * Format: uuid
+             * @description Id of this sample.
+             */
+            id: string;
+            /** Format: date-time */
+            received_at: string;
+            /** @description The event as it came, its first 2 KB. */
+            sample: string;
+            /** @description Protocol and sender. */
+            source: string;
+        };
+        /**
+         * @description Rejected events.
+         * @example {
+         *       "items": [
+         *         {
+         *           "code": "missing_field",
+         *           "detail": "every event needs a name in `event`",
+         *           "field": "/event",
+         *           "id": "5b0f7c1e-7f0e-4a53-8f53-6a3f0f5e7f10",
+         *           "received_at": "2026-11-23T10:14:55.250Z",
+         *           "sample": "{\"user_id\":\"u_42\"}",
+         *           "source": "native curl/8.5.0"
+         *         }
+         *       ]
+         *     }
+         */
+        Rejections: {
+            /** @description The newest first. */
+            items: components["schemas"]["RejectionView"][];
+        };
+        /** @description What belongs to the subject, by where it was found. */
+        RemovedCounts: {
+            /**
+             * Format: int64
+             * @description Days on which somebody was active.
+             */
+            actor_days: number;
+            /**
+             * Format: int64
+             * @description Events that the analytics engine had refused, kept aside.
+             */
+            dead_letters: number;
+            /**
+             * Format: int64
+             * @description Raw events.
+             */
+            events: number;
+            /**
+             * Format: int64
+             * @description Texts of rejected events, kept to show why. All of the project's go.
+             */
+            rejected_samples: number;
+        };
+        /** @description How many letters are on their way again. */
+        ReplayedLetters: {
+            /**
+             * Format: int64
+             * @description Letters that this call put back into the stream.
+             */
+            replayed: number;
+        };
         /**
          * @description What a member may do. Each role may do everything that the weaker ones may.
          * @enum {string}
@@ -1851,6 +2559,11 @@ export interface components {
              */
             code: string;
             /**
+             * Format: int64
+             * @description Of how many events it speaks, where it counts them.
+             */
+            count?: number | null;
+            /**
              * @description The same in words.
              * @example the range ends in the future: the last points will still grow
              */
@@ -1861,6 +2574,11 @@ export interface components {
          * @enum {string}
          */
         WeekStart: "monday" | "sunday" | "saturday";
+        /** @description A letter with its event. */
+        WholeDeadLetter: components["schemas"]["DeadLetter"] & {
+            /** @description The whole event. */
+            event_json: components["schemas"]["StoredEvent"];
+        };
         /**
          * @description Where an event happened. Page, locale, screen and time zone become the properties `$url`, `$referrer`,
          *     `$title`, `$locale`, `$screen_width`, `$screen_height` and `$timezone` unless the event has those itself.
@@ -3420,6 +4138,83 @@ export interface operations {
             };
         };
     };
+    audit_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Audit"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     conversion: {
         parameters: {
             query: {
@@ -3523,6 +4318,490 @@ export interface operations {
             };
             /** @description The question took longer than it may: `query_timeout`. */
             504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_dead_letters: {
+        parameters: {
+            query?: {
+                /** @description Letters a page, 1 to 1,000. Default: 100. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of letters */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetters"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_dead_letters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description On their way again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayedLetters"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The letter's id */
+                letter: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The letter */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeDeadLetter"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discard_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The letter's id */
+                letter: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Discarded */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The letter's id */
+                letter: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description On its way again */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_erasures: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Rows of a page, 1 to 1000; 100 if not given.
+                 * @example 100
+                 */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Erasures */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_Erasure"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    request_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErasureRequest"];
+            };
+        };
+        responses: {
+            /** @description Asked for; `Location` names the erasure */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `erasure_limit`: too many are under way, or too much is remembered as erased */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The erasure */
+                erasure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The erasure */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4113,6 +5392,102 @@ export interface operations {
             };
         };
     };
+    ledger: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Start of the range, by receipt: a local date or an instant. Default: 24 hours before `to`. Rounded down
+                 *     to a minute (with `interval=minute`) or a quarter hour.
+                 */
+                from?: string;
+                /** @description End of the range, not included, rounded up likewise. Default: now. */
+                to?: string;
+                /** @description Width of a point; at most 1,500 points. */
+                interval?: "minute" | "hour" | "day";
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ledger */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LedgerAnswer"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     live: {
         parameters: {
             query?: never;
@@ -4284,6 +5659,100 @@ export interface operations {
                 };
             };
             /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rejections: {
+        parameters: {
+            query?: {
+                /** @description Items at most, 1 to 100. Default: 100. */
+                limit?: number;
+                /**
+                 * @description Only those with this code.
+                 * @example missing_field
+                 */
+                code?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Rejected events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rejections"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
             422: {
                 headers: {
                     [name: string]: unknown;
