@@ -57,7 +57,8 @@ async function send(count, who) {
   await Promise.all(Array.from({ length: SENDERS }, sender));
 }
 
-const ids = ["erase-me", "erase-me-too"];
+const run = started.toString(36);
+const ids = [`erase-me-${run}`, `erase-me-too-${run}`];
 await send(Number(others), (n) => `person-${n % 50_000}`);
 await send(Number(own), (n) => ids[n % ids.length]);
 console.log(`${Number(others) + Number(own)} events sent in ${((Date.now() - started) / 1000).toFixed(1)} s`);
