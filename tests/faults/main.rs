@@ -20,6 +20,7 @@ mod removing;
 mod renaming;
 mod repairing;
 mod rolling;
+mod world;
 
 use std::time::{Duration, Instant};
 
