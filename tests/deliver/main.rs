@@ -3,8 +3,10 @@
 
 mod audit;
 mod crashes;
+mod crowding;
 mod harness;
 mod ledger;
 mod letters;
+mod memory;
 mod rolls;
 mod running;

@@ -17,7 +17,7 @@ fn second_try(name: BatchName) -> BatchName {
 async fn migrations_run_once_and_a_changed_one_is_named() {
     let options = options();
     let store = Store::connect(options.clone()).await.expect("a store");
-    assert_eq!(store.migrate().await.expect("first").len(), 9);
+    assert_eq!(store.migrate().await.expect("first").len(), 13);
     assert_eq!(store.migrate().await, Ok(vec![]));
     let again = Store::connect(options).await.expect("a store");
     assert_eq!(again.migrate().await, Ok(vec![]));
