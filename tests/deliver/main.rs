@@ -4,8 +4,10 @@
 mod audit;
 mod crashes;
 mod damage;
+mod crowding;
 mod harness;
 mod ledger;
 mod letters;
+mod memory;
 mod rolls;
 mod running;
