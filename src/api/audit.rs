@@ -1,6 +1,7 @@
 //! Whether everything adds up, for whoever owns the numbers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -125,6 +126,8 @@ pub async fn audit_project(
             threads: 2,
             seconds: QUESTION_SECONDS as u32,
         },
+        looks: 3,
+        pause: Duration::from_millis(500),
         ..AuditOptions::asked(Some(number), now.unsigned_abs())
     };
     let report = auditor.audit(&options).await.map_err(|error| match error {

@@ -2,9 +2,9 @@
 //!
 //! Nothing stands still for it. The counters of a shard are read at one moment together with its last committed
 //! batch, and tables are compared up to that batch: rows of committed batches never change. What can still
-//! differ for a moment (a removal between its DELETE and its counter, a compaction that was faster than the
-//! look) is looked at again; only what is wrong every time is reported as broken. Days that wait to be rebuilt
-//! are not judged.
+//! differ for a moment (a compaction that was faster than the look) is looked at again; only what is wrong every
+//! time is reported as broken. Shards out of which rows are being removed and days that wait to be rebuilt are
+//! not judged.
 //!
 //! **Cost.** Two columns of all raw rows for the shards, six columns of the project's raw rows for the counts,
 //! and for sketches and active days the raw rows of as many days as [`AuditOptions::rows`] allows, others each
@@ -127,7 +127,11 @@ impl Auditor {
     }
 
     async fn look(&self, options: &AuditOptions) -> Result<AuditReport, AuditError> {
-        let rebuilds = self.stream.rebuilds(MOST_REBUILDS).await?;
+        // In this order: a removal queues its rebuilds before it is over.
+        let moving = Moving {
+            removing: self.stream.removing().await?,
+            rebuilds: self.stream.rebuilds(MOST_REBUILDS).await?,
+        };
         let books = self.stream.books().await?;
         let cuts: Vec<u64> = books.iter().map(|shard| shard.cut).collect();
         let rows = self.store.shard_rows(&cuts, options.cost).await?;
@@ -135,11 +139,11 @@ impl Auditor {
         let days = self.store.day_books(options.project, &cuts, options.cost).await?;
         let mut checks = of_stream(&books);
         checks.extend([
-            of_shards(Invariant::RawRows, &books, |book| raw_rows(book, &rows)),
+            of_shards(Invariant::RawRows, &books, |book| raw_rows(book, &rows, &moving)),
             of_shards(Invariant::BatchNumbers, &after, |book| batch_numbers(book, &rows)),
-            counts(&days, &rebuilds),
+            counts(&days, &moving),
         ]);
-        checks.extend(self.people(options, &days, &rebuilds, &cuts).await?);
+        checks.extend(self.people(options, &days, &moving, &cuts).await?);
         Ok(AuditReport { checks, days })
     }
 
@@ -148,7 +152,7 @@ impl Auditor {
         &self,
         options: &AuditOptions,
         days: &[DayBook],
-        rebuilds: &[Rebuild],
+        moving: &Moving,
         cuts: &[u64],
     ) -> Result<[Check; 2], AuditError> {
         let mut sketches = Check::new(Invariant::Sketches);
@@ -165,9 +169,9 @@ impl Auditor {
             sketches.compared += found.compared;
             for (day, event) in found.wrong {
                 let place = Place::Sketch(project, day, event);
-                match waits(rebuilds, project, RollupKind::Sketches, day) {
-                    true => sketches.unjudged.push((place, "waits to be rebuilt".into())),
-                    false => sketches
+                match moving.waits(project, RollupKind::Sketches, day) {
+                    Some(why) => sketches.unjudged.push((place, why.into())),
+                    None => sketches
                         .broken
                         .push((place, "differs from the sketch of its raw events".into())),
                 }
@@ -186,7 +190,11 @@ impl Auditor {
                     "{} active days of people are missing, {} are in no raw event",
                     found.missing, found.foreign
                 );
-                active.broken.push((Place::Project(project), why));
+                let list = match moving.removes(project) {
+                    true => &mut active.unjudged,
+                    false => &mut active.broken,
+                };
+                list.push((Place::Project(project), why));
             }
         }
         Ok([sketches, active])
@@ -270,10 +278,20 @@ fn dead_letters(book: &Books) -> Result<Option<String>, String> {
     Ok(missing.then(|| format!("{} letters, {} in the index", book.letters, book.letters_indexed)))
 }
 
-fn raw_rows(book: &Books, rows: &BTreeMap<u16, ShardRows>) -> Result<Option<String>, String> {
+fn raw_rows(
+    book: &Books,
+    rows: &BTreeMap<u16, ShardRows>,
+    moving: &Moving,
+) -> Result<Option<String>, String> {
     let found = rows.get(&book.shard).copied().unwrap_or_default().rows;
+    if book.removing {
+        return Ok(Some("rows are being removed".into()));
+    }
     if book.rows_out.checked_sub(book.rows_removed) == Some(found) {
         return Ok(None);
+    }
+    if moving.removing.iter().any(|(shard, _)| *shard == book.shard) {
+        return Ok(Some(REMOVED.into()));
     }
     Err(format!(
         "{found} raw events, {} stored and {} removed by the counters",
@@ -292,7 +310,7 @@ fn batch_numbers(book: &Books, rows: &BTreeMap<u16, ShardRows>) -> Result<Option
     ))
 }
 
-fn counts(days: &[DayBook], rebuilds: &[Rebuild]) -> Check {
+fn counts(days: &[DayBook], moving: &Moving) -> Check {
     let mut check = Check::new(Invariant::Counts);
     for book in days {
         let place = Place::Day(book.project, book.day);
@@ -300,8 +318,8 @@ fn counts(days: &[DayBook], rebuilds: &[Rebuild]) -> Check {
             check.compared += 1;
         } else if book.ahead {
             check.unjudged.push((place, "was compacted meanwhile".into()));
-        } else if waits(rebuilds, book.project, RollupKind::Counts, book.day) {
-            check.unjudged.push((place, "waits to be rebuilt".into()));
+        } else if let Some(why) = moving.waits(book.project, RollupKind::Counts, book.day) {
+            check.unjudged.push((place, why.into()));
         } else if book.counted == book.events {
             let why = format!(
                 "{} events, counted under other names or quarter hours",
@@ -309,21 +327,37 @@ fn counts(days: &[DayBook], rebuilds: &[Rebuild]) -> Check {
             );
             check.broken.push((place, why));
         } else {
-            check.broken.push((
-                place,
-                format!("{} raw events, {} counted", book.events, book.counted),
-            ));
+            let why = format!("{} raw events, {} counted", book.events, book.counted);
+            check.broken.push((place, why));
         }
     }
     check
 }
 
-/// Whether a rebuild of the day is queued or runs.
-fn waits(rebuilds: &[Rebuild], project: ProjectNumber, kind: RollupKind, day: Day) -> bool {
-    rebuilds.len() >= MOST_REBUILDS
-        || rebuilds.iter().any(|rebuild| {
+/// What cannot be judged for now.
+struct Moving {
+    removing: BTreeSet<(u16, ProjectNumber)>,
+    rebuilds: Vec<Rebuild>,
+}
+
+const REMOVED: &str = "events are being removed";
+
+impl Moving {
+    /// Whether events of the project are being removed.
+    fn removes(&self, project: ProjectNumber) -> bool {
+        self.removing.iter().any(|(_, of)| *of == project)
+    }
+
+    /// Why a day's rollup may differ from its raw events, if it may.
+    fn waits(&self, project: ProjectNumber, kind: RollupKind, day: Day) -> Option<&'static str> {
+        if self.removes(project) {
+            return Some(REMOVED);
+        }
+        let queued = self.rebuilds.iter().any(|rebuild| {
             let of_day = rebuild.kind == kind && rebuild.day == day;
             let of_all = rebuild.kind == RollupKind::AllSketches && kind == RollupKind::Sketches;
             rebuild.project == project && (of_day || of_all)
-        })
+        });
+        (queued || self.rebuilds.len() >= MOST_REBUILDS).then_some("waits to be rebuilt")
+    }
 }

@@ -10,6 +10,7 @@
 //! The number of rows is written down first, fenced by the owner's epoch, so whoever goes on after a crash adds the
 //! same number to `rows_removed`.
 
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 use super::rebuild::Rebuild;
 use super::shard::{Lease, answered};
 use super::{EventStream, StreamError, scripts};
-use crate::event::Subject;
+use crate::event::{ProjectNumber, Subject};
 
 /// Dead letters that are read at once.
 const LETTERS_A_PAGE: usize = 200;
@@ -90,6 +91,21 @@ impl EventStream {
             waiting.push(Removal { id, subject });
         }
         Ok(waiting)
+    }
+
+    /// Shards and projects out of which rows are being removed: from the moment a removal is handed over until the
+    /// days that it leaves behind are queued. What is compared meanwhile may differ.
+    pub async fn removing(&self) -> Result<BTreeSet<(u16, ProjectNumber)>, StreamError> {
+        let mut found = BTreeSet::new();
+        for shard in 0..self.shards() {
+            let fields: HashMap<String, String> = redis::cmd("HGETALL")
+                .arg(self.keys().removal(shard))
+                .query_async(&mut self.back())
+                .await?;
+            let subjects = fields.values().filter_map(|text| serde_json::from_str(text).ok());
+            found.extend(subjects.map(|subject: Subject| (shard, subject.project)));
+        }
+        Ok(found)
     }
 
     /// Writes down how many rows the removal takes, before the first is deleted. The number that counts is the

@@ -3,6 +3,7 @@
 
 mod audit;
 mod crashes;
+mod damage;
 mod harness;
 mod ledger;
 mod letters;

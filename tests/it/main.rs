@@ -1,6 +1,7 @@
 //! The whole product over HTTP on the real engines. Nothing runs by itself here: a test sends events, delivers
 //! them, rolls them up and asks, each by a call, so no test waits and none depends on timing.
 
+mod audit;
 mod bad_events;
 mod bad_questions;
 mod consistency;
@@ -9,6 +10,7 @@ mod erasures;
 mod harness;
 mod keys;
 mod ledger;
+mod ledger_model;
 mod letters;
 mod live;
 mod load;
