@@ -9,11 +9,14 @@ use uuid::Uuid;
 use super::error::{ApiPath, ApiQuery, Named, SignedIn, Validated, invalid_query};
 use super::questions::{Asked, Loaded, Questions, refused_query};
 use super::{Accounts, Answered, Caller};
-use crate::metrics::ledger::{LedgerFacts, LedgerInterval, LedgerReport, LedgerSpec, SourceFact};
+use crate::metrics::ledger::{
+    LedgerFacts, LedgerInterval, LedgerReport, LedgerSpec, PendingFact, SourceFact,
+};
 use crate::metrics::time::Moment;
 use crate::problem::Problem;
 use crate::store::ledger::LedgerRange;
 use crate::stream::StreamError;
+use crate::stream::ledger::Waited;
 use crate::stream::rejections::{MAX_REJECTIONS, RejectedEvent};
 
 /// The query string of a ledger.
@@ -126,8 +129,12 @@ async fn facts(asked: &Asked, questions: &Questions, spec: &LedgerSpec) -> Resul
         asked.store.ledger_sources(&range),
         asked.store.missing_by_source(&range),
     )?;
-    let waits =
-        |w: crate::stream::ledger::Waited| (w.source.to_string(), w.minute.saturating_mul(60), w.rows);
+    let waits = |waited: Waited| PendingFact {
+        source: waited.source.to_string(),
+        at_s: waited.minute.saturating_mul(60),
+        events: waited.rows,
+        replayed: waited.replayed,
+    };
     Ok(LedgerFacts {
         points: points.into_iter().map(|p| (p.at, p.outcome, p.events)).collect(),
         sources: sources

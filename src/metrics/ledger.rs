@@ -156,10 +156,29 @@ pub struct LedgerFacts {
     pub points: Vec<(u32, String, i64)>,
     /// Committed events by source, outcome and reason, with the last second.
     pub sources: Vec<SourceFact>,
-    /// Events that wait: source, second of receipt, events.
-    pub pending: Vec<(String, u32, u64)>,
+    /// Events that wait.
+    pub pending: Vec<PendingFact>,
     /// Estimate of events that never arrived, by source.
     pub missing: Vec<(String, u64)>,
+}
+
+/// Events of a source that wait.
+#[derive(Clone, Debug, Default)]
+pub struct PendingFact {
+    pub source: String,
+    /// Start of the minute of receipt, in seconds.
+    pub at_s: u32,
+    pub events: u64,
+    /// Whether they are dead letters that are tried again: then they stand among the committed as quarantined,
+    /// and are taken out there.
+    pub replayed: bool,
+}
+
+impl PendingFact {
+    /// What it takes away from the committed events.
+    fn quarantined(&self) -> i64 {
+        if self.replayed { self.events as i64 } else { 0 }
+    }
 }
 
 /// Committed events of a source.
@@ -286,7 +305,7 @@ impl LedgerReport {
     /// Puts the facts of the spec's range together.
     pub fn of(spec: &LedgerSpec, facts: &LedgerFacts) -> LedgerReport {
         let inside = |second: u32| spec.range.contains(i64::from(second) * 1000);
-        let pending = || facts.pending.iter().filter(|(_, second, _)| inside(*second));
+        let pending = || facts.pending.iter().filter(|waiting| inside(waiting.at_s));
         let (mut all, mut reasons) = (BTreeMap::<Outcome, i64>::new(), BTreeMap::<&str, i64>::new());
         let mut sources: BTreeMap<&str, OfSource> = BTreeMap::new();
         for fact in &facts.sources {
@@ -301,17 +320,19 @@ impl LedgerReport {
             *of.counts.entry(outcome).or_default() += fact.events;
             of.last_s = of.last_s.max(fact.last_s);
         }
-        for (source, second, rows) in pending() {
-            let of = sources.entry(source).or_default();
-            of.pending += rows;
-            of.last_s = of.last_s.max(*second);
+        for waiting in pending() {
+            let of = sources.entry(&waiting.source).or_default();
+            of.pending += waiting.events;
+            of.last_s = of.last_s.max(waiting.at_s);
+            *of.counts.entry(Outcome::Quarantined).or_default() -= waiting.quarantined();
+            *all.entry(Outcome::Quarantined).or_default() -= waiting.quarantined();
         }
         for (source, missing) in &facts.missing {
             sources.entry(source).or_default().missing += missing;
         }
         let of = |outcome| all.get(&outcome).map_or(0, |count| (*count).max(0) as u64);
         let totals = LedgerTotals {
-            events: Received::of(&all, pending().map(|(_, _, rows)| rows).sum()),
+            events: Received::of(&all, pending().map(|waiting| waiting.events).sum()),
             late: of(Outcome::Late),
             clock_corrected: of(Outcome::ClockCorrected),
             time_clamped: of(Outcome::TimeClamped),
@@ -363,11 +384,12 @@ fn series(spec: &LedgerSpec, facts: &LedgerFacts) -> Vec<LedgerPoint> {
             *points[place].0.entry(outcome).or_default() += events;
         }
     }
-    for (_, second, rows) in &facts.pending {
-        if spec.range.contains(i64::from(*second) * 1000)
-            && let Some(place) = place(*second)
+    for waiting in &facts.pending {
+        if spec.range.contains(i64::from(waiting.at_s) * 1000)
+            && let Some(place) = place(waiting.at_s)
         {
-            points[place].1 += rows;
+            points[place].1 += waiting.events;
+            *points[place].0.entry(Outcome::Quarantined).or_default() -= waiting.quarantined();
         }
     }
     let point = |(bucket, (counts, pending)): (&Bucket, (BTreeMap<Outcome, i64>, u64))| LedgerPoint {

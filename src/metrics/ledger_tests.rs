@@ -57,27 +57,40 @@ fn received_is_the_sum_in_totals_sources_and_points() {
         events,
         last_s: now_s - 900,
     };
+    let waits = |at_s, events, replayed| PendingFact {
+        source: "js".into(),
+        at_s,
+        events,
+        replayed,
+    };
     let point = |at, outcome: Outcome, events| (at, outcome.as_str().to_owned(), events);
     let facts = LedgerFacts {
         points: vec![
             point(now_s - 900, Outcome::Stored, 7),
             point(now_s - 900, Outcome::Late, 2),
+            point(now_s - 900, Outcome::Quarantined, 3),
             point(now_s - 4_500, Outcome::Rejected, 3),
         ],
         sources: vec![
             fact("js", Outcome::Stored, "", 7),
             fact("js", Outcome::Late, "", 2),
+            fact("js", Outcome::Quarantined, "", 3),
             fact("curl", Outcome::Rejected, "missing_field", 2),
             fact("curl", Outcome::Rejected, "too_deep", 1),
             fact("curl", Outcome::ClientDropped, "", 4),
         ],
-        pending: vec![("js".into(), now_s, 5), ("js".into(), now_s - 90_000, 9)],
+        pending: vec![
+            waits(now_s, 5, false),
+            waits(now_s - 900, 1, true),
+            waits(now_s - 90_000, 9, false),
+        ],
         missing: vec![("js".into(), 6)],
     };
     let report = LedgerReport::of(&spec, &facts);
     let totals = report.totals;
-    assert_eq!((totals.events.received, totals.events.stored), (15, 7));
-    assert_eq!((totals.events.rejected, totals.events.pending), (3, 5));
+    assert_eq!((totals.events.received, totals.events.stored), (18, 7));
+    assert_eq!((totals.events.rejected, totals.events.pending), (3, 6));
+    assert_eq!(totals.events.quarantined, 2, "one is tried again");
     assert_eq!(
         (totals.late, totals.client_dropped, totals.missing_estimate),
         (2, 4, 6)
@@ -94,7 +107,7 @@ fn received_is_the_sum_in_totals_sources_and_points() {
             )
         })
         .collect();
-    assert_eq!(of_sources, [("js", 12, 6, NOW), ("curl", 3, 0, NOW - 900_000)]);
+    assert_eq!(of_sources, [("js", 15, 6, NOW), ("curl", 3, 0, NOW - 900_000)]);
     let reasons: Vec<_> = report
         .rejected_by_reason
         .iter()
@@ -102,6 +115,6 @@ fn received_is_the_sum_in_totals_sources_and_points() {
         .collect();
     assert_eq!(reasons, [("missing_field", 2), ("too_deep", 1)]);
     let received: u64 = report.series.iter().map(|point| point.events.received).sum();
-    assert_eq!(received, 15);
-    assert_eq!(report.series.last().unwrap().events.pending, 5);
+    assert_eq!(received, 18);
+    assert_eq!(report.series.last().unwrap().events.pending, 6);
 }

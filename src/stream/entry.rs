@@ -63,6 +63,7 @@ impl Entry {
             minute: minute_of(self.received_at),
             source: Arc::clone(source),
             rows: kept.len() as u64,
+            replayed: self.replayed,
         }))
     }
 

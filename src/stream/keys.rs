@@ -46,7 +46,7 @@ impl Keys {
         self.of_shard("st", shard)
     }
 
-    /// Hash: rows that wait, by `project:minute:source`.
+    /// Hash: rows that wait, by `project:minute:source`; with a `z` before it of dead letters tried again.
     pub(super) fn pend(&self, shard: u16) -> String {
         self.of_shard("pend", shard)
     }

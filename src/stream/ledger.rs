@@ -105,18 +105,30 @@ pub struct Waited {
     pub minute: u32,
     pub source: Arc<str>,
     pub rows: u64,
+    /// Whether they are dead letters that are tried again: the tables still count them as quarantined.
+    pub replayed: bool,
 }
 
 impl Waited {
     /// The name of its field in `pend`.
     pub(super) fn field(&self) -> String {
-        pend_field(self.project, self.minute, &self.source)
+        let field = pend_field(self.project, self.minute, &self.source);
+        if self.replayed {
+            replay_field(&field)
+        } else {
+            field
+        }
     }
 }
 
 /// The field of `pend` that counts the rows of this project, minute and source.
 pub(super) fn pend_field(project: ProjectNumber, minute: u32, source: &str) -> String {
     format!("{project}:{minute}:{source}")
+}
+
+/// The same for dead letters that are tried again.
+pub(super) fn replay_field(field: &str) -> String {
+    format!("z{field}")
 }
 
 /// A project's rows that wait, and up to where nothing waits.
@@ -167,6 +179,7 @@ impl EventStream {
                 });
             };
             Ok(Waited {
+                replayed: field.starts_with('z'),
                 project,
                 minute,
                 source: Arc::from(source),

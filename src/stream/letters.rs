@@ -14,7 +14,7 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use redis::streams::{StreamId, StreamRangeReply};
 
-use super::ledger::{Notes, pend_field};
+use super::ledger::{Notes, pend_field, replay_field};
 use super::{EventStream, StreamError, codec, scripts};
 use crate::event::ledger::{LedgerRow, Outcome, minute_of};
 use crate::event::{Event, ProjectNumber};
@@ -166,13 +166,14 @@ impl EventStream {
             .key(self.keys().dead(shard))
             .key(self.keys().pend(shard))
             .key(idem);
+        let field = pend_field(project, minute_of(letter.received_at), &letter.source);
         call.arg(id.in_stream())
             .arg(id.member(project))
             .arg(self.inner.options.request_key_ttl_s.max(1))
             .arg(packed.unpacked)
             .arg(letter.received_at)
             .arg(&*letter.source)
-            .arg(pend_field(project, minute_of(letter.received_at), &letter.source))
+            .arg(replay_field(&field))
             .arg(admission.version);
         let word: String = call.invoke_async(&mut self.back()).await?;
         Ok(match word.as_str() {

@@ -124,20 +124,22 @@ impl Shares {
 
     /// What waited for this batch, dead rows included.
     pub fn waited(&self) -> Vec<Waited> {
-        let mut waited: BTreeMap<(ProjectNumber, u32, &Arc<str>), u64> = BTreeMap::new();
+        let mut waited: BTreeMap<(ProjectNumber, u32, &Arc<str>, bool), u64> = BTreeMap::new();
         for share in self
             .shares
             .iter()
             .filter(|share| share.waits && !share.rows.is_empty())
         {
-            let key = (share.project, minute_of(share.received_at), &share.source);
+            let minute = minute_of(share.received_at);
+            let key = (share.project, minute, &share.source, share.replayed);
             *waited.entry(key).or_default() += share.rows.len() as u64;
         }
-        let one = |((project, minute, source), rows): (_, _)| Waited {
+        let one = |((project, minute, source, replayed), rows): ((_, _, &Arc<str>, _), _)| Waited {
             project,
             minute,
             source: Arc::clone(source),
             rows,
+            replayed,
         };
         waited.into_iter().map(one).collect()
     }

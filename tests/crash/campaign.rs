@@ -125,11 +125,21 @@ impl Campaign {
             Disturbance::FrozenWorker => {
                 let worker = [Part::WorkerOne, Part::WorkerTwo][self.rng.usize(..2)];
                 self.freeze(worker, LEASE_S * 1_000 + 300).await;
+                if self.rng.bool() {
+                    // It wakes up to engines that have forgotten its connections.
+                    for engine in [Part::ClickHouse, Part::Redis] {
+                        self.kill(engine).await;
+                        self.restart(engine).await;
+                    }
+                }
+                self.cluster.signal(worker, Signal::CONT);
             }
             Disturbance::FrozenPart => {
                 let part = [Part::ClickHouse, Part::Redis, Part::Capture][self.rng.usize(..3)];
-                let longest = self.rng.u64(200..3_000);
-                self.freeze(part, longest).await;
+                // Up to longer than capture waits for Redis.
+                let ms = self.rng.u64(200..7_000);
+                self.freeze(part, ms).await;
+                self.cluster.signal(part, Signal::CONT);
             }
             Disturbance::FullRedis => {
                 self.cluster.configure_redis("maxmemory", "1").await;
@@ -156,7 +166,6 @@ impl Campaign {
         self.within_a_batch().await;
         self.cluster.signal(part, Signal::STOP);
         tokio::time::sleep(Duration::from_millis(ms)).await;
-        self.cluster.signal(part, Signal::CONT);
     }
 
     /// Waits for quiet and compares everything.

@@ -11,10 +11,12 @@ use super::producers::{Manners, Producers};
 use super::tenants::{Project, register};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The event-id window that installations have, in seconds.
+const HOUR: &str = "3600";
 
-/// The same kills under producers of these manners.
-async fn killed(manners: Manners) -> Found {
-    let mut cluster = Cluster::start().await;
+/// The same kills under producers of these manners, in an installation with an event-id window of so many seconds.
+async fn killed(manners: Manners, window: &str) -> Found {
+    let mut cluster = Cluster::start_with(&[("FOOTFALL_DEDUP_WINDOW_S", window)]).await;
     let projects = register(&cluster).await;
     let producers = Producers::start(&cluster.capture, &projects, 41, manners);
     for victim in [Part::Capture, Part::Redis, Part::Capture, Part::Redis] {
@@ -31,18 +33,26 @@ async fn killed(manners: Manners) -> Found {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_request_keys_a_lost_answer_doubles_events() {
+async fn without_request_keys_or_without_the_window_a_lost_answer_doubles_events() {
     let _alone = alone().await;
-    let with = killed(Manners::default()).await;
-    let without = killed(Manners {
-        keys: false,
+    let hasty = Manners {
+        hurried: 160,
         ..Manners::default()
-    })
-    .await;
-    eprintln!("control, request keys and event ids left out:\n{without}with them:\n{with}");
+    };
+    let with = killed(hasty, HOUR).await;
+    let without_keys = Manners { keys: false, ..hasty };
+    let without = killed(without_keys, HOUR).await;
+    let without_window = killed(hasty, "0").await;
+    eprintln!(
+        "with every rule:\n{with}control, request keys and event ids left out:\n{without}control, event-id window left \
+         out:\n{without_window}"
+    );
     assert!(with.holds());
-    assert!(without.raw.doubled > 0, "this control proves nothing");
-    assert_eq!(without.raw.lost, 0);
+    for without in [without, without_window] {
+        assert!(without.raw.doubled > 0, "this control proves nothing");
+        assert!(without.rollups.doubled > 0, "the rollups count what is stored");
+        assert_eq!(without.raw.lost, 0);
+    }
 }
 
 /// What is found once this statement has done its damage.

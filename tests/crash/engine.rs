@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::installation::{START, library};
+use super::installation::{START, library, program};
 use super::process::Process;
 use super::until;
 
@@ -45,9 +45,9 @@ impl Engine {
         let mut engine = Engine::new("redis", directory.clone());
         let socket = directory.join("redis.sock").display().to_string();
         engine.arguments.extend(["--socket".into(), socket]);
-        engine
-            .arguments
-            .extend(["--server".into(), "redis-server".into()]);
+        let memory = (256_u64 << 20).to_string();
+        let server = ["--server", "redis-server", "--max-memory", &memory];
+        engine.arguments.extend(server.map(String::from));
         engine
     }
 
@@ -123,7 +123,7 @@ impl Engine {
             let file = OpenOptions::new().create(true).append(true).open(&log);
             file.expect("a log file")
         };
-        Command::new(env!("CARGO_BIN_EXE_footfall"))
+        Command::new(program())
             .args(&self.arguments)
             // It ends when this pipe closes, so it never outlives the test.
             .stdin(Stdio::piped())
@@ -201,6 +201,13 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.directory.with_extension("log");
+            let log = std::fs::read_to_string(log).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(10)..].join("\n");
+            eprintln!("--- the end of the log of {}:\n{last}", self.name);
+        }
         self.kill();
     }
 }

@@ -56,6 +56,12 @@ pub fn library() -> PathBuf {
     )
 }
 
+/// The program that is killed: `FOOTFALL_CRASH_BINARY`, else the one that was built for these tests.
+pub fn program() -> PathBuf {
+    let other = std::env::var_os("FOOTFALL_CRASH_BINARY");
+    other.map_or_else(|| env!("CARGO_BIN_EXE_footfall").into(), PathBuf::from)
+}
+
 impl Installation {
     pub fn new() -> Installation {
         let folder = tempfile::Builder::new().prefix("footfall-crash-").tempdir();
@@ -97,12 +103,14 @@ impl Installation {
     ) -> Running {
         let log = self.folder.path().join(name).with_extension("log");
         let errors = OpenOptions::new().create(true).append(true).open(&log);
-        let mut child = Command::new(env!("CARGO_BIN_EXE_footfall"))
+        let mut child = Command::new(program())
             .args(arguments)
             .args(["--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data)
             .arg("--chdb-library")
             .arg(library())
+            // A killed worker's shards are taken over sooner than by default.
+            .env("FOOTFALL_LEASE_S", "2")
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -46,6 +46,11 @@ pub struct Found {
     /// Active days of people, and how many are missing or should not be there.
     pub actor_days: u64,
     pub actor_days_wrong: Harm,
+    /// Events that the ledger says are stored, and how far that is off.
+    pub ledger: u64,
+    pub ledger_wrong: Harm,
+    /// Days that were compacted or rebuilt: their rollups are generations, not deltas.
+    pub generations: u64,
     /// What the stream's counters and the tables disagree about, in words.
     pub disagreements: Vec<String>,
 }
@@ -53,10 +58,16 @@ pub struct Found {
 impl Found {
     /// Whether nothing is wrong.
     pub fn holds(&self) -> bool {
-        let harmless = [self.raw, self.rollups, self.sketches_wrong, self.actor_days_wrong]
-            .iter()
-            .all(|harm| *harm == Harm::default());
-        harmless && self.foreign == 0 && self.disagreements.is_empty()
+        let harmless = [
+            self.raw,
+            self.rollups,
+            self.sketches_wrong,
+            self.actor_days_wrong,
+            self.ledger_wrong,
+        ];
+        harmless.iter().all(|harm| *harm == Harm::default())
+            && self.foreign == 0
+            && self.disagreements.is_empty()
     }
 }
 
@@ -78,6 +89,8 @@ impl fmt::Display for Found {
         line("rollups", self.counts, "quarter hours", self.rollups)?;
         line("sketches", self.sketches, "sketches", self.sketches_wrong)?;
         line("active days", self.actor_days, "days", self.actor_days_wrong)?;
+        line("ledger", self.ledger, "events stored", self.ledger_wrong)?;
+        writeln!(f, "  compacted         {} times a day's rollup", self.generations)?;
         writeln!(
             f,
             "  foreign or altered {} rows; bookkeeping {:?}",
@@ -113,10 +126,13 @@ pub async fn look(cluster: &Cluster, projects: &[Project], truth: &Truth) -> Fou
         rollups(&store, project, &expected, &mut found).await;
         sketches(&store, project, &expected, &mut found).await;
         actor_days(&client, project, &expected, &mut found).await;
+        ledger(&client, project, expected.len() as u64, &mut found).await;
         for difference in store.differences(project.number).await.expect("an audit") {
             found.disagreements.push(format!("{difference:?}"));
         }
     }
+    let generations = client.query("SELECT count() FROM compactions").fetch_one();
+    found.generations = generations.await.expect("generations");
     bookkeeping(cluster, &store, &mut found).await;
     found
 }
@@ -292,6 +308,28 @@ async fn actor_days(client: &clickhouse::Client, project: &Project, expected: &[
     found.actor_days += right.len() as u64;
     found.actor_days_wrong.lost += right.difference(&stored).count() as u64;
     found.actor_days_wrong.doubled += stored.difference(&right).count() as u64;
+}
+
+/// The ledger's stored events are those of the table, and so are the late ones.
+async fn ledger(client: &clickhouse::Client, project: &Project, expected: u64, found: &mut Found) {
+    let sum = async |question: &str| -> u64 {
+        let sum = client.query(question).bind(project.number.0).fetch_one::<i64>();
+        u64::try_from(sum.await.expect(question)).expect("nothing is taken back twice")
+    };
+    let stored = sum("SELECT sum(count) FROM ledger WHERE project = ? AND outcome = 'stored'").await;
+    found.ledger += stored;
+    found.ledger_wrong.lost += expected.saturating_sub(stored);
+    found.ledger_wrong.doubled += stored.saturating_sub(expected);
+    let late = sum("SELECT toInt64(sum(count)) FROM late_days WHERE project = ?").await;
+    let right =
+        sum("SELECT toInt64(countIf(received_at > ts + INTERVAL 24 HOUR)) FROM events WHERE project = ?")
+            .await;
+    if late != right {
+        let number = project.number;
+        found
+            .disagreements
+            .push(format!("project {number}: {late} late events, not {right}"));
+    }
 }
 
 fn is_activity(sent: &Sent) -> bool {

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::installation::program;
+
 /// One process, once and for all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Process {
@@ -70,6 +72,7 @@ impl Process {
     /// Every process of ours whose command line names this folder, whoever its parent is by now.
     pub fn naming(folder: &Path) -> Vec<Process> {
         let folder = folder.to_string_lossy().into_owned();
+        let program = program().display().to_string();
         let ourselves = std::process::id();
         std::fs::read_dir("/proc")
             .into_iter()
@@ -81,8 +84,7 @@ impl Process {
             .filter(|process| process.command.contains(&folder))
             // Somebody may be looking at the folder meanwhile.
             .filter(|process| {
-                process.command.starts_with("redis-server")
-                    || process.command.starts_with(env!("CARGO_BIN_EXE_footfall"))
+                process.command.starts_with("redis-server") || process.command.starts_with(&program)
             })
             .collect()
     }

@@ -59,6 +59,8 @@ pub struct Manners {
     pub keys: bool,
     /// A producer begins a request at most this often.
     pub every: Duration,
+    /// Of 256 requests so many are hung up on while the server may still be at it.
+    pub hurried: u8,
     /// Characters of text that nobody can compress, in each event.
     pub text: usize,
 }
@@ -68,6 +70,7 @@ impl Default for Manners {
         Manners {
             keys: true,
             every: EVERY,
+            hurried: 24,
             text: 0,
         }
     }
@@ -327,8 +330,7 @@ impl Producer {
         let request_id = format!("{}-{}", self.number, self.requests);
         let body = self.body(&request_id, numbers);
         let began = Instant::now();
-        // Some are in a hurry and hang up while the server may still be at it.
-        let hurried = !last && self.fate.u8(..) < 24;
+        let hurried = !last && self.fate.u8(..) < self.shared.manners.hurried;
         for attempt in 0.. {
             let shared = &self.shared;
             let mut request = shared.http.post(shared.address.get() + "/v1/events").json(&body);

@@ -45,12 +45,10 @@ pub async fn start_in(folder: &str) -> Engines {
 pub struct World {
     pub stream: EventStream,
     pub store: Store,
+    /// Of its Redis keys; its database is called `footfall_` and the same.
     pub prefix: String,
     pub redis_url: String,
-    /// With the writer's password.
-    #[allow(dead_code, reason = "tests/faults uses this harness too")]
-    pub clickhouse_url: String,
-    admin: clickhouse::Client,
+    pub admin: clickhouse::Client,
 }
 
 impl World {
@@ -90,18 +88,12 @@ impl World {
             .with_url(&at.url)
             .with_user(&at.writer.user)
             .with_password(&at.writer.password)
-            .with_database(&database);
-        let host = at.url.trim_start_matches("http://");
-        let clickhouse_url = format!(
-            "http://{}:{}@{host}/{database}",
-            at.writer.user, at.writer.password
-        );
+            .with_database(database);
         World {
             stream,
             store,
             prefix,
             redis_url,
-            clickhouse_url,
             admin,
         }
     }
@@ -125,18 +117,6 @@ impl World {
             .expect(statement);
     }
 
-    /// Waits until ClickHouse answers, as after a kill.
-    #[allow(dead_code, reason = "tests/faults uses this harness too")]
-    pub async fn answers(&self) {
-        for _ in 0..1_000 {
-            if self.admin.query("SELECT 1").fetch_one::<u8>().await.is_ok() {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        panic!("ClickHouse does not come back");
-    }
-
     pub async fn redis(&self) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(self.redis_url.as_str()).expect("url");
         client.get_multiplexed_async_connection().await.expect("redis")
@@ -152,15 +132,6 @@ impl World {
             .expect("del");
     }
 
-    /// The roller of the project fell silent for longer than its lease.
-    #[allow(dead_code, reason = "tests/faults uses this harness too")]
-    pub async fn roll_runs_out(&self, project: ProjectNumber) {
-        let key = format!("{}roll:{{p{project}}}", self.prefix);
-        let mut command = redis::cmd("DEL");
-        command.arg(key);
-        command.exec_async(&mut self.redis().await).await.expect("del");
-    }
-
     /// `owner:epoch` of a shard.
     pub async fn owner(&self, shard: u16) -> Option<String> {
         let key = format!("{}lease:{{s{shard}}}", self.prefix);
@@ -170,18 +141,6 @@ impl World {
             .await
             .expect("get");
         lease.and_then(|lease| Some(lease.split_once(':')?.0.to_owned()))
-    }
-
-    /// Whether the projects of a commit are still to be told.
-    #[allow(dead_code, reason = "tests/faults uses this harness too")]
-    pub async fn announces(&self, shard: u16) -> bool {
-        let key = format!("{}st:{{s{shard}}}", self.prefix);
-        let mut command = redis::cmd("HEXISTS");
-        command.arg(key).arg("announce");
-        command
-            .query_async(&mut self.redis().await)
-            .await
-            .expect("hexists")
     }
 
     /// Redis is restored from a copy that knows nothing of the shard.
@@ -222,15 +181,19 @@ impl World {
         assert_eq!(stored, expected, "raw events");
 
         let projects: BTreeSet<ProjectNumber> = events.iter().map(|event| event.project).collect();
+        let mut on_record = 0;
         for &project in &projects {
             self.rollups_hold(project, events).await;
-            let of_project = events.iter().filter(|event| event.project == project);
-            assert_eq!(self.stored_in_ledger(project).await, of_project.count() as i64);
+            on_record += self.stored_in_ledger(project).await;
         }
+        let mut removed = 0;
         for shard in 0..self.stream.shards() {
             let counters = self.stream.shard_counters(shard).await.expect("counters");
             assert_eq!(counters.rows_waiting, 0, "shard {shard}");
+            removed += counters.rows_removed as i64;
         }
+        // What was erased afterwards was stored once, too.
+        assert_eq!(on_record, events.len() as i64 + removed, "ledger");
         let report = self.audit().await;
         assert!(report.holds(), "{report}");
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use footfall::engines::Engines;
 use footfall::event::{Event, ProjectNumber, Zone};
 use footfall::meta::{Meta, Registration};
 use footfall::stream::Request;
@@ -14,6 +15,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use super::harness::*;
 use super::life::Life;
 use super::until;
+use super::world::engines;
 
 /// How long a batch may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,6 +53,9 @@ impl Fault {
 /// An installation of which only the engines run.
 pub struct Case {
     pub world: World,
+    /// Seconds of a lease. By a long one's own clock a frozen owner never has a doubt when it wakes up.
+    pub lease_s: u32,
+    clickhouse_url: String,
     shards: u16,
     dir: tempfile::TempDir,
     lives: AtomicU32,
@@ -58,13 +63,16 @@ pub struct Case {
 
 impl Case {
     pub async fn new(shards: u16) -> Case {
-        Case::of(World::new(shards).await)
+        Case::on(engines().await, shards).await
     }
 
-    /// A case in a world that is there.
-    pub fn of(world: World) -> Case {
+    /// A case on these engines.
+    pub async fn on(engines: &Engines, shards: u16) -> Case {
+        let world = World::on(engines, shards).await;
         Case {
-            shards: world.stream.shards(),
+            lease_s: 10,
+            clickhouse_url: world.clickhouse_url(engines),
+            shards,
             world,
             dir: tempfile::tempdir().expect("a folder"),
             lives: AtomicU32::new(0),
@@ -112,10 +120,11 @@ impl Case {
                 "FOOTFALL_DATA_DIR",
                 self.path(&format!("life-{life}")).display().to_string(),
             ),
-            ("FOOTFALL_CLICKHOUSE_URL", self.world.clickhouse_url.clone()),
+            ("FOOTFALL_CLICKHOUSE_URL", self.clickhouse_url.clone()),
             ("FOOTFALL_REDIS_URL", self.world.redis_url.clone()),
             ("FOOTFALL_REDIS_PREFIX", self.world.prefix.clone()),
             ("FOOTFALL_DATABASE_URL", self.meta_url()),
+            ("FOOTFALL_LEASE_S", self.lease_s.to_string()),
             ("FOOTFALL_SHARDS", self.shards.to_string()),
             ("FOOTFALL_SIGNING_SECRET", "faults".repeat(8)),
         ];

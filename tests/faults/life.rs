@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::until;
 
 /// Starts of a debug build on a busy machine, and a roller's ten seconds between two looks.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A process of ours. Dropping it kills it.
 pub struct Life {
@@ -77,11 +77,6 @@ impl Life {
         let words = self.words();
         let last = words.lines().rfind(|line| line.starts_with("fault: "));
         last == Some(&*format!("fault: {action} at {point}"))
-    }
-
-    /// Freezes it wherever it is.
-    pub fn freezes(&self) {
-        let _ = kill_process(self.pid(), Signal::STOP);
     }
 
     /// Lets a frozen one go on.

@@ -16,9 +16,11 @@ mod controls;
 mod delivering;
 mod life;
 mod points;
+mod removing;
 mod renaming;
 mod repairing;
 mod rolling;
+mod world;
 
 use std::time::{Duration, Instant};
 

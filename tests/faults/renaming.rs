@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use footfall::engines::Engines;
 
-use super::case::Case;
-use super::controls::Figures;
+use super::case::{Case, Fault};
+use super::controls::{Figures, block_never_attached};
 use super::harness::*;
 use super::until;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Kills of one ClickHouse; at the sixth end within a minute its supervisor gives it up.
-const KILLS: u32 = 5;
+const KILLS: usize = 5;
 
 /// A strace that kills a process at its n-th rename.
 struct Trap {
@@ -54,16 +54,15 @@ impl Trap {
         attached.map(|()| Trap { strace, log })
     }
 
-    /// Whether the process was killed, and at the renaming of which path.
+    /// The part whose renaming the process did not survive, once it is dead.
     fn sprung(&mut self) -> Option<String> {
-        let ended = self.strace.try_wait().expect("our child").is_some();
+        self.strace.try_wait().expect("our child")?;
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let killed = log.contains("killed by SIGKILL");
-        let last = log.lines().rfind(|line| line.contains("rename"));
-        (ended && killed).then(|| {
-            eprintln!("{log}");
-            last.unwrap_or_default().to_owned()
-        })
+        let last = log
+            .lines()
+            .rfind(|line| line.contains("rename") && line.contains('"'));
+        let target = last?.rsplit('"').nth(1)?;
+        log.contains("killed by SIGKILL").then(|| target.to_owned())
     }
 }
 
@@ -85,56 +84,117 @@ fn clickhouse(engines: &Engines) -> Option<u32> {
         .map(|(_, pid)| *pid)
 }
 
-/// What a trial came to.
-#[derive(Debug)]
-struct Trial {
-    /// The renames that were forced to fail, as strace saw them.
-    renames: Vec<String>,
-    figures: Figures,
+/// Where ClickHouse is killed: at the n-th rename after the worker came to this point, and so of a part that this
+/// point's table gets.
+#[derive(Clone, Copy, Debug)]
+struct Kill {
+    point: &'static str,
+    table: &'static str,
+    nth: u32,
 }
 
-/// Delivers one batch while ClickHouse is killed at its `nth` rename, and then at the `again`-th one of its next
-/// life. Fewer renames than that: fewer kills.
-async fn trial(engines: &Engines, nth: u32, again: Option<u32>, left_out: &str) -> Result<Trial, String> {
-    let case = Case::of(World::on(engines, 1).await);
-    let mut worker = case.start("worker", "", left_out);
-    worker.says("shard taken").await;
-    let mut renames = Vec::new();
-    let pid = clickhouse(engines).expect("a ClickHouse");
-    let mut trap = Trap::set(&case, pid, nth).await?;
+const fn inserting(table: &'static str, point: &'static str, nth: u32) -> Kill {
+    Kill { point, table, nth }
+}
+
+/// Every part of a batch of two months.
+const PARTS: &[Kill] = &[
+    inserting("events", "deliver.before_insert.events", 1),
+    inserting("events", "deliver.before_insert.events", 2),
+    inserting("count_deltas", "deliver.before_insert.count_deltas", 1),
+    inserting("sketch_deltas", "deliver.before_insert.sketch_deltas", 1),
+    inserting("actor_days", "deliver.before_insert.actor_days", 1),
+    inserting("actor_days", "deliver.before_insert.actor_days", 2),
+    inserting("ledger", "deliver.before_insert.ledger", 1),
+    inserting("late_days", "deliver.before_insert.late_days", 1),
+];
+
+/// A repair of `events` of which the first month was attached: it removes that, and inserts both again.
+const REPAIR: [Kill; 3] = [
+    inserting("events", "repair.before_delete", 1),
+    inserting("events", "repair.after_delete", 1),
+    inserting("events", "repair.after_delete", 2),
+];
+
+/// Delivers one batch while ClickHouse is killed, once or twice. An error is why it cannot be.
+async fn trial(engines: &Engines, kills: &[Kill], left_out: &str) -> Result<Figures, String> {
+    let case = Case::on(engines, 1).await;
+    for table in ["events", "actor_days"] {
+        // A merge's rename is not the one that is meant.
+        case.world.sql(&format!("SYSTEM STOP MERGES {table}")).await;
+    }
+    let faults: Vec<String> = kills.iter().map(|kill| Fault::Frozen.at(kill.point, 1)).collect();
+    let mut worker = case.start("worker", &faults.join(","), left_out);
     let all = case.send(120).await;
-    let mut next = again;
-    until("the batch is committed", PATIENCE, async || {
-        if let Some(rename) = trap.sprung() {
-            renames.push(rename);
-            worker.freezes();
-            case.world.answers().await;
-            if let Some(again) = next.take() {
-                let pid = clickhouse(engines).expect("a ClickHouse");
-                trap = Trap::set(&case, pid, again).await.expect("as before");
-            } else {
-                trap.log.clear();
-            }
-            worker.wakes();
-        }
-        let counters = case.world.stream.shard_counters(0).await.expect("counters");
-        (counters.rows_waiting == 0).then_some(())
-    })
-    .await;
-    drop(trap);
-    case.world.answers().await;
+    let mut killed = Vec::new();
+    for kill in kills {
+        worker.freezes_at(kill.point).await;
+        case.world.answers().await;
+        let pid = clickhouse(engines).expect("a ClickHouse");
+        let mut trap = Trap::set(&case, pid, kill.nth).await?;
+        worker.wakes();
+        let part = until("ClickHouse is dead", PATIENCE, async || trap.sprung()).await;
+        let part = case.world.part(&part).await;
+        assert!(part.starts_with(kill.table), "{kill:?} hit {part}");
+        killed.push(part);
+    }
+    case.drained().await;
     let figures = Figures::of(&case.world, &all).await;
+    eprintln!(
+        "killed at the rename of {}: {figures:?}",
+        killed.join(", then of ")
+    );
     if left_out.is_empty() {
         case.world.holds_exactly(&all).await;
     }
-    Ok(Trial { renames, figures })
+    drop(worker);
+    let drop = format!("DROP DATABASE {} SYNC", case.world.database());
+    case.world.sql(&drop).await;
+    Ok(figures)
+}
+
+/// Runs trials, each lot on engines of its own: one that ends too often is given up. `false` where nobody may trace.
+async fn trials(name: &str, trials: Vec<Vec<Kill>>) -> bool {
+    let a_lot = KILLS / trials[0].len();
+    for (number, lot) in trials.chunks(a_lot).enumerate() {
+        let engines = start_in(&format!("faults-{name}-{number}")).await;
+        for kills in lot {
+            if let Err(why) = trial(&engines, kills, "").await {
+                eprintln!("NOT TESTED: ClickHouse cannot be killed at a rename on this machine: {why}");
+                return false;
+            }
+        }
+    }
+    true
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clickhouse_killed_at_the_rename_of_any_part_loses_and_doubles_nothing() {
-    let engines = start_in("faults-rename").await;
-    for nth in 1..=KILLS {
-        let trial = trial(&engines, nth, None, "").await;
-        eprintln!("{nth}: {trial:?}");
+async fn clickhouse_killed_at_the_rename_of_any_part_of_a_batch_loses_and_doubles_nothing() {
+    if !trials("rename", PARTS.iter().map(|&kill| vec![kill]).collect()).await {
+        // The same state made by hand: the block's id is noted, its rows are not there. It is what VERIFY must
+        // see; that a kill at the rename leads to this state is not shown then.
+        let exact = block_never_attached("").await;
+        assert!(exact.is_exact(), "{exact:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clickhouse_killed_again_at_a_rename_of_the_repair_loses_and_doubles_nothing() {
+    trials(
+        "repair",
+        REPAIR.iter().map(|&again| vec![PARTS[1], again]).collect(),
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_verify_a_part_that_was_never_renamed_is_lost() {
+    let engines = start_in("faults-unverified").await;
+    match trial(&engines, &PARTS[..1], "verify").await {
+        Err(why) => eprintln!("NOT TESTED: {why}; the control with a removed block stands for it"),
+        Ok(control) => {
+            eprintln!("control, \"verify\" left out: {control:?}");
+            assert!(control.lost > 0, "VERIFY is needed: {control:?}");
+        }
     }
 }

@@ -353,3 +353,30 @@ async fn a_late_event_lands_in_its_own_day_and_answers_say_so() {
     assert_eq!(noted, [3, 1, 1]);
     world.close().await;
 }
+
+#[tokio::test]
+async fn a_process_that_stops_writes_its_last_notes() {
+    let world = World::new().await;
+    let owner = world.owner("ada@example.com", "UTC").await;
+    send(&world, &owner, "curl/8.5.0", json!({"device_id": "d"}))
+        .await
+        .problem(422, "invalid_events");
+    let stop = tokio_util::sync::CancellationToken::new();
+    stop.cancel();
+    let rooms = &world.rooms;
+    rooms
+        .notes
+        .run(rooms.stream.clone(), rooms.clock.clone(), stop)
+        .await;
+    let mut waiting = 0;
+    for shard in 0..rooms.stream.shards() {
+        waiting += rooms
+            .stream
+            .read_range(shard, "0-0", None, 10, 1 << 20)
+            .await
+            .unwrap()
+            .len();
+    }
+    assert_eq!(waiting, 1);
+    world.close().await;
+}

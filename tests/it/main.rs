@@ -10,6 +10,7 @@ mod erasures;
 mod harness;
 mod keys;
 mod ledger;
+mod ledger_model;
 mod letters;
 mod live;
 mod load;

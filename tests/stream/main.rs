@@ -2,7 +2,9 @@
 //! is sent on, fenced when the lease is lost.
 
 mod harness;
+mod interleavings;
 mod ledger;
 mod letters;
+mod model;
 mod owning;
 mod taking;

@@ -4,9 +4,10 @@
 -- KEYS 1 st  2 pend   ARGV 1 project
 local last = redis.call('HMGET', KEYS[1], 'incarnation', 'seq')
 local prefix = ARGV[1] .. ':'
+local again = 'z' .. prefix
 local all, found = redis.call('HGETALL', KEYS[2]), {}
 for i = 1, #all, 2 do
-  if string.sub(all[i], 1, #prefix) == prefix then
+  if string.sub(all[i], 1, #prefix) == prefix or string.sub(all[i], 1, #again) == again then
     found[#found + 1] = all[i]
     found[#found + 1] = all[i + 1]
   end
