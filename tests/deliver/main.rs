@@ -3,8 +3,8 @@
 
 mod audit;
 mod crashes;
-mod damage;
 mod crowding;
+mod damage;
 mod harness;
 mod ledger;
 mod letters;
