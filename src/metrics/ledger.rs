@@ -240,7 +240,8 @@ pub struct LedgerTotals {
     pub clock_corrected: u64,
     /// Of the stored: their time was moved into the range that is stored.
     pub time_clamped: u64,
-    /// Never received: clients say that they gave so many events up.
+    /// Beside the received: so many events clients say that they gave up, because too many waited or because
+    /// they were refused (those stand among the rejected too).
     pub client_dropped: u64,
     /// Never received, estimated: gaps in the numbers that clients give their events, over the last 7 days.
     /// Includes events under way and those that a client gave up after it had numbered them.
