@@ -284,6 +284,9 @@ fn raw_rows(
     moving: &Moving,
 ) -> Result<Option<String>, String> {
     let found = rows.get(&book.shard).copied().unwrap_or_default().rows;
+    if book.removing {
+        return Ok(Some("rows are being removed".into()));
+    }
     if book.rows_out.checked_sub(book.rows_removed) == Some(found) {
         return Ok(None);
     }

@@ -283,7 +283,7 @@ impl Meta {
             .bind(now_ms)
             .execute(&mut *tx)
             .await?;
-        raise_version(&mut tx).await?;
+        // The erasure has raised the version.
         tx.commit().await?;
         Ok(erasure)
     }

@@ -59,6 +59,10 @@ impl ProjectTombstones {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        *self == ProjectTombstones::none(self.project)
+    }
+
     /// Whether the event must not be taken, and why.
     pub fn refuses(&self, event: &Event) -> Option<Gone> {
         let (ts, received) = (event.ts, event.received_at);
@@ -271,6 +275,7 @@ impl Meta {
             };
             all.insert(project, Arc::new(of));
         }
+        all.retain(|_, of| !of.is_empty());
         Ok(all)
     }
 }

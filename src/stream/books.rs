@@ -23,6 +23,8 @@ pub struct Books {
     pub rows_dead: u64,
     pub rows_discarded: u64,
     pub rows_removed: u64,
+    /// Whether rows are being removed, so that `rows_removed` is behind.
+    pub removing: bool,
     /// Dead letters, and those that the index knows.
     pub letters: u64,
     pub letters_indexed: u64,
@@ -63,6 +65,7 @@ impl EventStream {
             rows_dead,
             rows_discarded,
             rows_removed,
+            removing,
         ] = fields[..]
         else {
             return Err(StreamError::Content {
@@ -83,6 +86,7 @@ impl EventStream {
             rows_dead,
             rows_discarded,
             rows_removed,
+            removing: removing != 0,
             letters,
             letters_indexed,
             rows_waiting: u64::try_from(waiting).ok(),

@@ -43,6 +43,9 @@ const LOOKS_A_SWEEP: u32 = 600;
 /// How long the turn stays with a worker that fell silent. Longer than a step takes.
 const TURN: Duration = Duration::from_secs(60);
 
+/// Rebuilds are announced this long before they would run by themselves: longer than rows take to be deleted.
+const NOTICE_MS: i64 = 3_600_000;
+
 /// Erasures that one look moves on.
 const MOST_OPEN: u32 = 100;
 
@@ -220,6 +223,9 @@ impl Remover {
         note_days(open, &found, &mut progress);
         let counted = self.counts(open, found.events, &progress, now_ms).await?;
         progress.counts.before.get_or_insert(counted);
+        // Long before they are due: answers say from now on that these days are on the move.
+        let rebuilds = rebuilds(open, &progress);
+        self.stream.queue_rebuilds(&rebuilds, now_ms + NOTICE_MS).await?;
         let detail = "rows are being deleted, shard by shard";
         Ok(Moved::To(ErasureState::Removing, detail, progress))
     }
@@ -304,7 +310,9 @@ impl Remover {
         }
         self.stream.raise_rev(&[subject.project]).await?;
         // Due long ago, so at the next look; their generations are drawn after the rows went.
-        self.stream.queue_rebuilds(&rebuilds(open), 0).await?;
+        self.stream
+            .queue_rebuilds(&rebuilds(open, &open.progress), 0)
+            .await?;
         let detail = "the affected days are being counted again";
         Ok(Moved::To(ErasureState::Rebuilding, detail, progress))
     }
@@ -313,7 +321,7 @@ impl Remover {
         for shard in self.shards(open) {
             self.stream.forget_removal(shard, open.id).await?;
         }
-        let rebuilds = rebuilds(open);
+        let rebuilds = rebuilds(open, &open.progress);
         if self.stream.rebuilds_left(&rebuilds).await? > 0 {
             self.roller.rebuild_due(now_ms).await?;
             let left = self.stream.rebuilds_left(&rebuilds).await?;

@@ -16,6 +16,7 @@ mod controls;
 mod delivering;
 mod life;
 mod points;
+mod removing;
 mod renaming;
 mod repairing;
 mod rolling;

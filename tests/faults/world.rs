@@ -53,6 +53,14 @@ impl World {
         format!("{} {part}", name.expect("tables").unwrap_or_default())
     }
 
+    /// The worker that moves erasures on fell silent for longer than its turn.
+    pub async fn removing_runs_out(&self) {
+        let key = format!("{}remover", self.prefix);
+        let mut command = redis::cmd("DEL");
+        command.arg(key);
+        command.exec_async(&mut self.redis().await).await.expect("del");
+    }
+
     /// The roller of the project fell silent for longer than its lease.
     pub async fn roll_runs_out(&self, project: ProjectNumber) {
         let key = format!("{}roll:{{p{project}}}", self.prefix);

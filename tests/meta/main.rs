@@ -2,6 +2,7 @@
 
 mod app;
 mod databases;
+mod erasures;
 mod key_rules;
 mod passwords;
 mod refusals;

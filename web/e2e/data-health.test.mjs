@@ -40,7 +40,7 @@ async function send(events) {
   const answer = await fetch(`${product.url}/v1/events`, {
     method: "POST",
     headers: { authorization: `Bearer ${project.write_key}`, "content-type": "application/json", "user-agent": "curl/8.5.0" },
-    body: JSON.stringify({ events }),
+    body: JSON.stringify({ batch: events }),
   });
   return { status: answer.status, ...(await answer.json()) };
 }
@@ -115,6 +115,15 @@ test("a person is erased, and the certificate says so", async () => {
   assert.equal(certificate.subject_hashes.length, 1);
   const left = await api.ask(`/v1/projects/${project.id}/events?distinct_id=ben`);
   assert.deepEqual(left.data, []);
+});
+
+test("an audit of the project finds that everything agrees", async () => {
+  await page.goto(`${product.url}/p/${project.number}/health?view=audit`);
+  await eventually("an audit that could look at everything", async () => {
+    await page.getByTestId("audit-check").click();
+    await page.getByTestId("audit-verdict").waitFor();
+    return /Everything agrees/.test(await page.getByTestId("audit-verdict").innerText());
+  });
 });
 
 test("nothing was refused by the content security policy, nothing failed in the page", () => assert.deepEqual(faults, []));

@@ -1,133 +1,66 @@
 /** Calls about what became of everything that was sent: the ledger, rejected events, dead letters, the audit. */
-import { authorizedFetch } from "./access";
-import { ApiProblem, type Page } from "./api";
+import { at, body, client, type Page } from "./api";
+import type { components } from "./api.gen";
 
+type Schemas = components["schemas"];
 /** How many events met which fate. `received` is the sum of the six others. */
-export interface Fates {
-  received: number;
-  stored: number;
-  duplicate: number;
-  rejected: number;
-  quarantined: number;
-  discarded: number;
-  pending: number;
-}
+export type Fates = Schemas["Received"];
+export type Ledger = Schemas["LedgerAnswer"];
+export type LedgerInterval = Schemas["LedgerInterval"];
+export type LedgerPoint = Schemas["LedgerPoint"];
+export type LedgerSource = Schemas["LedgerSourceTotals"];
 /** Fates of a whole range, and what is worth knowing beside them. */
-export interface LedgerTotals extends Fates {
-  late: number;
-  clock_corrected: number;
-  time_clamped: number;
-  client_dropped: number;
-  missing_estimate: number;
-}
-export interface LedgerSource extends Fates {
-  source: string;
-  missing_estimate: number;
-  last_received_at: string | null;
-}
-export interface LedgerPoint extends Fates {
-  at: string;
-}
-export type LedgerInterval = "minute" | "hour" | "day";
-export interface Ledger {
-  project_id: string;
-  from: string;
-  to: string;
-  interval: LedgerInterval;
-  as_of: string;
-  totals: LedgerTotals;
-  rejected_by_reason: { code: string; count: number }[];
-  sources: LedgerSource[];
-  series: LedgerPoint[];
-}
-
+export type LedgerTotals = Schemas["LedgerTotals"];
 /** A rejected event, kept so that a person can see why. `sample` is its JSON text, cut at 2 KB. */
-export interface RejectedEvent {
-  id: string;
-  received_at: string;
-  source: string;
-  code: string;
-  field: string;
-  detail: string;
-  sample: string;
-}
+export type RejectedEvent = Schemas["RejectionView"];
+/** An event that ClickHouse refused for good. */
+export type DeadLetter = Schemas["DeadLetter"];
+export type WholeDeadLetter = Schemas["WholeDeadLetter"];
+export type AuditReport = Schemas["Audit"];
+export type AuditCheck = Schemas["AuditCheck"];
+export type AuditDay = Schemas["AuditDay"];
 
-/** An event that ClickHouse refused for good. `event_json` only when one letter was asked for. */
-export interface DeadLetter {
-  id: string;
-  batch: number | string;
-  code: number | string;
-  message: string;
-  event: string;
-  distinct_id: string;
-  ts: string;
-  received_at: string;
-  source: string;
-  event_json?: string;
-}
-
-export interface AuditReport {
-  project_id: string;
-  checked_at: string;
-  holds: boolean;
-  checks: { name: string; holds: boolean; detail: string }[];
-  days: { day: string; events: number; counted: number }[];
-}
-
-async function send<T>(method: string, path: string, query: Record<string, string> = {}, signal?: AbortSignal): Promise<T> {
-  const text = new URLSearchParams(query).toString();
-  let response: Response;
-  try {
-    response = await authorizedFetch(new Request(`${location.origin}/v1/projects/${path}${text && `?${text}`}`, { method, signal: signal ?? null }));
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw ApiProblem.from(error);
-  }
-  const body: unknown = response.status === 204 ? undefined : await response.json().catch(() => undefined);
-  if (!response.ok) throw ApiProblem.of(response.status, body);
-  return body as T;
-}
-
-/** What became of the events that were received in a range of instants. */
+/** What became of the events that were received in a range: local dates or instants, half-open. */
 export const ledger = (
   project: string,
   range: { from: string; to: string; interval: LedgerInterval },
   signal: AbortSignal,
-): Promise<Ledger> => send("GET", `${project}/ledger`, range, signal);
+): Promise<Ledger> => body(client.GET("/v1/projects/{id}/ledger", { params: { ...at(project), query: range }, signal }));
 
 /** The newest rejected events; an empty code asks for all. */
-export const rejections = async (project: string, code: string, limit: number, signal: AbortSignal): Promise<RejectedEvent[]> =>
-  (await send<{ items: RejectedEvent[] }>("GET", `${project}/rejections`, { limit: String(limit), ...(code && { code }) }, signal)).items;
+export const rejections = async (project: string, code: string, limit: number, signal: AbortSignal): Promise<RejectedEvent[]> => {
+  const query = code ? { limit, code } : { limit };
+  return (await body(client.GET("/v1/projects/{id}/rejections", { params: { ...at(project), query }, signal }))).items;
+};
 
+/** The latest first; `total` counts all of the project. */
 export const deadLetters = async (
   project: string,
   limit: number,
   cursor: string | null,
   signal: AbortSignal,
 ): Promise<Page<DeadLetter> & { total: number }> => {
-  const answer = await send<{ items: DeadLetter[]; next_cursor: string | null; total: number }>(
-    "GET",
-    `${project}/dead-letters`,
-    { limit: String(limit), ...(cursor && { cursor }) },
-    signal,
-  );
-  return { data: answer.items, next_cursor: answer.next_cursor, has_more: answer.next_cursor !== null, total: answer.total };
+  const query = cursor ? { limit, cursor } : { limit };
+  const page = await body(client.GET("/v1/projects/{id}/dead-letters", { params: { ...at(project), query }, signal }));
+  return { data: page.items, next_cursor: page.next_cursor, has_more: page.next_cursor !== null, total: page.total };
 };
 
-export const deadLetter = (project: string, letter: string, signal: AbortSignal): Promise<DeadLetter> =>
-  send("GET", `${project}/dead-letters/${letter}`, {}, signal);
+const letterAt = (id: string, letter: string) => ({ path: { id, letter } });
+
+export const deadLetter = (project: string, letter: string, signal: AbortSignal): Promise<WholeDeadLetter> =>
+  body(client.GET("/v1/projects/{id}/dead-letters/{letter}", { params: letterAt(project, letter), signal }));
 
 /** Back into the stream: stored now, or dead again. */
 export const replayLetter = (project: string, letter: string) =>
-  send<unknown>("POST", `${project}/dead-letters/${letter}/replay`);
+  body(client.POST("/v1/projects/{id}/dead-letters/{letter}/replay", { params: letterAt(project, letter) }));
 
-/** Back into the stream, at most 1,000 at once. */
+/** The latest back into the stream, at most 1,000 at once. */
 export const replayLetters = async (project: string): Promise<number> =>
-  (await send<{ replayed: number }>("POST", `${project}/dead-letters/replay`)).replayed;
+  (await body(client.POST("/v1/projects/{id}/dead-letters/replay", { params: at(project) }))).replayed;
 
 export const discardLetter = (project: string, letter: string) =>
-  send<unknown>("DELETE", `${project}/dead-letters/${letter}`);
+  body(client.DELETE("/v1/projects/{id}/dead-letters/{letter}", { params: letterAt(project, letter) }));
 
 /** Counts everything again and compares. */
 export const audit = (project: string, signal: AbortSignal): Promise<AuditReport> =>
-  send("GET", `${project}/audit`, {}, signal);
+  body(client.GET("/v1/projects/{id}/audit", { params: at(project), signal }));

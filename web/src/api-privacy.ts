@@ -1,89 +1,39 @@
 /** Calls about forgetting: erasures and how long events are kept. */
-import { authorizedFetch } from "./access";
-import { ApiProblem, type Page, type Project } from "./api";
+import { at, body, client, type Project } from "./api";
+import type { components } from "./api.gen";
 
-/** Of an erasure. `retention`: nobody asked for it by hand. */
-export type ErasureKind = "person" | "range" | "project" | "retention";
-
-/** What an erasure takes away. Dates are half-open. */
-export type ErasureRequest =
-  | { kind: "person"; distinct_ids: string[] }
-  | { kind: "range"; from: string; to: string }
-  | { kind: "project" };
-
-export type ErasureState = "requested" | "waiting" | "removing" | "rebuilding" | "verifying" | "done" | "failed";
-
-export interface ErasureCounts {
-  events: number;
-  actor_days: number;
-  dead_letters: number;
-  rejected_samples: number;
-}
-
+type Schemas = components["schemas"];
+export type Erasure = Schemas["Erasure"];
+export type ErasureState = Schemas["ErasureState"];
+/** What an erasure takes away. Ranges are half-open. */
+export type ErasureRequest = Schemas["ErasureRequest"];
+/** What was found of a subject, by where. */
+export type ErasureCounts = Schemas["RemovedCounts"];
 /** Proof of a finished erasure; it names the subject by hashes only. */
-export interface Certificate {
-  subject_hashes: string[];
-  counts_before: ErasureCounts;
-  counts_after: ErasureCounts;
-  requested_at: string;
-  finished_at: string;
-  shards: number;
-  log_rewritten: boolean;
-  digest: string;
-}
+export type Certificate = Schemas["Certificate"];
 
-export interface Erasure {
-  id: string;
-  project_id: string;
-  kind: ErasureKind;
-  from?: string | null;
-  to?: string | null;
-  persons: number;
-  state: ErasureState;
-  detail: string | null;
-  requested_by: string | null;
-  requested_at: string;
-  finished_at: string | null;
-  counts: { before: ErasureCounts | null; after: ErasureCounts | null };
-  certificate: Certificate | null;
-}
+/** As many as a page of the API holds. */
+const PAGE = 1_000;
 
-async function send<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-  let response: Response;
-  try {
-    response = await authorizedFetch(
-      new Request(`${location.origin}/v1/projects/${path}`, {
-        method,
-        signal: signal ?? null,
-        ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),
-      }),
-    );
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw ApiProblem.from(error);
-  }
-  const answer: unknown = await response.json().catch(() => undefined);
-  if (!response.ok) throw ApiProblem.of(response.status, answer);
-  return answer as T;
-}
-
-/** Newest first; the last 1,000 at most. */
+/** The newest first, at most 1,000. */
 export const erasures = async (project: string, signal: AbortSignal): Promise<Erasure[]> => {
   let found: Erasure[] = [];
   let cursor: string | null = null;
-  // The API lists the oldest first, as all its lists.
+  // The API lists the oldest first, as all its lists do.
   do {
-    const query: string = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
-    const page: Page<Erasure> = await send("GET", `${project}/erasures?limit=1000${query}`, undefined, signal);
-    found = page.data;
-    cursor = page.next_cursor ?? null;
+    const query: { limit: number; cursor?: string } = cursor ? { limit: PAGE, cursor } : { limit: PAGE };
+    const page: Schemas["Listed_Erasure"] = await body(
+      client.GET("/v1/projects/{id}/erasures", { params: { ...at(project), query }, signal }),
+    );
+    found = [...found, ...page.data].slice(-PAGE);
+    cursor = page.next_cursor;
   } while (cursor);
   return found.reverse();
 };
 
 export const erase = (project: string, request: ErasureRequest): Promise<Erasure> =>
-  send("POST", `${project}/erasures`, request);
+  body(client.POST("/v1/projects/{id}/erasures", { params: at(project), body: request }));
 
-/** Months to keep, or null for ever. */
+/** Months to keep beside the current one, or null for ever. */
 export const setRetention = (project: string, retention_months: number | null): Promise<Project> =>
-  send("PATCH", project, { retention_months });
+  body(client.PATCH("/v1/projects/{id}", { params: at(project), body: { retention_months } }));

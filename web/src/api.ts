@@ -9,8 +9,7 @@ import type { DateRange } from "./range";
 
 type Schemas = components["schemas"];
 export type Me = Schemas["Me"];
-/** `retention_months`: events older than this go; null keeps them for ever. */
-export type Project = Schemas["Project"] & { retention_months?: number | null };
+export type Project = Schemas["Project"];
 export type Key = Schemas["ApiKey"];
 export type Member = Schemas["Member"];
 export type NewMember = Schemas["AddMemberRequest"];

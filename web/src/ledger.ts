@@ -167,8 +167,3 @@ export function pretty(text: string): string {
     return text;
   }
 }
-
-/** The days on which the raw events and the counts behind the charts differ. */
-export function differing<Day extends { events: number; counted: number }>(days: Day[]): Day[] {
-  return days.filter((one) => one.events !== one.counted);
-}

@@ -81,11 +81,3 @@ test("a sample is laid out when it is JSON, and left alone when it was cut", () 
   expect(ledger.pretty('{"a":1}')).toBe('{\n  "a": 1\n}');
   expect(ledger.pretty('{"a":1,"b":"…')).toBe('{"a":1,"b":"…');
 });
-
-test("only days that differ are shown", () => {
-  const days = [
-    { day: "2026-11-01", events: 5, counted: 5 },
-    { day: "2026-11-02", events: 5, counted: 4 },
-  ];
-  expect(ledger.differing(days).map((one) => one.day)).toEqual(["2026-11-02"]);
-});

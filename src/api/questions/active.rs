@@ -86,8 +86,9 @@ async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersRe
         answer.meta.complete = false;
         answer.meta.warnings.push(Warning::new(
             "rebuild_pending",
-            "days are being counted anew, as after a change of the project's time zone: until that is done, in some \
-             seconds or minutes, these numbers may still be those of the old days; `exact=true` counts the new ones now",
+            "days are being counted anew, as after an erasure or a change of the project's time zone: until that is \
+             done, in some seconds or minutes, these numbers may still be the old ones; `exact=true` counts the new \
+             ones now",
         ));
     }
     Ok(answer)

@@ -66,7 +66,7 @@ enum Column {
         open: Vec<u8>,
         closed: Vec<Bytes>,
     },
-    Names(Names),
+    Names(Box<Names>),
 }
 
 /// Events by columns, ready to be sent, however often and under whatever name.
@@ -79,7 +79,7 @@ pub struct EventBlock {
 impl Default for EventColumns {
     fn default() -> EventColumns {
         let column = |(_, kind): &(&str, &str)| match *kind {
-            "LowCardinality(String)" => Column::Names(Names::default()),
+            "LowCardinality(String)" => Column::Names(Box::default()),
             _ => Column::Plain {
                 open: Vec::new(),
                 closed: Vec::new(),

@@ -4,6 +4,7 @@
 local c = redis.call('HMGET', KEYS[1], 'incarnation', 'seq', 'p_seq',
   'rows_in', 'rows_out', 'rows_dead', 'rows_discarded', 'rows_removed')
 for i = 1, #c do c[i] = c[i] or '0' end
+c[#c + 1] = tostring(redis.call('HEXISTS', KEYS[1], 'removing'))
 local most = tonumber(ARGV[1])
 -- -1: more than are counted. Rows of entries without a source are not noted in pend.
 local waiting, noted, pending = -1, -1, -1

@@ -48,7 +48,7 @@ pub(super) fn local_days(progress: &Progress) -> Option<(Day, Day)> {
 }
 
 /// The rebuilds that are due when the rows are gone.
-pub(super) fn rebuilds(open: &Open) -> Vec<Rebuild> {
+pub(super) fn rebuilds(open: &Open, progress: &Progress) -> Vec<Rebuild> {
     if open.project_gone {
         return Vec::new();
     }
@@ -62,7 +62,7 @@ pub(super) fn rebuilds(open: &Open) -> Vec<Rebuild> {
             })
             .collect()
     };
-    let mut all = of(RollupKind::Counts, &open.progress.count_days);
-    all.extend(of(RollupKind::Sketches, &open.progress.sketch_days));
+    let mut all = of(RollupKind::Counts, &progress.count_days);
+    all.extend(of(RollupKind::Sketches, &progress.sketch_days));
     all
 }

@@ -1,0 +1,45 @@
+/** What an audit found, in words. Pure. */
+import type { AuditCheck, AuditDay, AuditReport } from "./api-health";
+import * as format from "./format";
+
+const NAMES: Record<AuditCheck["name"], { title: string; meaning: string }> = {
+  stream_counters: { title: "Stream", meaning: "Rows taken in are stored, dead letters, discarded, or still in the stream." },
+  pending_rows: { title: "Waiting rows", meaning: "What is noted as waiting is what the stream holds." },
+  dead_letters: { title: "Dead letters", meaning: "There are as many as were counted." },
+  raw_rows: { title: "Raw events", meaning: "The table holds what was stored and not removed." },
+  batch_numbers: { title: "Batches", meaning: "No table holds a batch that the stream did not plan." },
+  counts: { title: "Counts", meaning: "The counts behind the charts equal a recount of the raw events." },
+  sketches: { title: "Sketches", meaning: "Those behind the active users equal sketches made anew from the raw events." },
+  active_days: { title: "Active days", meaning: "Who was active when is what the raw events show." },
+};
+
+/** An invariant for people; one that a newer server adds keeps its name. */
+export function invariant(name: string): { title: string; meaning: string } {
+  return NAMES[name as AuditCheck["name"]] ?? { title: name.replaceAll("_", " "), meaning: "" };
+}
+
+/** `open`: nothing broken, but not all of it could be looked at right now. */
+export type Verdict = "holds" | "broken" | "open";
+
+export function checkVerdict(check: Pick<AuditCheck, "holds" | "judged">): Verdict {
+  if (!check.holds) return "broken";
+  return check.judged ? "holds" : "open";
+}
+
+/** The whole report in a sentence. */
+export function auditVerdict(report: Pick<AuditReport, "holds" | "checks">): { verdict: Verdict; text: string } {
+  const verdicts = report.checks.map(checkVerdict);
+  const number = (wanted: Verdict) => verdicts.filter((one) => one === wanted).length;
+  const broken = number("broken");
+  if (!report.holds || broken > 0) return { verdict: "broken", text: `${format.plural(broken, "check")} found a difference.` };
+  const open = number("open");
+  if (open > 0) {
+    return { verdict: "open", text: `Nothing differs, but ${format.plural(open, "check")} could not look at everything. Try again in a moment.` };
+  }
+  return { verdict: "holds", text: "Everything agrees." };
+}
+
+/** The days on which the raw events and the counts behind the charts differ. */
+export function differing(days: AuditDay[]): AuditDay[] {
+  return days.filter((one) => one.events !== one.counted);
+}
