@@ -54,7 +54,7 @@ SEED := 1
 
 crash: test-engines web   ## a long campaign of kills against separate roles: KILLS=500, SEED=7
 	$(call say,$(KILLS) kills$(comma) seed $(SEED))
-	@FOOTFALL_CRASH_KILLS=$(KILLS) FOOTFALL_CRASH_SEED=$(SEED) $(CARGO) test --locked --quiet --test crash campaign:: -- --nocapture
+	@FOOTFALL_CRASH_KILLS=$(KILLS) FOOTFALL_CRASH_SEED=$(SEED) $(CARGO) test --locked $(FAULTS) --quiet --test crash campaign:: -- --nocapture
 
 sdk-test: sdk    ## the SDK: types, lint, unit tests, size, a real browser
 	$(call say,SDK tests)
@@ -84,7 +84,7 @@ openapi:         ## write openapi/footfall.json and the dashboard's typed client
 engines:         ## redis-server and the ClickHouse library
 	@deploy/engines/install.sh
 
-test-engines: engines    ## what only the tests need besides: PostgreSQL, Chromium
+test-engines: engines    ## what only the tests need besides: PostgreSQL, Chromium, strace
 	@deploy/engines/install.sh --tests
 
 sdk: sdk-js/dist/f.js        ## the JavaScript SDK

@@ -7,4 +7,5 @@ mod ledger;
 mod letters;
 mod model;
 mod owning;
+mod real;
 mod taking;
