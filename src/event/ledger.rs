@@ -31,7 +31,7 @@ pub enum Outcome {
     ClockCorrected,
     /// Of the stored: its time was moved into the range that is stored.
     TimeClamped,
-    /// Never reached us: the client says that it gave so many events up.
+    /// The client says that it gave so many events up: too many waited, or we refused them.
     ClientDropped,
 }
 

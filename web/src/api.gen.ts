@@ -1699,7 +1699,8 @@ export interface components {
         LedgerTotals: components["schemas"]["Received"] & {
             /**
              * Format: int64
-             * @description Never received: clients say that they gave so many events up.
+             * @description Beside the received: so many events clients say that they gave up, because too many waited or because
+             *     they were refused (those stand among the rejected too).
              */
             client_dropped: number;
             /**

@@ -1,6 +1,7 @@
 //! Ledgers, put together and refused.
 
 use super::*;
+use crate::event::Zone;
 
 const NOW: i64 = 1_795_428_900_000; // 2026-11-23T10:15:00Z
 
