@@ -27,6 +27,8 @@ run: build       ## build everything, start it, fill a demo shop, print the addr
 build: engines sdk web   ## the release binary with dashboard and SDK inside: target/release/footfall
 	$(call say,building the binary (a first build takes some minutes))
 	@$(CARGO) build --release --locked --bin footfall
+	@# The names of the fault points are those of tests.
+	@! grep -aqE 'deliver[.]after_plan|append[.]before_xadd|FOOTFALL_FAULT' target/release/footfall
 
 test: test-engines sdk web lint doc rust-test sdk-test web-test browser-test   ## everything, on the real engines, from a fresh clone
 	$(call say,all green)
@@ -54,7 +56,7 @@ SEED := 1
 
 crash: test-engines web   ## a long campaign of kills against separate roles: KILLS=500, SEED=7
 	$(call say,$(KILLS) kills$(comma) seed $(SEED))
-	@FOOTFALL_CRASH_KILLS=$(KILLS) FOOTFALL_CRASH_SEED=$(SEED) $(CARGO) test --locked --quiet --test crash campaign:: -- --nocapture
+	@FOOTFALL_CRASH_KILLS=$(KILLS) FOOTFALL_CRASH_SEED=$(SEED) $(CARGO) test --locked $(FAULTS) --quiet --test crash campaign:: -- --nocapture
 
 sdk-test: sdk    ## the SDK: types, lint, unit tests, size, a real browser
 	$(call say,SDK tests)
@@ -84,7 +86,7 @@ openapi:         ## write openapi/footfall.json and the dashboard's typed client
 engines:         ## redis-server and the ClickHouse library
 	@deploy/engines/install.sh
 
-test-engines: engines    ## what only the tests need besides: PostgreSQL, Chromium
+test-engines: engines    ## what only the tests need besides: PostgreSQL, Chromium, strace
 	@deploy/engines/install.sh --tests
 
 sdk: sdk-js/dist/f.js        ## the JavaScript SDK

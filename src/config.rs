@@ -75,6 +75,11 @@ pub struct Config {
     #[arg(long, env = "FOOTFALL_REDIS_MAX_MEMORY_MB", value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
     pub redis_max_memory_mb: Option<u64>,
 
+    /// Replicas of an external Redis that must have confirmed an event before it is answered 200, and each step of a
+    /// worker before the next. With fewer, events are refused with 503 and workers wait.
+    #[arg(long, env = "FOOTFALL_REDIS_MIN_REPLICAS", default_value_t = 0, requires = "redis_url", value_parser = clap::value_parser!(u16).range(..=16))]
+    pub redis_min_replicas: u16,
+
     /// Rows of a batch into ClickHouse, at most. Whole requests: a request with more rows is a batch of its own.
     #[arg(long, env = "FOOTFALL_BATCH_ROWS", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=200_000))]
     pub batch_rows: u64,
@@ -143,6 +148,7 @@ impl Config {
                 self.redis_max_memory_mb
                     .map_or("(an eighth of the machine's)".into(), |mb| mb.to_string()),
             ),
+            ("redis-min-replicas", self.redis_min_replicas.to_string()),
             ("batch-rows", self.batch_rows.to_string()),
             ("lease-s", self.lease_s.to_string()),
             ("stream-requests", self.stream_requests.to_string()),

@@ -1,7 +1,8 @@
 //! Forced faults: named points of the path at which a test kills, stops, fails or hangs the process.
 //!
 //! Only with the cargo feature `faults`, which no release build can have (see below). Without it a point is an
-//! empty inline function that cannot fail, its name is not in the binary, and nothing reads the environment.
+//! empty inline function that cannot fail, its name is not in the binary (`make build` looks), and nothing reads
+//! the environment.
 //!
 //! - `FOOTFALL_FAULT=<point>:<n>:<action>`, several separated by commas, acts at the n-th passing of the point:
 //!   `kill` (SIGKILL to ourselves), `stop` (SIGSTOP to ourselves; the point goes on after SIGCONT), `error` (the
@@ -13,6 +14,9 @@
 
 #[cfg(all(feature = "faults", not(debug_assertions)))]
 compile_error!("the feature `faults` is for tests: a release build must not have it");
+
+#[cfg(not(feature = "faults"))]
+use std::future::{Ready, ready};
 
 #[cfg(feature = "faults")]
 mod armed;
@@ -31,8 +35,9 @@ pub enum Fault {}
 /// [`Fault`] where a test asked for an error here.
 #[cfg(not(feature = "faults"))]
 #[inline(always)]
-pub async fn point(_name: &'static str) -> Result<(), Fault> {
-    Ok(())
+pub fn point(_name: &'static str) -> Ready<Result<(), Fault>> {
+    // Not an async function: its future would hold the name, and so would the binary.
+    ready(Ok(()))
 }
 
 /// Passes the point `name.part`: one for each of several tables or kinds.
@@ -41,8 +46,8 @@ pub async fn point(_name: &'static str) -> Result<(), Fault> {
 /// As [`point`].
 #[cfg(not(feature = "faults"))]
 #[inline(always)]
-pub async fn point_in(_name: &'static str, _part: &'static str) -> Result<(), Fault> {
-    Ok(())
+pub fn point_in(_name: &'static str, _part: &'static str) -> Ready<Result<(), Fault>> {
+    ready(Ok(()))
 }
 
 /// [`point`] for code that blocks anyway.

@@ -93,6 +93,7 @@ impl Installation {
             max_entries: 10_000_000,
             request_key_ttl_s: 86_400,
             dedup_window_s: 0,
+            min_replicas: 0,
         })
         .await?;
         Ok(Rooms { store, stream })

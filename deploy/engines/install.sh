@@ -1,7 +1,7 @@
 #!/bin/sh
 # Gets what the embedded engines need: redis-server (Debian's package) and libchdb.so (npm, exact version and
 # hash from the lock file). Safe to run again: what is there stays. `make engines` calls it; with --tests
-# (`make test-engines`) it also gets what only the tests need: PostgreSQL and Chromium.
+# (`make test-engines`) it also gets what only the tests need: PostgreSQL, Chromium and strace.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 
@@ -67,6 +67,11 @@ if [ "${1:-}" = --tests ]; then
         say "chromium: $(command -v "${CHROMIUM:-chromium}")"
     else
         package chromium chromium
+    fi
+    if command -v strace >/dev/null 2>&1; then
+        say "strace: $(command -v strace)"
+    else
+        package strace strace
     fi
 fi
 

@@ -99,7 +99,7 @@ impl Audit {
 }
 
 /// Compares the stream's counters, raw events and rollups (owners). Sketches and active days of up to 500 days and
-/// 5 million events are compared, others each time; everything else is compared whole.
+/// 2 million events are compared, others each time; everything else is compared whole.
 #[utoipa::path(
     get,
     path = "/v1/projects/{id}/audit",

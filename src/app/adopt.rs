@@ -180,11 +180,11 @@ async fn adopt_shard(
         for entry in &entries {
             events.extend(entry.kept()?);
         }
-        let known = store.stored_ids(shard, &events).await?;
+        let known = store.stored_events(shard, &events).await?;
         for entry in &entries {
             let mut rows = entry.kept()?;
             let before = rows.len();
-            rows.retain(|row| !known.contains(&row.id));
+            rows.retain(|row| !known.contains(&(row.project, row.actor(), row.id)));
             if rows.len() < before {
                 adopted.stored_already += (before - rows.len()) as u64;
                 stream.rewrite(lease, entry, &rows).await?;

@@ -10,8 +10,10 @@ use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusC
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use metrics::SharedString;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
@@ -20,6 +22,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
+use uuid::Uuid;
 
 use super::{Rooms, zone_change};
 use crate::api::questions::Questions;
@@ -32,6 +35,8 @@ use crate::problem::Problem;
 const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; \
      img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; \
      form-action 'self'";
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The OpenAPI document: the API and the tracking route, as served at `/openapi.json` and committed as
 /// `openapi/footfall.json`.
@@ -58,16 +63,6 @@ pub fn router(
     stop: CancellationToken,
 ) -> Router {
     let mut routes = operations(rooms, metrics);
-    if roles.contains(&Role::Capture) {
-        routes = routes.merge(capture::router(CaptureState::new(
-            rooms.stream.clone(),
-            rooms.keys.clone(),
-            rooms.meta.clone(),
-            rooms.clock.clone(),
-            capture::Limits::default(),
-            rooms.notes.clone(),
-        )));
-    }
     if roles.contains(&Role::Api) {
         let accounts = Accounts::new(
             rooms.meta.clone(),
@@ -89,21 +84,56 @@ pub fn router(
     } else {
         routes = routes.fallback(api::error::no_such_route);
     }
-    let request_id = HeaderName::from_static("x-request-id");
     let compressed = DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream"));
-    routes
-        .layer(CatchPanicLayer::custom(broke))
-        .layer(CompressionLayer::new().compress_when(compressed))
-        .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header_layer(
-            header::REFERRER_POLICY,
-            "strict-origin-when-cross-origin",
-        ))
-        .layer(middleware::from_fn(count_requests))
-        .layer(PropagateRequestIdLayer::new(request_id.clone()))
-        .layer(TraceLayer::new_for_http())
-        .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
-        .layer(middleware::map_request(refuse_odd_request_ids))
+    // One stack of layers, not one after the other: each call of `Router::layer` costs every request a box.
+    let routes = routes.layer(
+        ServiceBuilder::new()
+            .layer(middleware::map_request(refuse_odd_request_ids))
+            .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+            .layer(TraceLayer::new_for_http())
+            .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+            .layer(middleware::from_fn(count_requests))
+            .layer(header_layer(
+                header::REFERRER_POLICY,
+                "strict-origin-when-cross-origin",
+            ))
+            .layer(header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .layer(CompressionLayer::new().compress_when(compressed))
+            .layer(CatchPanicLayer::custom(broke)),
+    );
+    if !roles.contains(&Role::Capture) {
+        return routes;
+    }
+    let tracking = capture::router(CaptureState::new(
+        rooms.stream.clone(),
+        rooms.keys.clone(),
+        rooms.meta.clone(),
+        rooms.clock.clone(),
+        capture::Limits::default(),
+        rooms.notes.clone(),
+    ));
+    // Without compression, which costs more than the sixty bytes of an answer, without a span, and in two layers.
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn(tracked))
+        .layer(CatchPanicLayer::custom(broke));
+    routes.merge(tracking.layer(layers))
+}
+
+/// What the layers of the other routes do, for tracking.
+async fn tracked(request: Request, next: Next) -> Response {
+    let request = refuse_odd_request_ids(request).await;
+    let given = request.headers().get(REQUEST_ID).cloned();
+    let id = given.or_else(|| HeaderValue::try_from(Uuid::new_v4().to_string()).ok());
+    let mut response = count_requests(request, next).await;
+    let headers = response.headers_mut();
+    if let Some(id) = id {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
 }
 
 fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
@@ -171,16 +201,27 @@ async fn count_requests(request: Request, next: Next) -> Response {
     let route = request
         .extensions()
         .get::<axum::extract::MatchedPath>()
-        .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
+        .map_or_else(
+            || SharedString::const_str("(none)"),
+            |path| path.as_str().to_owned().into(),
+        );
     let method = known_method(request.method());
     let started = std::time::Instant::now();
     let response = next.run(request).await;
-    let status = response.status().as_u16().to_string();
+    let status = known_status(response.status());
     metrics::counter!("footfall_http_requests_total", "route" => route.clone(), "method" => method, "status" => status)
         .increment(1);
     metrics::histogram!("footfall_http_request_duration_seconds", "route" => route)
         .record(started.elapsed().as_secs_f64());
     response
+}
+
+/// A status as a label, without a new text for the one that nearly all answers have.
+fn known_status(status: StatusCode) -> SharedString {
+    match status {
+        StatusCode::OK => SharedString::const_str("200"),
+        other => other.as_u16().to_string().into(),
+    }
 }
 
 /// Methods are the callers' words too: unknown ones are counted together.
@@ -192,13 +233,12 @@ fn known_method(method: &Method) -> &'static str {
 
 /// A request id from outside is kept if it is 1 to 128 visible ASCII characters; else we give our own.
 async fn refuse_odd_request_ids(mut request: Request) -> Request {
-    const NAME: &str = "x-request-id";
-    let mut given = request.headers().get_all(NAME).iter();
+    let mut given = request.headers().get_all(REQUEST_ID).iter();
     let fits = given
         .next()
         .is_some_and(|id| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic));
     if !fits || given.next().is_some() {
-        request.headers_mut().remove(NAME);
+        request.headers_mut().remove(REQUEST_ID);
     }
     request
 }

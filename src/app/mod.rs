@@ -66,6 +66,7 @@ impl App {
     pub async fn start(config: &Config, engines: Engines, rooms: Rooms) -> anyhow::Result<App> {
         let metrics = telemetry::start_metrics()?;
         let (stop_serving, stop_working) = (CancellationToken::new(), CancellationToken::new());
+        tokio::spawn(telemetry::keep_up(metrics.clone(), stop_serving.clone()));
         let keys_running = tokio::spawn({
             let (keys, stop) = (rooms.keys.clone(), stop_serving.clone());
             async move { keys.run(stop.cancelled_owned()).await }

@@ -118,6 +118,7 @@ pub(super) async fn connect(config: &Config, engines: &Engines) -> anyhow::Resul
         max_entries: config.stream_requests,
         request_key_ttl_s: REQUEST_KEY_TTL_S,
         dedup_window_s: config.dedup_window_s,
+        min_replicas: config.redis_min_replicas,
     })
     .await
     .context("connecting to Redis")?;

@@ -31,7 +31,7 @@ pub(super) async fn serve(listener: TcpListener, routes: Router, stop: Cancellat
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => {
-                    connections.spawn(connection(socket, peer, routes.clone(), stop.clone()));
+                    connections.spawn(connection(socket, peer, routes.clone(), stop.child_token()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -48,6 +48,8 @@ pub(super) async fn serve(listener: TcpListener, routes: Router, stop: Cancellat
     }
 }
 
+/// `stop` is this connection's own: it is looked at each time the connection is, and behind a shared one's lock
+/// they would queue.
 async fn connection(socket: TcpStream, peer: SocketAddr, routes: Router, stop: CancellationToken) {
     // Answers are small and somebody waits for them.
     let _ = socket.set_nodelay(true);

@@ -14,7 +14,7 @@ use super::zones::Zones;
 use crate::audit::{AuditOptions, AuditReport, Auditor};
 
 /// Between two counts of dead letters.
-const LETTERS_EVERY: Duration = Duration::from_secs(15);
+const LETTERS_EVERY: Duration = Duration::from_secs(5);
 
 /// Between two audits, and before the first.
 const AUDIT_EVERY: Duration = Duration::from_secs(600);

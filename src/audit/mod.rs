@@ -56,7 +56,7 @@ impl AuditOptions {
     pub fn asked(project: Option<ProjectNumber>, seed: u64) -> AuditOptions {
         AuditOptions {
             project,
-            rows: 5_000_000,
+            rows: 2_000_000,
             days: 500,
             seed,
             looks: 4,

@@ -1,7 +1,7 @@
 //! What a body says around its events: one event, an array, lines, or a batch with members of its own.
 
 use axum::http::StatusCode;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -75,20 +75,37 @@ impl<'a> Envelope<'a> {
                 "the body is empty: send an event, an array of events, or {\"batch\": […]}",
             ));
         }
+        // One look at a sound body; what is wrong with another one is found out by looking again.
+        match text.trim_start().as_bytes().first() {
+            Some(b'[') => {
+                if let Ok(events) = serde_json::from_str::<Elements<'_>>(text) {
+                    return Ok(Envelope::bare(Form::Array, events.within_limit()?));
+                }
+            }
+            Some(b'{') => {
+                if let Ok(members) = serde_json::from_str::<Members<'_>>(text) {
+                    return Envelope::of_object(text, members);
+                }
+            }
+            _ => {}
+        }
         let whole: &RawValue = match serde_json::from_str(text) {
             Ok(whole) => whole,
             Err(_) if is_lines(text, declared_lines) => return Envelope::of_lines(text),
-            Err(error) => return Err(malformed_json(format!("the body is not JSON: {error}"))),
+            Err(error) => return Err(unreadable(&error)),
         };
-        match whole.get().as_bytes().first() {
-            Some(b'[') => Ok(Envelope::bare(Form::Array, elements(whole, "")?)),
-            Some(b'{') => Envelope::of_object(whole),
-            _ => Err(unfit(
+        Err(match whole.get().as_bytes().first() {
+            Some(b'{') => unfit(
+                "/batch",
+                RejectionCode::WrongType.as_str(),
+                "must be an array of events",
+            ),
+            _ => unfit(
                 "",
                 RejectionCode::WrongType.as_str(),
                 "the body must be an event object, an array of them, lines of them, or {\"batch\": […]}",
-            )),
-        }
+            ),
+        })
     }
 
     fn bare(form: Form, events: Vec<Read<'a>>) -> Envelope<'a> {
@@ -118,11 +135,10 @@ impl<'a> Envelope<'a> {
         Ok(Envelope::bare(Form::Lines, events))
     }
 
-    fn of_object(whole: &'a RawValue) -> Result<Envelope<'a>, Problem> {
-        let members = Members::of(whole)?;
+    fn of_object(text: &'a str, members: Members<'a>) -> Result<Envelope<'a>, Problem> {
         let mut envelope = match members.batch {
             Some(batch) => {
-                let mut envelope = Envelope::bare(Form::Batch, elements(batch, "/batch")?);
+                let mut envelope = Envelope::bare(Form::Batch, batch.within_limit()?);
                 let context = members.context.map(|raw| value(raw, "/context")).transpose()?;
                 envelope.context = Context::read(context).map_err(|rejection| {
                     unfit(&rejection.field, rejection.code.as_str(), &rejection.detail)
@@ -133,7 +149,10 @@ impl<'a> Envelope<'a> {
                 envelope.sequence = first.map(|first| Sequence { id, first });
                 envelope
             }
-            None => Envelope::bare(Form::One, vec![Ok(whole)]),
+            None => {
+                let whole = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
+                Envelope::bare(Form::One, vec![Ok(whole)])
+            }
         };
         envelope.write_key = text_member(members.write_key, "/write_key", usize::MAX)?;
         envelope.request_id = text_member(members.request_id, "/request_id", MAX_REQUEST_ID_CHARS)?;
@@ -178,50 +197,56 @@ pub(super) fn reason(error: &serde_json::Error) -> String {
     format!("{reason} at column {}", error.column())
 }
 
-/// The elements of the array at `pointer`, each left as it stands.
-fn elements<'a>(array: &'a RawValue, pointer: &str) -> Result<Vec<Read<'a>>, Problem> {
-    struct Elements;
-    impl<'de> Visitor<'de> for Elements {
-        type Value = (Vec<Read<'de>>, usize);
+fn unreadable(error: &serde_json::Error) -> Problem {
+    malformed_json(format!("the body is not JSON: {error}"))
+}
 
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an array")
+/// The elements of an array, each left as it stands, and how many there are.
+struct Elements<'a>(Vec<Read<'a>>, usize);
+
+impl<'a> Elements<'a> {
+    fn within_limit(self) -> Result<Vec<Read<'a>>, Problem> {
+        match self {
+            Elements(_, count) if count > MAX_EVENTS => Err(too_many(count)),
+            Elements(events, _) => Ok(events),
         }
+    }
+}
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-            let mut events = Vec::new();
-            while events.len() < MAX_EVENTS {
-                match seq.next_element::<&RawValue>()? {
-                    Some(event) => events.push(Ok(event)),
-                    None => break,
+impl<'de> Deserialize<'de> for Elements<'de> {
+    fn deserialize<D: Deserializer<'de>>(array: D) -> Result<Elements<'de>, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Elements<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut events = Vec::new();
+                while events.len() < MAX_EVENTS {
+                    match seq.next_element::<&RawValue>()? {
+                        Some(event) => events.push(Ok(event)),
+                        None => break,
+                    }
                 }
+                let mut count = events.len();
+                // The rest is only counted: a body of nothing but commas must not fill the memory.
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Elements(events, count))
             }
-            let mut count = events.len();
-            // The rest is only counted: a body of nothing but commas must not fill the memory.
-            while seq.next_element::<IgnoredAny>()?.is_some() {
-                count += 1;
-            }
-            Ok((events, count))
         }
+        array.deserialize_seq(Each)
     }
-    let mut json = serde_json::Deserializer::from_str(array.get());
-    let (events, count) = json.deserialize_seq(Elements).map_err(|_| {
-        unfit(
-            pointer,
-            RejectionCode::WrongType.as_str(),
-            "must be an array of events",
-        )
-    })?;
-    if count > MAX_EVENTS {
-        return Err(too_many(count));
-    }
-    Ok(events)
 }
 
 /// The members of a body that are not an event's. Of a member given twice the last one counts.
 #[derive(Default)]
 struct Members<'a> {
-    batch: Option<&'a RawValue>,
+    batch: Option<Elements<'a>>,
     write_key: Option<&'a RawValue>,
     sent_at: Option<&'a RawValue>,
     request_id: Option<&'a RawValue>,
@@ -231,8 +256,24 @@ struct Members<'a> {
     sequence_id: Option<&'a RawValue>,
 }
 
-impl<'a> Members<'a> {
-    fn of(object: &'a RawValue) -> Result<Members<'a>, Problem> {
+/// Their names.
+#[derive(serde::Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Member {
+    Batch,
+    WriteKey,
+    SentAt,
+    RequestId,
+    Context,
+    Dropped,
+    Sequence,
+    SequenceId,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(object: D) -> Result<Members<'de>, D::Error> {
         struct Named;
         impl<'de> Visitor<'de> for Named {
             type Value = Members<'de>;
@@ -243,29 +284,31 @@ impl<'a> Members<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Members::default();
-                while let Some(name) = map.next_key::<String>()? {
-                    let member = match name.as_str() {
-                        "batch" => &mut members.batch,
-                        "write_key" => &mut members.write_key,
-                        "sent_at" => &mut members.sent_at,
-                        "request_id" => &mut members.request_id,
-                        "context" => &mut members.context,
-                        "dropped" => &mut members.dropped,
-                        "sequence" => &mut members.sequence,
-                        "sequence_id" => &mut members.sequence_id,
-                        _ => {
+                while let Some(name) = map.next_key::<Member>()? {
+                    let member = match name {
+                        Member::Batch => {
+                            members.batch = Some(map.next_value()?);
+                            continue;
+                        }
+                        Member::WriteKey => &mut members.write_key,
+                        Member::SentAt => &mut members.sent_at,
+                        Member::RequestId => &mut members.request_id,
+                        Member::Context => &mut members.context,
+                        Member::Dropped => &mut members.dropped,
+                        Member::Sequence => &mut members.sequence,
+                        Member::SequenceId => &mut members.sequence_id,
+                        Member::Other => {
                             map.next_value::<IgnoredAny>()?;
                             continue;
                         }
                     };
-                    *member = Some(map.next_value()?);
+                    // A null stands for itself: it is not the same as a member that is missing.
+                    *member = Some(map.next_value::<&RawValue>()?);
                 }
                 Ok(members)
             }
         }
-        serde_json::Deserializer::from_str(object.get())
-            .deserialize_map(Named)
-            .map_err(|error| malformed_json(format!("the body is not JSON: {error}")))
+        object.deserialize_map(Named)
     }
 }
 

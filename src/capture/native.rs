@@ -169,7 +169,7 @@ async fn capture(
     let dry_run = switch(query.dry_run.as_deref(), "?dry_run")?;
     let mut claim = state.in_flight.admit()?;
     let (parts, body) = request.into_parts();
-    let head = head(&parts.headers, query.key.as_deref(), state.clock.now_ms())?;
+    let mut head = head(&parts.headers, query.key.as_deref(), state.clock.now_ms())?;
     let encoding = Encoding::of(&parts.headers)?;
     // A key in the head is checked before the body is read; only a known secret one opens the larger limit.
     let mut cap = state.limits.public_body;
@@ -180,6 +180,8 @@ async fn capture(
         }
     }
     let bytes = body::receive(&parts.headers, body, cap, &mut claim).await?;
+    // A body may take half a minute; answers say of what was received before an instant that it is in them.
+    head.received_at = state.clock.now_ms();
     counter!("footfall_ingest_bytes_total").increment(bytes.len() as u64);
 
     // The claim is given back when the answer is there.
@@ -206,12 +208,15 @@ async fn capture(
         fault::point("capture.before_append").await.map_err(away)?;
         store(state, &mut prepared, rows, now).await?;
         fault::point("capture.after_append").await.map_err(away)?;
-        let (meta, key) = (state.meta.clone(), prepared.key.key_id);
-        tokio::spawn(async move {
-            if let Err(error) = meta.touch_key(key, now).await {
-                tracing::debug!(%error, "the use of a key was not written down");
-            }
-        });
+        let (meta, key) = (&state.meta, prepared.key.key_id);
+        if meta.touch_is_due(key, now) {
+            let meta = meta.clone();
+            tokio::spawn(async move {
+                if let Err(error) = meta.write_touch(key, now).await {
+                    tracing::debug!(%error, "the use of a key was not written down");
+                }
+            });
+        }
     }
     let answer = prepared.answer(verbose);
     if !dry_run {
@@ -367,7 +372,7 @@ fn stream_problem(error: AppendError) -> Problem {
             )
         },
         AppendError::Unavailable(cause) => {
-            tracing::warn!(%cause, "events were refused: the stream does not take them");
+            tracing::debug!(%cause, "events were refused: the stream does not take them");
             Problem::unavailable(
                 "events cannot be stored at this moment; send the same request again",
                 AWAY_RETRY_S,

@@ -296,6 +296,9 @@ impl Prepared {
 
     /// Notes what the stream found out: ids that it knew, or that the whole request was there already.
     pub fn note_duplicates(&mut self, known: &[Uuid], replayed: bool) {
+        if known.is_empty() && !replayed {
+            return;
+        }
         let known: HashSet<&Uuid> = known.iter().collect();
         for verdict in &mut self.verdicts {
             if let Verdict::Accepted { id, given } = verdict

@@ -1,14 +1,16 @@
 //! One event as clients send it. Every member is held as it came, so that a wrong type costs that event a
 //! rejection that names the field, never the whole request.
 
+use std::fmt;
+
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// An event of our own protocol. Members that are `null` count as absent, unknown members are ignored, and
 /// of a member that is given twice the last one wins.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(from = "Map<String, Value>")]
+#[derive(Clone, Debug, Default, PartialEq, ToSchema)]
 #[schema(example = json!({
     "event": "purchase", "id": "0193c2a4-7c1e-7b5e-9f43-2f1f6a0c9d11", "user_id": "u_42",
     "device_id": "9b2e5a1c-0f0e-4a53-8f53-6a3f0f5e7f10", "timestamp": "2026-11-23T10:15:30.250Z",
@@ -50,21 +52,60 @@ pub struct WireEvent {
     pub context: Option<Value>,
 }
 
-impl From<Map<String, Value>> for WireEvent {
-    fn from(mut members: Map<String, Value>) -> Self {
-        let mut take = |name: &str| members.remove(name).filter(|value| !value.is_null());
-        Self {
-            event: take("event"),
-            id: take("id"),
-            distinct_id: take("distinct_id"),
-            user_id: take("user_id"),
-            device_id: take("device_id"),
-            session_id: take("session_id"),
-            timestamp: take("timestamp"),
-            properties: take("properties"),
-            set: take("set"),
-            context: take("context"),
+/// The names of an event's members.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Member {
+    Event,
+    Id,
+    DistinctId,
+    UserId,
+    DeviceId,
+    SessionId,
+    Timestamp,
+    Properties,
+    Set,
+    Context,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for WireEvent {
+    fn deserialize<D: Deserializer<'de>>(object: D) -> Result<WireEvent, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = WireEvent;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an event")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WireEvent, A::Error> {
+                let mut event = WireEvent::default();
+                while let Some(name) = map.next_key()? {
+                    let member = match name {
+                        Member::Event => &mut event.event,
+                        Member::Id => &mut event.id,
+                        Member::DistinctId => &mut event.distinct_id,
+                        Member::UserId => &mut event.user_id,
+                        Member::DeviceId => &mut event.device_id,
+                        Member::SessionId => &mut event.session_id,
+                        Member::Timestamp => &mut event.timestamp,
+                        Member::Properties => &mut event.properties,
+                        Member::Set => &mut event.set,
+                        Member::Context => &mut event.context,
+                        Member::Other => {
+                            // Read like the others, so that what it must not be is refused alike.
+                            map.next_value::<Value>()?;
+                            continue;
+                        }
+                    };
+                    *member = map.next_value()?;
+                }
+                Ok(event)
+            }
         }
+        object.deserialize_map(Members)
     }
 }
 

@@ -187,19 +187,34 @@ impl Meta {
 
     /// Notes that a key was used; written at most once a minute per key and process.
     pub async fn touch_key(&self, key: Uuid, now_ms: i64) -> Result<()> {
-        {
-            let mut touched = self
-                .touched
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
-            if touched
-                .get(&key)
-                .is_some_and(|then| now_ms - then < TOUCH_EVERY_MS)
-            {
-                return Ok(());
-            }
-            touched.insert(key, now_ms);
+        if self.touch_is_due(key, now_ms) {
+            self.write_touch(key, now_ms).await?;
         }
+        Ok(())
+    }
+
+    /// Whether the use of a key is to be written down now: at most once a minute per key and process. Who is
+    /// told so calls [`Meta::write_touch`].
+    pub fn touch_is_due(&self, key: Uuid, now_ms: i64) -> bool {
+        let mut touched = self
+            .touched
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        match touched.get_mut(&key) {
+            Some(then) if now_ms - *then < TOUCH_EVERY_MS => false,
+            Some(then) => {
+                *then = now_ms;
+                true
+            }
+            None => {
+                touched.insert(key, now_ms);
+                true
+            }
+        }
+    }
+
+    /// Writes the use of a key down, unless that was done less than a minute ago.
+    pub async fn write_touch(&self, key: Uuid, now_ms: i64) -> Result<()> {
         sqlx::query(
             "UPDATE api_keys SET last_used_at = $2
              WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $3)",

@@ -20,13 +20,20 @@ pub struct TouchedDay {
 }
 
 impl Store {
-    /// The ids of those of these events that are stored. At most some ten thousand at a time.
+    /// Those of these events that are stored. At most some ten thousand at a time. An id means something only
+    /// with its project and person, as in the event-id window: two tenants may use the same.
     ///
     /// # Errors
     /// When ClickHouse cannot say.
-    pub async fn stored_ids(&self, shard: u16, events: &[Event]) -> Result<HashSet<Uuid>, StoreError> {
+    pub async fn stored_events(
+        &self,
+        shard: u16,
+        events: &[Event],
+    ) -> Result<HashSet<(ProjectNumber, u64, Uuid)>, StoreError> {
         #[derive(Row, Deserialize)]
         struct Stored {
+            project: u32,
+            actor: u64,
             #[serde(with = "clickhouse::serde::uuid")]
             id: Uuid,
         }
@@ -35,7 +42,7 @@ impl Store {
         let actors: BTreeSet<u64> = events.iter().map(Event::actor).collect();
         let stored: Vec<Stored> = self
             .statement(
-                "SELECT id FROM events WHERE shard = {shard:UInt16} AND project IN {projects:Array(UInt32)} \
+                "SELECT project, actor, id FROM events WHERE shard = {shard:UInt16} AND project IN {projects:Array(UInt32)} \
                  AND toUInt16(day) IN {days:Array(UInt16)} AND actor IN {actors:Array(UInt64)}",
             )
             .param("shard", shard)
@@ -44,7 +51,10 @@ impl Store {
             .param("actors", actors.into_iter().collect::<Vec<_>>())
             .fetch_all()
             .await?;
-        Ok(stored.into_iter().map(|row| row.id).collect())
+        Ok(stored
+            .into_iter()
+            .map(|row| (ProjectNumber(row.project), row.actor, row.id))
+            .collect())
     }
 
     /// The days of the shard's events that came with later batches than `batch`.

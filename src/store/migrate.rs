@@ -35,6 +35,7 @@ const STATEMENTS: &[Statement] = statements![
     "0010_ledger.sql",
     "0011_client_sequences.sql",
     "0012_late_days.sql",
+    "0030_events_merges.sql",
 ];
 
 /// A migration that ran now.

@@ -23,6 +23,7 @@ pub mod funnels;
 pub mod installation;
 pub mod ledger;
 pub mod migrate;
+mod parts;
 pub mod remove;
 pub mod rollups;
 pub mod rows;

@@ -1,9 +1,10 @@
 //! Taking events in: the only way from an endpoint into the stream.
 //!
-//! A request becomes one entry per shard (and per 200 rows of a shard, which bounds a script's run), all sent
-//! at once; it is answered only when every entry is in Redis.
+//! A request becomes a part per shard (and per 200 rows of a shard), all handed in at once, where it shares
+//! entries and calls with whatever else arrives ([`super::group`]); it is answered only when every part is in
+//! Redis.
 //!
-//! **Request key.** An entry whose request is sent again is recognised by a hash over the project, the
+//! **Request key.** A part that is sent again is recognised by a hash over the project, the
 //! request id and what the client said in these rows: event name, place in the batch, distinct, device and
 //! user id, session, properties, amount, currency, and the event id unless capture gave it
 //! ([`flag::ID_GIVEN`]). Left out is everything that another receipt of the same bytes may change:
@@ -12,22 +13,28 @@
 //! requests under one careless id that differ only in event times would be taken for one: an endpoint adds a
 //! digest of the events as received to the request id.
 //!
-//! **Event-id window.** Ids that clients gave are marked, 63 bits each, in sets per person; rows marked
-//! before are dropped and their numbers stored with the entry.
+//! **Event-id window.** Ids that clients gave are marked, 63 bits each of a hash over person and id, in sets
+//! that people share by their hash; rows marked before are dropped and their numbers stored with the entry.
 
-use futures_util::future::join_all;
+use std::time::Instant;
+
 use redis::RedisError;
+use tokio::sync::oneshot;
 use uuid::Uuid;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
-use super::ledger::{NO_NOTES, Notes, pend_field};
-use super::{APPEND_TIMEOUT, EventStream, codec, person_hash, scripts};
-use crate::event::ledger::minute_of;
+use super::group::{Ingested, Part};
+use super::ledger::{NO_NOTES, Notes};
+use super::{APPEND_TIMEOUT, EventStream, codec, person_hash};
 use crate::event::{Event, ProjectNumber, flag};
 use crate::fault::{self, Fault};
 
-/// Most rows of an entry, and so most ids of a script's call.
-const MOST_ROWS: usize = 200;
+/// Buckets of a shard's event-id window. Few enough that their sets are there already: a set for each person
+/// would cost ten times the ids in it. Enough that five million ids a generation need no second level.
+const BUCKETS: u32 = 16_384;
+
+/// Most rows of an entry.
+pub(super) const MOST_ROWS: usize = 200;
 
 /// What all rows of a request have in common.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +89,13 @@ pub enum AppendError {
     Unavailable(String),
 }
 
+impl AppendError {
+    /// Who was to answer is gone.
+    fn interrupted() -> AppendError {
+        AppendError::Unavailable("the call was broken off".to_owned())
+    }
+}
+
 impl From<RedisError> for AppendError {
     fn from(error: RedisError) -> AppendError {
         AppendError::Unavailable(error.to_string())
@@ -94,14 +108,6 @@ impl From<Fault> for AppendError {
     }
 }
 
-/// Answer of one INGEST.
-enum Ingested {
-    /// Stored, without the rows of these numbers.
-    Stored(Vec<usize>),
-    Replayed,
-    Behind,
-}
-
 impl EventStream {
     /// Takes the accepted events of one request. `Ok` means that every row is durable (as durable as the
     /// Redis is configured) or was so before. Call it again with the same `request_id` after an error.
@@ -112,49 +118,46 @@ impl EventStream {
         rows: Vec<Event>,
         now_ms: i64,
     ) -> Result<Appended, AppendError> {
-        let project = request.project;
         let mut shards: Vec<Vec<Event>> = vec![Vec::new(); usize::from(self.shards())];
         for row in rows {
-            let shard = self.shard_of(project, &row.distinct_id);
+            let shard = self.shard_of(request.project, &row.distinct_id);
             shards[usize::from(shard)].push(row);
         }
-        let entries: Vec<(u16, &[Event])> = (0..)
-            .zip(&shards)
-            .flat_map(|(shard, rows)| rows.chunks(MOST_ROWS).map(move |chunk| (shard, chunk)))
-            .collect();
-        let bare = Request {
-            notes: &NO_NOTES,
-            ..*request
-        };
-        let calls = entries.iter().enumerate().map(|(n, &(shard, rows))| {
-            let request = if n == 0 { *request } else { bare };
-            self.ingest(request, shard, rows, now_ms)
-        });
-        let answers = tokio::time::timeout(APPEND_TIMEOUT, join_all(calls))
-            .await
-            .map_err(|_| AppendError::Unavailable(format!("no answer within {APPEND_TIMEOUT:?}")))?;
-
-        let mut appended = Appended {
-            replayed: !entries.is_empty(),
-            ..Appended::default()
-        };
-        for (n, (answer, (_, rows))) in answers.into_iter().zip(&entries).enumerate() {
-            let answer = answer?;
-            appended.noted |= n == 0 && !matches!(answer, Ingested::Behind);
-            match answer {
-                Ingested::Replayed => {}
-                Ingested::Behind => {
-                    appended.replayed = false;
-                    appended.behind.extend_from_slice(rows);
-                }
-                Ingested::Stored(dropped) => {
-                    appended.replayed = false;
-                    appended
-                        .duplicates
-                        .extend(dropped.iter().filter_map(|&row| rows.get(row)).map(|row| row.id));
+        let mut sent = Vec::new();
+        let mut notes = Some(request.notes.clone());
+        fault::point("append.before_xadd").await?;
+        let store = async {
+            for (shard, rows) in (0..).zip(&shards) {
+                for rows in rows.chunks(MOST_ROWS) {
+                    let notes = notes.take().unwrap_or_default();
+                    let answer = self.hand_in(request, shard, rows, notes, now_ms).await?;
+                    sent.push((answer, rows));
                 }
             }
-        }
+            let mut appended = Appended {
+                replayed: !sent.is_empty(),
+                ..Appended::default()
+            };
+            for (n, (answer, rows)) in sent.into_iter().enumerate() {
+                let answer = answer.await.unwrap_or_else(|_| Err(AppendError::interrupted()))?;
+                appended.noted |= n == 0 && answer != Ingested::Behind;
+                match answer {
+                    Ingested::Replayed => {}
+                    Ingested::Behind => {
+                        appended.replayed = false;
+                        appended.behind.extend_from_slice(rows);
+                    }
+                    Ingested::Stored(dropped) => {
+                        appended.replayed = false;
+                        let dropped = dropped.iter().filter_map(|&row| rows.get(row));
+                        appended.duplicates.extend(dropped.map(|row| row.id));
+                    }
+                }
+            }
+            Ok(appended)
+        };
+        let appended = within_time(store).await?;
+        fault::point("append.after_xadd").await?;
         Ok(appended)
     }
 
@@ -167,80 +170,63 @@ impl EventStream {
         notes: &Notes,
         now_ms: i64,
     ) -> Result<(), AppendError> {
-        let request = Request {
-            notes,
-            ..Request::new(project, Some(id))
-        };
+        let request = Request::new(project, Some(id));
         let shard = self.shard_of(project, "");
-        tokio::time::timeout(APPEND_TIMEOUT, self.ingest(request, shard, &[], now_ms))
-            .await
-            .map_err(|_| AppendError::Unavailable(format!("no answer within {APPEND_TIMEOUT:?}")))??;
+        within_time(async {
+            let answer = self.hand_in(&request, shard, &[], notes.clone(), now_ms).await?;
+            answer.await.unwrap_or_else(|_| Err(AppendError::interrupted()))
+        })
+        .await?;
         Ok(())
     }
 
-    async fn ingest(
+    /// Hands rows of one shard in, to be stored with whatever else goes there now.
+    async fn hand_in(
         &self,
-        request: Request<'_>,
+        request: &Request<'_>,
         shard: u16,
         rows: &[Event],
+        notes: Notes,
         now_ms: i64,
-    ) -> Result<Ingested, AppendError> {
-        let Request {
-            project,
-            request_id,
-            source,
-            notes,
-            tombstones,
-        } = request;
-        let options = &self.inner.options;
-        let unpackable = |e: codec::CodecError| AppendError::Unavailable(e.to_string());
-        let packed = codec::pack(rows).map_err(unpackable)?;
-        let received_at = rows.iter().map(|row| row.received_at).min().unwrap_or(now_ms);
-        let request = request_id.map_or(0, |id| request_hash(project, id, rows));
-        let ttl = if request_id.is_some() {
-            options.request_key_ttl_s
-        } else {
-            0
+    ) -> Result<oneshot::Receiver<Result<Ingested, AppendError>>, AppendError> {
+        let project = request.project;
+        let mark = |row: &Event| {
+            let given = row.flags & flag::ID_GIVEN != 0;
+            let person = person_hash(project, &row.distinct_id);
+            // With the person: in a bucket an id of one must not stand for the same id of another.
+            let id = xxh3_64_with_seed(row.id.as_bytes(), person) >> 1;
+            (!given).then_some(((person >> 32) as u32 % BUCKETS, id))
         };
-        let mut call = scripts::INGEST.prepare_invoke();
-        call.key(self.keys().ev(shard))
-            .key(self.keys().idem(shard, request))
-            .key(self.keys().st(shard))
-            .key(self.keys().pend(shard));
-        call.arg(options.max_entries)
-            .arg(ttl)
-            .arg(rows.len())
-            .arg(packed.bytes.as_slice());
-        call.arg(packed.unpacked).arg(received_at).arg(now_ms);
-        call.arg(options.dedup_window_s * 1000)
-            .arg(self.keys().seen(shard));
-        call.arg(source)
-            .arg(pend_field(project, minute_of(received_at), source))
-            .arg(notes.pack_rows().map_err(unpackable)?)
-            .arg(notes.pack_sequences().map_err(unpackable)?)
-            .arg(tombstones);
-        if options.dedup_window_s > 0 {
-            for row in rows {
-                if row.flags & flag::ID_GIVEN == 0 {
-                    let bucket = format!("{:016x}", person_hash(project, &row.distinct_id));
-                    call.arg(bucket)
-                        .arg((xxh3_64(row.id.as_bytes()) >> 1).to_string());
-                } else {
-                    call.arg("").arg("");
-                }
-            }
-        }
-        fault::point("append.before_xadd").await?;
-        let (answer, _, dropped): (String, String, String) = call.invoke_async(&mut self.front()).await?;
-        fault::point("append.after_xadd").await?;
-        match answer.as_str() {
-            "ok" => Ok(Ingested::Stored(numbers(&dropped))),
-            "dup" => Ok(Ingested::Replayed),
-            "behind" => Ok(Ingested::Behind),
-            "full" => Err(AppendError::Full),
-            other => Err(AppendError::Unavailable(format!("unexpected answer {other:?}"))),
-        }
+        let windowed = self.inner.options.dedup_window_s > 0;
+        let (answer, answered) = oneshot::channel();
+        let part = Part {
+            project,
+            source: request.source.to_owned(),
+            laid_out: codec::lay_out(rows).map_err(|e| AppendError::Unavailable(e.to_string()))?,
+            rows: rows.len(),
+            received_at: rows.iter().map(|row| row.received_at).min().unwrap_or(now_ms),
+            now_ms,
+            key: request.request_id.map(|id| request_hash(project, id, rows)),
+            notes,
+            tombstones: request.tombstones,
+            marks: if windowed {
+                rows.iter().map(mark).collect()
+            } else {
+                Vec::new()
+            },
+            deadline: Instant::now() + APPEND_TIMEOUT / 2,
+            answer,
+        };
+        let intake = self.inner.intakes.get(usize::from(shard));
+        intake.ok_or_else(AppendError::interrupted)?.add(part).await?;
+        Ok(answered)
     }
+}
+
+/// Its answer, or that it took longer than [`APPEND_TIMEOUT`].
+async fn within_time<T>(store: impl Future<Output = Result<T, AppendError>>) -> Result<T, AppendError> {
+    let late = |_| AppendError::Unavailable(format!("no answer within {APPEND_TIMEOUT:?}"));
+    tokio::time::timeout(APPEND_TIMEOUT, store).await.map_err(late)?
 }
 
 /// The numbers of a comma-separated list, as entries hold them.

@@ -13,7 +13,7 @@ const MOST_COUNTED: u64 = 500;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Books {
     pub shard: u16,
-    /// Number of the last committed batch as the tables name it; 0 before the first.
+    /// Number of the last committed batch as the tables name it; before the first that of its incarnation's start.
     pub cut: u64,
     /// The largest batch number that the tables may hold: that of the plan, if there is one.
     pub planned: u64,
@@ -73,10 +73,8 @@ impl EventStream {
                 detail: format!("{} fields", fields.len()),
             });
         };
-        let batch = |seq: u64| match seq {
-            0 => 0,
-            seq => batch_number(incarnation.max(1), seq),
-        };
+        // Also of the number 0: an incarnation that has just begun lies behind every batch of those before it.
+        let batch = |seq: u64| batch_number(incarnation.max(1), seq);
         Ok(Books {
             shard,
             cut: batch(seq),

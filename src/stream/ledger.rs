@@ -167,8 +167,12 @@ impl EventStream {
             .arg(project.0);
         let (incarnation, seq, fields): (u64, u64, Vec<(String, u64)>) =
             call.invoke_async(&mut self.front()).await?;
-        // Before its first batch, an incarnation's cut lies behind every batch of the ones before.
-        let cut = batch_number(incarnation.max(1), seq);
+        // A later incarnation begins with a cut behind every batch of the ones before; the first with none.
+        let cut = if seq == 0 && incarnation <= 1 {
+            0
+        } else {
+            batch_number(incarnation, seq)
+        };
         let waited = |(field, rows): (String, u64)| {
             let mut parts = field.splitn(3, ':').skip(1);
             let minute = parts.next().and_then(|minute| minute.parse().ok());

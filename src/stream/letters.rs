@@ -18,6 +18,7 @@ use super::ledger::{Notes, pend_field, replay_field};
 use super::{EventStream, StreamError, codec, scripts};
 use crate::event::ledger::{LedgerRow, Outcome, minute_of};
 use crate::event::{Event, ProjectNumber};
+use crate::fault;
 
 mod id;
 mod index;
@@ -175,7 +176,9 @@ impl EventStream {
             .arg(&*letter.source)
             .arg(replay_field(&field))
             .arg(admission.version);
+        fault::point("letters.before_replay").await?;
         let word: String = call.invoke_async(&mut self.back()).await?;
+        fault::point("letters.after_replay").await?;
         Ok(match word.as_str() {
             "OK" => Replayed::Queued,
             "BEHIND" => Replayed::Behind,
@@ -220,6 +223,7 @@ impl EventStream {
             .arg(&*letter.source)
             .arg(notes);
         let word: String = call.invoke_async(&mut self.back()).await?;
+        fault::point("letters.after_discard").await?;
         Ok(word == "OK")
     }
 

@@ -23,7 +23,10 @@ pub mod shard;
 pub mod snapshot;
 pub mod workers;
 
+mod call;
+mod group;
 mod keys;
+mod replicas;
 mod scripts;
 mod wait;
 
@@ -36,7 +39,10 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::event::ProjectNumber;
 use crate::fault::Fault;
+use call::Settings;
+use group::Intake;
 use keys::Keys;
+use replicas::Replicated;
 
 pub use append::{AppendError, Appended, Request};
 pub use rev::{AsOf, ShardCounters};
@@ -57,12 +63,15 @@ pub struct StreamOptions {
     pub prefix: String,
     /// Number of shards; the first connect fixes it for the life of the installation.
     pub shards: u16,
-    /// Entries a shard may hold before appends are refused as full.
+    /// Entries a shard may hold before appends are refused as full. An entry holds one request, or several
+    /// small ones that came together.
     pub max_entries: u64,
     /// Seconds during which a request that is sent again is recognised.
     pub request_key_ttl_s: u64,
     /// Seconds during which an event id that comes again in another request is dropped; 0 turns it off.
     pub dedup_window_s: u64,
+    /// Replicas that must have confirmed an append, and each step of a worker, before it counts as done.
+    pub min_replicas: u16,
 }
 
 /// Why the stream cannot be used.
@@ -112,8 +121,12 @@ struct Inner {
     front: ConnectionManager,
     /// Workers: large reads that must not stand before an append.
     back: ConnectionManager,
+    /// Workers: steps that must survive a failover.
+    firm: Replicated,
     keys: Keys,
     options: StreamOptions,
+    /// Where appends are handed in, for each shard.
+    intakes: Vec<Intake>,
 }
 
 impl EventStream {
@@ -138,13 +151,32 @@ impl EventStream {
             });
         }
         let options = options.clone();
+        // Where replicas are waited for, everything behind the wait does too: those connections stand alone.
+        let replicas = options.min_replicas;
+        let firm = match replicas {
+            0 => back.clone(),
+            _ => ConnectionManager::new_with_config(client.clone(), manager(WORKER_TIMEOUT)).await?,
+        };
+        let firm = Replicated::new(firm, replicas);
+        let mut intakes = Vec::with_capacity(usize::from(options.shards));
+        for shard in 0..options.shards {
+            let connection = match replicas {
+                0 => front.clone(),
+                _ => ConnectionManager::new_with_config(client.clone(), manager(APPEND_TIMEOUT)).await?,
+            };
+            let (keys, options) = (keys.clone(), options.clone());
+            let settings = Settings { shard, keys, options };
+            intakes.push(Intake::open(settings, Replicated::new(connection, replicas)));
+        }
         Ok(EventStream {
             inner: Arc::new(Inner {
                 client,
                 front,
                 back,
+                firm,
                 keys,
                 options,
+                intakes,
             }),
         })
     }
@@ -161,6 +193,10 @@ impl EventStream {
 
     fn front(&self) -> ConnectionManager {
         self.inner.front.clone()
+    }
+
+    fn firm(&self) -> &Replicated {
+        &self.inner.firm
     }
 
     fn back(&self) -> ConnectionManager {

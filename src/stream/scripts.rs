@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use redis::Script;
+use redis::{ErrorKind, RedisError, Script, ServerErrorKind};
 
 macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
@@ -14,7 +14,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    /// Takes one entry, or says that it was taken before, or that the stream is full.
+    /// Takes entries, or says which parts of them were taken before, or that the stream is full.
     INGEST = "ingest";
     ACQUIRE = "acquire";
     RENEW = "renew";
@@ -46,4 +46,9 @@ scripts! {
     PAUSE = "pause";
     RESUME = "resume";
     BEGIN_ROLL = "begin_roll";
+}
+
+/// Whether Redis does not know a script that was called by its hash: after its start, or a `SCRIPT FLUSH`.
+pub(super) fn is_unknown(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }

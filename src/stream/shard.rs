@@ -142,7 +142,7 @@ impl EventStream {
         let mut call = scripts::ACQUIRE.prepare_invoke();
         call.key(self.keys().lease(shard)).key(self.keys().st(shard));
         call.arg(&**owner).arg(ttl.as_millis() as u64);
-        let fields: Fields = call.invoke_async(&mut self.back()).await?;
+        let fields: Fields = self.firm().invoke(&scripts::ACQUIRE, &call).await?;
         let Some(epoch) = parsed(&fields, 1) else {
             return Ok(None);
         };
@@ -212,7 +212,7 @@ impl EventStream {
         let committed = lease.committed.load(Ordering::Relaxed);
         call.arg(lease.epoch).arg(to).arg(rows).arg(version).arg(target);
         call.arg(committed);
-        let fields: Fields = call.invoke_async(&mut self.back()).await?;
+        let fields: Fields = self.firm().invoke(&scripts::PLAN, &call).await?;
         match parsed::<String>(&fields, 0).as_deref() {
             Some("PLANNED") => {}
             Some("PAUSED") => return Ok(None),
@@ -238,7 +238,7 @@ impl EventStream {
     pub async fn try_again(&self, lease: &Lease, seq: u64) -> Result<u8, StreamError> {
         let mut call = scripts::TRY.prepare_invoke();
         call.key(self.keys().st(lease.shard)).arg(lease.epoch).arg(seq);
-        let (word, attempt): (String, u64) = call.invoke_async(&mut self.back()).await?;
+        let (word, attempt): (String, u64) = self.firm().invoke(&scripts::TRY, &call).await?;
         answered(&word, lease.shard, seq)?;
         u8::try_from(attempt).map_err(|_| StreamError::Content {
             key: self.keys().st(lease.shard),
@@ -288,7 +288,7 @@ impl EventStream {
         for waited in commit.waited {
             call.arg(waited.field()).arg(waited.rows);
         }
-        let word: String = call.invoke_async(&mut self.back()).await?;
+        let word: String = self.firm().invoke(&scripts::COMMIT, &call).await?;
         if word == "FULL" {
             return Err(StreamError::LettersFull(shard));
         }

@@ -15,6 +15,7 @@ use crate::stream::shard::{DeadRow, Entry, Lease, Plan, batch_number};
 
 use super::ledger::Shares;
 use super::load::Loaded;
+use super::memory::Reserved;
 use super::partial::{Partial, received_hour};
 
 /// The order of inserts. Events come first, because rows that ClickHouse refuses count nowhere.
@@ -57,6 +58,8 @@ pub(super) struct Batch {
     doubt: [bool; TABLES.len()],
     /// Tables in which older tries may have left rows.
     unrepaired: [bool; TABLES.len()],
+    /// Given back with the batch.
+    _memory: Reserved,
 }
 
 impl Batch {
@@ -65,6 +68,7 @@ impl Batch {
         lease: &Lease,
         plan: Plan,
         entries: Vec<Entry>,
+        memory: Reserved,
         taken_over: bool,
     ) -> Result<Batch, CodecError> {
         let name = BatchName {
@@ -89,6 +93,7 @@ impl Batch {
             unrepaired: [taken_over && plan.attempt > 0; TABLES.len()],
             dead: Vec::new(),
             received_hour,
+            _memory: memory,
             expected,
             entries,
             rows,

@@ -21,6 +21,7 @@ use crate::stream::shard::{Commit, Entry, Lease, Plan, batch_number};
 
 use super::batch::Batch;
 use super::insert::{fresh, holding, insert};
+use super::memory::{Memory, Reserved};
 
 pub use super::outcome::{DeliverError, Delivered, Step};
 
@@ -35,8 +36,10 @@ const ENCODER: u32 = 1;
 pub struct DeliverOptions {
     /// Rows of a batch, at most [`crate::store::batch::MAX_ROWS`].
     pub max_rows: u64,
-    /// Unpacked bytes of a batch.
+    /// Unpacked bytes of a batch; never more than half of `memory`.
     pub max_bytes: u64,
+    /// Bytes that the batches of all shards may take together. A shard waits for its part before it plans.
+    pub memory: u64,
     /// How long a shard stays with a worker that fell silent.
     pub lease_ttl: Duration,
 }
@@ -46,6 +49,7 @@ impl Default for DeliverOptions {
         DeliverOptions {
             max_rows: 200_000,
             max_bytes: 64 << 20,
+            memory: 512 << 20,
             lease_ttl: Duration::from_secs(10),
         }
     }
@@ -58,6 +62,7 @@ pub struct Deliverer {
     pub(super) store: Store,
     pub(super) options: DeliverOptions,
     pub(super) owner: Arc<str>,
+    memory: Memory,
 }
 
 enum State {
@@ -83,9 +88,12 @@ pub struct Delivery {
 
 impl Deliverer {
     /// A deliverer with an owner's name of its own.
-    pub fn new(stream: EventStream, store: Store, options: DeliverOptions) -> Deliverer {
+    pub fn new(stream: EventStream, store: Store, mut options: DeliverOptions) -> Deliverer {
         let owner = Arc::from(uuid::Uuid::new_v4().simple().to_string());
+        let memory = Memory::new(options.memory);
+        options.max_bytes = options.max_bytes.min(memory.most_unpacked());
         Deliverer {
+            memory,
             stream,
             store,
             options,
@@ -164,7 +172,7 @@ impl Delivery {
             State::Found(plan) => {
                 let plan = plan.clone();
                 let seq = plan.seq;
-                self.open(plan, None, true).await?;
+                self.open(plan).await?;
                 Ok(Step::Planned { seq })
             }
             State::Open(batch) => match batch.due() {
@@ -192,6 +200,17 @@ impl Delivery {
         matches!(self.state, State::Between)
     }
 
+    /// Gives the memory of a batch that cannot go on to shards that wait for some. The plan stays; its rows are
+    /// read again, in doubt of every table, as a new owner would. Whether that happened.
+    pub fn put_down(&mut self) -> bool {
+        let wanted = self.deliverer.memory.is_wanted();
+        if let (State::Open(batch), true) = (&self.state, wanted) {
+            self.state = State::Found(batch.plan.clone());
+            return true;
+        }
+        false
+    }
+
     /// The shard.
     pub fn shard(&self) -> u16 {
         self.lease.shard
@@ -200,6 +219,11 @@ impl Delivery {
     /// Last committed entry.
     pub fn done(&self) -> &str {
         &self.done
+    }
+
+    /// Keeps the lease.
+    pub async fn hold(&mut self) -> Result<(), DeliverError> {
+        fresh(&self.deliverer.stream, &mut self.lease).await
     }
 
     /// Keeps the lease while there is nothing to deliver, and carries out removals.
@@ -244,7 +268,14 @@ impl Delivery {
     }
 
     async fn plan(&mut self) -> Result<Step, DeliverError> {
-        let Deliverer { stream, options, .. } = &self.deliverer;
+        let Deliverer {
+            stream,
+            options,
+            memory,
+            ..
+        } = &self.deliverer;
+        let reserved = memory.reserve(options.max_bytes);
+        let reserved = holding(stream, &mut self.lease, reserved).await?;
         let read = stream.read_range(
             self.lease.shard,
             &self.done,
@@ -264,7 +295,8 @@ impl Delivery {
         fault::point("deliver.after_plan").await?;
         let seq = plan.seq;
         if plan.to == last.id {
-            self.open(plan, Some(entries), false).await?;
+            self.state = State::Found(plan.clone());
+            self.load(plan, entries, reserved, false).await?;
         } else {
             // The answer to our own earlier PLAN was lost; it was made when fewer entries waited.
             self.state = State::Found(plan);
@@ -272,30 +304,44 @@ impl Delivery {
         Ok(Step::Planned { seq })
     }
 
-    /// Brings the plan's rows into memory.
-    async fn open(
+    /// Reads exactly the rows of a plan that was found, once there is memory for them.
+    async fn open(&mut self, plan: Plan) -> Result<(), DeliverError> {
+        let Deliverer {
+            stream,
+            options,
+            memory,
+            ..
+        } = &self.deliverer;
+        let mut unpacked = options.max_bytes;
+        loop {
+            let reserved = holding(stream, &mut self.lease, memory.reserve(unpacked)).await?;
+            let read = stream.read_range(self.lease.shard, &self.done, Some(&plan.to), u64::MAX, u64::MAX);
+            let entries = holding(stream, &mut self.lease, read).await??;
+            unpacked = size(&entries);
+            // Planned by a worker with larger batches: reserved anew, because who holds memory may not wait for more.
+            if memory.covers(&reserved, unpacked) {
+                return self.load(plan, entries, reserved, true).await;
+            }
+        }
+    }
+
+    /// Makes a batch of the plan's entries.
+    async fn load(
         &mut self,
         plan: Plan,
-        entries: Option<Vec<Entry>>,
+        entries: Vec<Entry>,
+        mut reserved: Reserved,
         taken_over: bool,
     ) -> Result<(), DeliverError> {
-        let stream = &self.deliverer.stream;
+        let Deliverer { stream, memory, .. } = &self.deliverer;
         let shard = self.lease.shard;
-        // Whatever fails from here, the plan is known.
-        self.state = State::Found(plan.clone());
+        memory.shrink(&mut reserved, size(&entries));
         if plan.version != ENCODER {
             return Err(DeliverError::Stopped(format!(
                 "batch {} of shard {shard} was planned with encoder {}, this version has {ENCODER}",
                 plan.seq, plan.version
             )));
         }
-        let entries = match entries {
-            Some(entries) => entries,
-            None => {
-                let read = stream.read_range(shard, &self.done, Some(&plan.to), u64::MAX, u64::MAX);
-                holding(stream, &mut self.lease, read).await??
-            }
-        };
         let rows: u64 = entries.iter().map(|entry| entry.rows).sum();
         if rows != plan.rows {
             return Err(DeliverError::Stopped(format!(
@@ -304,7 +350,8 @@ impl Delivery {
             )));
         }
         let lease = self.lease.clone();
-        let load = tokio::task::spawn_blocking(move || Batch::load(&lease, plan, entries, taken_over));
+        let load =
+            tokio::task::spawn_blocking(move || Batch::load(&lease, plan, entries, reserved, taken_over));
         let batch = holding(stream, &mut self.lease, load).await?;
         let batch = batch.map_err(|e| DeliverError::Waiting(e.to_string()))?;
         let batch = batch.map_err(|e| DeliverError::Stopped(format!("shard {shard}: {e}")))?;
@@ -344,4 +391,9 @@ impl Delivery {
             dead: dead.len() as u64,
         })
     }
+}
+
+/// Unpacked bytes of the entries.
+fn size(entries: &[Entry]) -> u64 {
+    entries.iter().map(|entry| entry.unpacked).sum()
 }

@@ -9,7 +9,9 @@ pub mod deliver;
 mod insert;
 mod ledger;
 mod load;
+mod memory;
 mod outcome;
+mod pace;
 pub mod partial;
 pub mod remove;
 pub mod roll;
@@ -23,25 +25,20 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::clock::Clock;
 use deliver::{DeliverError, Deliverer, Delivery, Step};
+use pace::Pace;
 use roll::Roller;
 
 /// A worker says at least this often that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// Insert rounds a second over all shards: more makes ClickHouse merge small parts without end.
-const ROUNDS_A_SECOND: u32 = 16;
-
-/// A shard waits at least this long between two rounds, unless much waits.
-const SHORTEST_ROUND: Duration = Duration::from_millis(250);
-
-/// How long a first row waits for those that come with it.
-const GATHER: Duration = Duration::from_millis(25);
-
-/// Rows for which a round begins at once.
-const MUCH: u64 = 50_000;
+/// Between two looks at how far merges are behind.
+const WATCH_MERGES: Duration = Duration::from_secs(5);
 
 /// A shard that was stopped is looked at again after this long.
 const STOPPED_FOR: Duration = Duration::from_secs(60);
+
+/// A batch that could not go on so many times (six seconds) gives its memory to shards that wait for some.
+const PUT_DOWN_AFTER: u32 = 7;
 
 /// A shard that cannot go on for longer than this is reported as an error, again each time it passes.
 const ALERT_AFTER: Duration = Duration::from_secs(60);
@@ -51,6 +48,7 @@ pub struct Worker {
     deliverer: Deliverer,
     roller: Roller,
     clock: Clock,
+    pace: Pace,
 }
 
 /// A shard's task, and how to ask it to end after the batch.
@@ -70,6 +68,7 @@ impl Worker {
     /// Puts the two halves of the role together.
     pub fn new(deliverer: Deliverer, roller: Roller, clock: Clock) -> Worker {
         Worker {
+            pace: Pace::new(deliverer.stream.shards()),
             deliverer,
             roller,
             clock,
@@ -80,7 +79,17 @@ impl Worker {
     /// shards back. An engine that is away only makes it wait.
     pub async fn run(&self, shutdown: CancellationToken) {
         let rolling = self.roller.run(&self.clock, shutdown.clone());
-        tokio::join!(self.own_shards(&shutdown), rolling);
+        tokio::join!(self.own_shards(&shutdown), rolling, self.watch_merges(&shutdown));
+    }
+
+    async fn watch_merges(&self, shutdown: &CancellationToken) {
+        while !shutdown.is_cancelled() {
+            self.pace.look(&self.deliverer).await;
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(WATCH_MERGES) => {}
+            }
+        }
     }
 
     async fn own_shards(&self, shutdown: &CancellationToken) {
@@ -146,7 +155,12 @@ impl Worker {
                 Ok(Some(delivery)) => {
                     tracing::info!(shard, "shard taken");
                     let stop = CancellationToken::new();
-                    let task = tokio::spawn(deliver_until(self.deliverer.clone(), delivery, stop.clone()));
+                    let task = tokio::spawn(deliver_until(
+                        self.deliverer.clone(),
+                        delivery,
+                        self.pace.clone(),
+                        stop.clone(),
+                    ));
                     owned.insert(shard, Owned { stop, task });
                 }
                 Ok(None) => {}
@@ -161,10 +175,13 @@ impl Worker {
 }
 
 /// Delivers a shard until it is asked to stop, between two batches, or loses it.
-async fn deliver_until(deliverer: Deliverer, mut delivery: Delivery, stop: CancellationToken) -> Ended {
+async fn deliver_until(
+    deliverer: Deliverer,
+    mut delivery: Delivery,
+    pace: Pace,
+    stop: CancellationToken,
+) -> Ended {
     let shard = delivery.shard();
-    let shards = u32::from(deliverer.stream.shards());
-    let round = SHORTEST_ROUND.max(Duration::from_secs(1) * shards / ROUNDS_A_SECOND);
     let mut waiter = deliverer.stream.waiter(shard);
     let mut last_round: Option<Instant> = None;
     let mut trouble: Option<(Instant, u32)> = None;
@@ -182,9 +199,12 @@ async fn deliver_until(deliverer: Deliverer, mut delivery: Delivery, stop: Cance
             match entries {
                 Ok(false) => delivery.keep().await.map(|()| Step::Idle),
                 Ok(true) => {
-                    pace(&deliverer, shard, last_round.map(|at| at + round)).await;
+                    let paced = pace.wait(&deliverer, &mut delivery, last_round).await;
                     last_round = Some(Instant::now());
-                    delivery.step().await
+                    match paced {
+                        Ok(()) => delivery.step().await,
+                        Err(error) => Err(error),
+                    }
                 }
                 Err(error) => Err(error.into()),
             }
@@ -215,6 +235,9 @@ async fn deliver_until(deliverer: Deliverer, mut delivery: Delivery, stop: Cance
                 } else {
                     tracing::warn!(shard, why, "delivery waits");
                 }
+                if *times >= PUT_DOWN_AFTER && delivery.put_down() {
+                    tracing::info!(shard, "gave its memory to other shards");
+                }
                 let wait = Duration::from_millis(50) * 2_u32.pow((*times).min(6));
                 *times += 1;
                 tokio::select! {
@@ -223,17 +246,5 @@ async fn deliver_until(deliverer: Deliverer, mut delivery: Delivery, stop: Cance
                 }
             }
         }
-    }
-}
-
-/// Lets rows gather: a moment at least, until the shard's next round is due at most, no longer once much waits.
-async fn pace(deliverer: &Deliverer, shard: u16, due: Option<Instant>) {
-    tokio::time::sleep(GATHER).await;
-    while let Some(left) = due.and_then(|due| due.checked_duration_since(Instant::now())) {
-        match deliverer.stream.shard_counters(shard).await {
-            Ok(counters) if counters.rows_waiting < MUCH => {}
-            _ => return,
-        }
-        tokio::time::sleep(left.min(Duration::from_millis(50))).await;
     }
 }

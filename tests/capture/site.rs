@@ -137,8 +137,12 @@ impl Site {
         self.send(request).await
     }
 
-    /// Every row that a worker would store.
+    /// Every row that a worker would store. What the stream counts agrees with what is in it.
     pub async fn rows(&self) -> Vec<Event> {
+        let books = self.stream.books().await.unwrap();
+        for check in footfall::audit::of_stream(&books) {
+            assert!(check.holds(), "{}", check.detail());
+        }
         let got = self
             .stream
             .acquire(0, &owner("reader"), TTL)

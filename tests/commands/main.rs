@@ -123,6 +123,18 @@ async fn letters_and_audit_work_beside_a_server_and_without_one() {
     })
     .await;
 
+    until("the metrics count it", async || {
+        let page = server
+            .http
+            .get(format!("{}/metrics", server.url))
+            .send()
+            .await
+            .ok()?;
+        let page = page.text().await.ok()?;
+        let counted = |line: &str| line.starts_with("footfall_dead_letters{") && line.ends_with(" 1");
+        page.lines().any(counted).then_some(())
+    })
+    .await;
     let (ok, printed) = ask(&data, &["audit"]);
     assert!(ok && printed.contains("everything adds up"), "{printed}");
     let (ok, listed) = ask(&data, &["dead-letters", "list"]);

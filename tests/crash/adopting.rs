@@ -38,6 +38,7 @@ async fn adopts(installation: &Installation) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_from_an_older_copy_stops_its_shards_until_it_is_adopted_and_nothing_is_doubled() {
+    let _alone = super::alone().await;
     let installation = Installation::new();
     let address = Address::default();
     let mut running = serve(&installation, &address, &[]).await;

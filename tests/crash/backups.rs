@@ -33,6 +33,7 @@ fn text(path: &Path) -> &str {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_under_load_becomes_the_same_installation_and_goes_on_exactly_once() {
+    let _alone = super::alone().await;
     let installation = Installation::new();
     let address = Address::default();
     let mut running = serve(&installation, &address, &[]).await;
@@ -92,6 +93,7 @@ async fn a_backup_under_load_becomes_the_same_installation_and_goes_on_exactly_o
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_backup_and_an_unfinished_restore_are_refused() {
+    let _alone = super::alone().await;
     let installation = Installation::new();
     let address = Address::default();
     let mut running = serve(&installation, &address, &[]).await;

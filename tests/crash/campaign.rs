@@ -18,9 +18,9 @@ const KILLS: u64 = 14;
 /// Kills between two looks at everything.
 const LOOK_EVERY: u64 = 60;
 /// Longest time until somebody works again.
-const RECOVERY: Duration = Duration::from_secs(60);
+const RECOVERY: Duration = Duration::from_secs(120);
 /// Longest time until everything is in the tables.
-const DRAIN: Duration = Duration::from_secs(180);
+const DRAIN: Duration = Duration::from_secs(300);
 
 /// What is done beside killing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +75,7 @@ impl Campaign {
     async fn within_a_batch(&self) {
         let deadline = Instant::now() + Duration::from_secs(2);
         while Instant::now() < deadline && self.cluster.progress().await.is_some_and(|now| now.planned == 0) {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
@@ -89,7 +89,7 @@ impl Campaign {
 
     /// Starts a part, a worker with another batch size than before.
     async fn restart(&mut self, part: Part) {
-        let rows = [20, 100, 700, 5_000, 200_000][self.rng.usize(..5)];
+        let rows = [150, 700, 3_000, 20_000, 200_000][self.rng.usize(..5)];
         self.cluster.set("FOOTFALL_BATCH_ROWS", &rows.to_string());
         self.cluster.restart(part).await;
     }

@@ -9,7 +9,7 @@ use super::until;
 
 /// How long questions may take, and how long the worker may need for everything that waits: leases of a killed
 /// worker run for ten seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where the installation is at the moment.
 #[derive(Clone, Debug, Default)]

@@ -190,6 +190,15 @@ impl Cluster {
         }
     }
 
+    /// Runs a command of the installation to its end, which must be a good one.
+    pub async fn run(&self, arguments: &[&str]) {
+        let mut running = self
+            .installation
+            .start_beside("command", arguments, &self.environment());
+        let status = running.end(START).await;
+        assert!(status.success(), "{arguments:?}: {}", running.last_words());
+    }
+
     /// Ends a role as an operator does.
     pub async fn stop(&mut self, part: Part) {
         if let Some(mut running) = self.roles.remove(&part) {

@@ -10,7 +10,7 @@ use super::oracle::{Found, Harm, look};
 use super::producers::{Manners, Producers};
 use super::tenants::{Project, register};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// The event-id window that installations have, in seconds.
 const HOUR: &str = "3600";
 

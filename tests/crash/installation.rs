@@ -14,7 +14,7 @@ use super::process::Process;
 use super::until;
 
 /// Longest start: engines, migrations, and what the last life left to read back.
-pub const START: Duration = Duration::from_secs(60);
+pub const START: Duration = Duration::from_secs(120);
 /// Longest graceful stop: requests, workers, then engines have their time one after the other, and need a
 /// fraction of it.
 pub const STOP: Duration = Duration::from_secs(40);

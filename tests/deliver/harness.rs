@@ -82,6 +82,7 @@ impl World {
             max_entries: 100_000,
             request_key_ttl_s: 86_400,
             dedup_window_s: 3_600,
+            min_replicas: 0,
         };
         let stream = EventStream::connect(&options).await.expect("stream");
         let admin = clickhouse::Client::default()

@@ -3,9 +3,11 @@
 
 mod audit;
 mod crashes;
+mod crowding;
 mod damage;
 mod harness;
 mod ledger;
 mod letters;
+mod memory;
 mod rolls;
 mod running;

@@ -57,7 +57,7 @@ async fn an_endpoint_struck_around_its_append_stores_what_is_sent_again_once() {
             for again in [Again::Same, Again::Repacked] {
                 cases.push((format!("{point}: {fault:?}, sent again {again:?}"), async move {
                     let case = Case::new(SHARDS).await;
-                    let key = case.shop().await;
+                    let key = case.shop().await.write_key.expect("a key");
                     let mut sent = events(SHOP, 50);
                     let faults = format!("{before}{}", fault.at(point, 1));
                     let (mut first, address) = endpoint(&case, &faults).await;
@@ -92,7 +92,7 @@ async fn an_endpoint_struck_around_its_append_stores_what_is_sent_again_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_stored_in_part_is_refused_and_completed_when_it_is_sent_again() {
     let case = Case::new(SHARDS).await;
-    let key = case.shop().await;
+    let key = case.shop().await.write_key.expect("a key");
     let sent = events(SHOP, 50);
     let (_endpoint, address) = endpoint(&case, "append.before_xadd:2:error").await;
     let send = async || post(address.clone(), key.clone(), body(&sent, "r-1")).await;

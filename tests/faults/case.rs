@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use footfall::engines::Engines;
 use footfall::event::{Event, ProjectNumber, Zone};
-use footfall::meta::{Meta, Registration};
+use footfall::meta::{Meta, Project, Registration, hash_password};
 use footfall::stream::Request;
 use futures_util::{FutureExt, StreamExt, stream};
 
@@ -19,6 +19,9 @@ use super::world::engines;
 
 /// How long a batch may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Of the shop's owner, `ada@example.com`.
+pub const PASSWORD: &str = "correct horse battery";
 
 /// What happens at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,13 +92,13 @@ impl Case {
         format!("sqlite:{}", self.path("meta.sqlite").display())
     }
 
-    /// Makes the project [`SHOP`], in UTC, and returns its write key.
-    pub async fn shop(&self) -> String {
+    /// Makes the project [`SHOP`], in UTC.
+    pub async fn shop(&self) -> Project {
         let meta = Meta::connect(&self.meta_url()).await.expect("a control database");
         meta.migrate(NOW).await.expect("its tables");
         let registration = Registration {
             email: "ada@example.com".into(),
-            password_hash: "x".into(),
+            password_hash: hash_password(PASSWORD.to_owned()).await.expect("a hash"),
             name: "Ada".into(),
             organization: "Example".into(),
             project: Some("Shop".into()),
@@ -105,7 +108,7 @@ impl Case {
         meta.close().await;
         let project = registered.project.expect("a project");
         assert_eq!(project.number, SHOP);
-        project.write_key.expect("a key")
+        project
     }
 
     /// Starts a role; `faults` is its `FOOTFALL_FAULT`, `left_out` its `FOOTFALL_LEFT_OUT`.

@@ -19,6 +19,7 @@ mod points;
 mod removing;
 mod renaming;
 mod repairing;
+mod replaying;
 mod rolling;
 mod world;
 

@@ -66,6 +66,7 @@ impl Redis {
             max_entries: 1_000,
             request_key_ttl_s: 86_400,
             dedup_window_s: 3_600,
+            min_replicas: 0,
         }
     }
 

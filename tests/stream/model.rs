@@ -75,6 +75,8 @@ pub struct Entry {
     pub sent: u64,
     pub kept: Vec<Row>,
     pub source: u8,
+    /// Whether it is a letter that is tried again.
+    pub replayed: bool,
 }
 
 /// Everything that can be seen of the shard.
@@ -93,8 +95,8 @@ pub struct Shard {
     pub rows_dead: u64,
     pub rows_dup: u64,
     pub rows_discarded: u64,
-    /// Rows that wait, by source.
-    pub pend: BTreeMap<u8, u64>,
+    /// Rows that wait, by source, apart from those of letters that are tried again (true).
+    pub pend: BTreeMap<(bool, u8), u64>,
     pub entries: Vec<Entry>,
     /// Numbers of the letters that are there.
     pub letters: Vec<usize>,
@@ -168,21 +170,19 @@ impl Model {
         self.letters.len()
     }
 
-    fn add(&mut self, sent: u64, kept: Vec<Row>, source: u8) {
+    fn add(&mut self, sent: u64, kept: Vec<Row>, source: u8, replayed: bool) {
         let number = self.next_entry;
         self.next_entry += 1;
+        if !kept.is_empty() {
+            *self.shard.pend.entry((replayed, source)).or_default() += kept.len() as u64;
+        }
         self.shard.entries.push(Entry {
             number,
             sent,
             kept,
             source,
+            replayed,
         });
-    }
-
-    fn waits(&mut self, source: u8, rows: usize) {
-        if rows > 0 {
-            *self.shard.pend.entry(source).or_default() += rows as u64;
-        }
     }
 
     fn ingest(&mut self, request: Option<u8>, person: u8, ids: &[u8], source: u8) -> Answer {
@@ -203,8 +203,7 @@ impl Model {
         self.requests.extend(key);
         self.shard.rows_in += kept.len() as u64;
         self.shard.rows_dup += dropped.len() as u64;
-        self.waits(source, kept.len());
-        self.add(ids.len() as u64, kept, source);
+        self.add(ids.len() as u64, kept, source, false);
         Answer::Taken(dropped)
     }
 
@@ -305,12 +304,17 @@ impl Model {
         let (Some(plan), Some((_, batch))) = (self.shard.plan.take(), &view.batch) else {
             return Answer::Stale;
         };
-        let rows: Vec<(Row, u8)> = batch
+        let rows: Vec<(Row, (bool, u8))> = batch
             .iter()
-            .flat_map(|entry| entry.kept.iter().map(|&row| (row, entry.source)))
+            .flat_map(|entry| {
+                entry
+                    .kept
+                    .iter()
+                    .map(|&row| (row, (entry.replayed, entry.source)))
+            })
             .collect();
         let dead = dead.min(rows.len());
-        for &(row, source) in &rows[..dead] {
+        for &(row, (_, source)) in &rows[..dead] {
             self.shard.letters.push(self.letters.len());
             self.letters.push(Letter {
                 row,
@@ -318,8 +322,8 @@ impl Model {
                 replayed: false,
             });
         }
-        for (_, source) in &rows {
-            let left = self.shard.pend.entry(*source).or_default();
+        for (_, waited) in &rows {
+            let left = self.shard.pend.entry(*waited).or_default();
             *left -= 1;
         }
         let shard = &mut self.shard;
@@ -351,8 +355,7 @@ impl Model {
         let (row, source) = (letter.row, letter.source);
         self.shard.letters.remove(at);
         self.shard.rows_dead -= 1;
-        self.waits(source, 1);
-        self.add(1, vec![row], source);
+        self.add(1, vec![row], source, true);
         Answer::Ok
     }
 
@@ -367,7 +370,7 @@ impl Model {
         self.shard.letters.remove(at);
         self.shard.rows_dead -= 1;
         self.shard.rows_discarded += 1;
-        self.add(0, Vec::new(), source);
+        self.add(0, Vec::new(), source, false);
         Answer::Ok
     }
 }

@@ -37,6 +37,7 @@ const PAGES = [
   ["events-open", "/p/1/events?event=purchase", async (page) => page.getByTestId("live-row").first().getByRole("button").first().click()],
   ["events-none", "/p/1/events?event=unheard_of", async (page) => page.getByText("No such events").waitFor()],
   ["health", "/p/1/health", async (page) => page.getByTestId("ledger-equation").waitFor()],
+  ["health-words", "/p/1/health", async (page) => page.getByText("What the words mean").click()],
   ["health-point", "/p/1/health?span=1h", async (page) => page.getByRole("slider").focus()],
   ["health-month", "/p/1/health?span=30d", async (page) => page.getByTestId("ledger-equation").waitFor()],
   ["health-table", "/p/1/health?span=7d", async (page) => page.getByRole("button", { name: /View as table/ }).click()],
@@ -209,6 +210,11 @@ for (const scheme of ["light", "dark"]) {
     await page.getByTestId("login-submit").click();
     await page.getByText("ClickHouse does not answer").first().waitFor();
     await look("failing");
+    for (const view of ["", "?view=rejected", "?view=letters"]) {
+      await page.goto(`${broken.url}/p/1/health${view}`);
+      await page.getByText("ClickHouse does not answer").first().waitFor();
+      await look(`failing-health${view.replace("?view=", "-")}`);
+    }
     const slow = await serve({ slow: 60_000 });
     await page.goto(`${slow.url}/`);
     await page.getByTestId("login-email").fill("demo@example.com");
@@ -216,6 +222,9 @@ for (const scheme of ["light", "dark"]) {
     await page.getByTestId("login-submit").click();
     await page.getByText("Daily active").waitFor();
     await look("loading");
+    await page.goto(`${slow.url}/p/1/health`);
+    await page.getByText("What became of it").waitFor();
+    await look("loading-health");
     await context.close();
     broken.close();
     slow.close();

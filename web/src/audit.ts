@@ -3,14 +3,14 @@ import type { AuditCheck, AuditDay, AuditReport } from "./api-health";
 import * as format from "./format";
 
 const NAMES: Record<AuditCheck["name"], { title: string; meaning: string }> = {
-  stream_counters: { title: "Stream", meaning: "Rows taken in are stored, dead letters, discarded, or still in the stream." },
-  pending_rows: { title: "Waiting rows", meaning: "What is noted as waiting is what the stream holds." },
-  dead_letters: { title: "Dead letters", meaning: "There are as many as were counted." },
-  raw_rows: { title: "Raw events", meaning: "The table holds what was stored and not removed." },
-  batch_numbers: { title: "Batches", meaning: "No table holds a batch that the stream did not plan." },
-  counts: { title: "Counts", meaning: "The counts behind the charts equal a recount of the raw events." },
-  sketches: { title: "Sketches", meaning: "Those behind the active users equal sketches made anew from the raw events." },
-  active_days: { title: "Active days", meaning: "Who was active when is what the raw events show." },
+  stream_counters: { title: "Stream", meaning: "Every row taken in must be stored, a dead letter, discarded, or still in the stream." },
+  pending_rows: { title: "Waiting rows", meaning: "What is noted as waiting must be what the stream holds." },
+  dead_letters: { title: "Dead letters", meaning: "There must be as many as were counted." },
+  raw_rows: { title: "Raw events", meaning: "The table must hold what was stored and not removed, no more and no less." },
+  batch_numbers: { title: "Batches", meaning: "No table may hold a batch that the stream did not plan." },
+  counts: { title: "Counts", meaning: "The counts behind the charts must equal a recount of the raw events." },
+  sketches: { title: "Sketches", meaning: "Those behind the active users must equal sketches made anew from the raw events." },
+  active_days: { title: "Active days", meaning: "Who was active on which day must be what the raw events show." },
 };
 
 /** An invariant for people; one that a newer server adds keeps its name. */

@@ -1,9 +1,19 @@
 //! Browser, system and kind of device, from a user agent.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use woothee::parser::Parser;
 
 /// Longest part of a user agent that is looked at; real ones stay below 300 bytes.
 const MAX_BYTES: usize = 512;
+
+/// User agents that a thread remembers; then it begins anew.
+const REMEMBERED: usize = 1_000;
+
+thread_local! {
+    static KNOWN: RefCell<HashMap<String, Agent>> = RefCell::default();
+}
 
 /// What a user agent says. Empty texts where it says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,8 +27,26 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Reads a user agent. What cannot be told apart stays empty; robots are those that say so.
+    /// Reads a user agent. What cannot be told apart stays empty; robots are those that say so. Most requests come
+    /// with one of a few, so each thread remembers what it read: the same text gives the same answer.
     pub fn parse(user_agent: &str) -> Agent {
+        if user_agent.len() > MAX_BYTES {
+            return Agent::read(user_agent);
+        }
+        KNOWN.with_borrow_mut(|known| {
+            if let Some(agent) = known.get(user_agent) {
+                return agent.clone();
+            }
+            if known.len() >= REMEMBERED {
+                known.clear();
+            }
+            let agent = Agent::read(user_agent);
+            known.insert(user_agent.to_owned(), agent.clone());
+            agent
+        })
+    }
+
+    fn read(user_agent: &str) -> Agent {
         // The parser works on bytes in places; user agents are ASCII.
         let agent: String = user_agent
             .chars()

@@ -10,6 +10,10 @@ if redis.call('HEXISTS', KEYS[1], 'p_seq') == 0 then
   if redis.call('EXISTS', KEYS[2]) == 1 then return {'PAUSED'} end
   redis.call('HSET', KEYS[1], 'p_seq', string.format('%d', tonumber(seq) + 1), 'p_to', ARGV[2], 'p_n', ARGV[3],
     'p_v', ARGV[4], 'p_k', ARGV[5], 'p_try', 0)
+else
+  -- Written again as it is: replicas confirm what this connection wrote last, and the first time may have been
+  -- through another one.
+  redis.call('HSET', KEYS[1], 'p_seq', redis.call('HGET', KEYS[1], 'p_seq'))
 end
 local plan = redis.call('HMGET', KEYS[1], 'p_seq', 'p_to', 'p_n', 'p_v', 'p_k', 'p_try', 'split')
 return {'PLANNED', unpack(plan, 1, 7)}

@@ -86,6 +86,7 @@ pub async fn stream(prefix: &str, shards: u16) -> EventStream {
         max_entries: 100_000,
         request_key_ttl_s: 86_400,
         dedup_window_s: 3_600,
+        min_replicas: 0,
     };
     EventStream::connect(&options).await.expect("Redis")
 }
