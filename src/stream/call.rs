@@ -64,7 +64,10 @@ impl Call {
     }
 
     /// Adds a part; one that does not fit comes back. The first always fits.
-    #[expect(clippy::result_large_err, reason = "what comes back is the part, which is moved on")]
+    #[expect(
+        clippy::result_large_err,
+        reason = "what comes back is the part, which is moved on"
+    )]
     pub fn add(&mut self, part: Part) -> Result<(), Part> {
         let full = self.rows + part.rows > MOST_ROWS || self.bytes + part.laid_out.len() > MOST_BYTES;
         if full && !self.is_empty() {
