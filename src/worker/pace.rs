@@ -54,7 +54,7 @@ impl Pace {
                 }
                 self.most_parts.store(parts, Ordering::Relaxed);
             }
-            Err(error) => tracing::debug!(%error, "the number of parts is not known"),
+            Err(error) => tracing::warn!(%error, "how far merges are behind is not known"),
         }
     }
 
