@@ -27,7 +27,7 @@ use super::group::{Ingested, Part};
 use super::ledger::{NO_NOTES, Notes};
 use super::{APPEND_TIMEOUT, EventStream, codec, person_hash};
 use crate::event::{Event, ProjectNumber, flag};
-use crate::fault::{self, Fault};
+use crate::fault::Fault;
 
 /// Buckets of a shard's event-id window. Few enough that their sets are there already: a set for each person
 /// would cost ten times the ids in it. Enough that five million ids a generation need no second level.
@@ -125,7 +125,6 @@ impl EventStream {
         }
         let mut sent = Vec::new();
         let mut notes = Some(request.notes.clone());
-        fault::point("append.before_xadd").await?;
         let store = async {
             for (shard, rows) in (0..).zip(&shards) {
                 for rows in rows.chunks(MOST_ROWS) {
@@ -156,9 +155,7 @@ impl EventStream {
             }
             Ok(appended)
         };
-        let appended = within_time(store).await?;
-        fault::point("append.after_xadd").await?;
-        Ok(appended)
+        within_time(store).await
     }
 
     /// Stores notes that belong to no entry: of requests that were refused whole, or sent again. Call it

@@ -24,6 +24,7 @@ use super::ledger::Notes;
 use super::replicas::Replicated;
 use super::{APPEND_TIMEOUT, scripts};
 use crate::event::ProjectNumber;
+use crate::fault;
 
 /// Most calls of a shard that are under way at once. More than one only while calls are full.
 const MOST_CALLS: usize = 4;
@@ -190,8 +191,13 @@ fn send(
         Ok(command) => {
             let connection = connection.clone();
             Some(async move {
-                let answer = connection.query(&scripts::INGEST, command).await;
-                (call, answer)
+                let ingest = async {
+                    fault::point("append.before_xadd").await?;
+                    let answer = connection.query(&scripts::INGEST, command).await;
+                    fault::point("append.after_xadd").await?;
+                    answer
+                };
+                (call, ingest.await)
             })
         }
         Err(error) => {

@@ -105,7 +105,13 @@ pub enum StreamError {
 
 impl From<Fault> for StreamError {
     fn from(fault: Fault) -> StreamError {
-        StreamError::Redis(std::io::Error::other(fault).into())
+        StreamError::Redis(fault.into())
+    }
+}
+
+impl From<Fault> for RedisError {
+    fn from(fault: Fault) -> RedisError {
+        std::io::Error::other(fault).into()
     }
 }
 

@@ -1,11 +1,14 @@
 //! The endpoint is killed or frozen around its append; the client gets no answer and sends again, to another one.
 
+use std::time::Duration;
+
 use footfall::event::Event;
 use serde_json::{Value, json};
 
 use super::case::{Case, Fault, run_all};
 use super::harness::*;
 use super::life::Life;
+use super::until;
 
 /// Shards of the stream: a request of many people becomes several entries.
 const SHARDS: u16 = 4;
@@ -17,6 +20,8 @@ const POINTS: &[(&str, &str)] = &[
     ("append.after_xadd", "append.before_xadd:2:hang,"),
     ("capture.after_append", ""),
 ];
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How the client sends again what was not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +102,11 @@ async fn a_request_stored_in_part_is_refused_and_completed_when_it_is_sent_again
     let (_endpoint, address) = endpoint(&case, "append.before_xadd:2:error").await;
     let send = async || post(address.clone(), key.clone(), body(&sent, "r-1")).await;
     assert_eq!(send().await, Some(503), "as if Redis were away for one shard");
-    let stored = case.rows_in().await;
-    assert!(stored > 0 && stored < 50, "{stored} of 50 rows are in the stream");
+    let stored = until("the other shards have stored their part", PATIENCE, async || {
+        Some(case.rows_in().await).filter(|&rows| rows > 0)
+    })
+    .await;
+    assert!(stored < 50, "{stored} of 50 rows are in the stream");
     assert_eq!(send().await, Some(200));
     assert_eq!(case.rows_in().await, 50);
     case.world.drain(&case.world.deliverer()).await;
