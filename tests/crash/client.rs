@@ -31,6 +31,8 @@ pub struct Client {
     http: reqwest::Client,
     pub address: Address,
     bearer: String,
+    /// Email and password.
+    account: Value,
     pub project: String,
     pub write_key: String,
     /// The range that everything is asked for: `from=…&to=…`.
@@ -67,6 +69,7 @@ impl Client {
                 .expect("a client"),
             address,
             bearer: String::new(),
+            account: json!({ "email": body["email"], "password": body["password"] }),
             project: String::new(),
             write_key: String::new(),
             range,
@@ -112,6 +115,16 @@ impl Client {
             self.project, self.range
         ))
         .await
+    }
+
+    /// The audit, which is for owners who signed in.
+    pub async fn audit(&self) -> Value {
+        let entered = self.post("/v1/auth/login", &self.account).await;
+        let path = format!("{}/v1/projects/{}/audit", self.address.get(), self.project);
+        let request = self.http.get(path).bearer_auth(text(&entered["access_token"]));
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), 200, "an audit");
+        answer.json().await.expect("JSON")
     }
 
     /// Every stored event, a line each.
