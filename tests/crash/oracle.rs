@@ -345,6 +345,7 @@ async fn bookkeeping(cluster: &Cluster, store: &Store, projects: &[Project], fou
         max_entries: 1,
         request_key_ttl_s: 1,
         dedup_window_s: 0,
+        min_replicas: 0,
     };
     let stream = EventStream::connect(&options).await.expect("Redis");
     for shard in 0..SHARDS {

@@ -50,7 +50,7 @@ fn request(random: &mut fastrand::Rng, n: usize) -> Sent {
     Sent {
         id: id
             .map(|id| id.to_string())
-            .or((n % 3 == 0).then(|| format!("own-{n}"))),
+            .or(n.is_multiple_of(3).then(|| format!("own-{n}"))),
         project,
         source: ["native curl/8.5.0", "native browser"][random.usize(0..2)],
         rows,
