@@ -89,7 +89,8 @@ pub struct Config {
     #[arg(long, env = "FOOTFALL_LEASE_S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=300))]
     pub lease_s: u64,
 
-    /// Requests that a stream shard holds before the tracking endpoint answers 503. Each holds memory of Redis.
+    /// Entries (a request, or several small ones that came together) that a stream shard holds before the tracking
+    /// endpoint answers 503. Each holds memory of Redis.
     #[arg(long, env = "FOOTFALL_STREAM_REQUESTS", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub stream_requests: u64,
 

@@ -64,18 +64,14 @@ impl Call {
     }
 
     /// Adds a part; one that does not fit comes back. The first always fits.
-    #[expect(
-        clippy::result_large_err,
-        reason = "what comes back is the part, which is moved on"
-    )]
-    pub fn add(&mut self, part: Part) -> Result<(), Part> {
+    pub fn add(&mut self, part: Part) -> Option<Part> {
         let full = self.rows + part.rows > MOST_ROWS || self.bytes + part.laid_out.len() > MOST_BYTES;
         if full && !self.is_empty() {
-            return Err(part);
+            return Some(part);
         }
         let place = self.entries.iter().rposition(|entry| entry.takes(&part));
         if place.is_none() && self.entries.len() == MOST_ENTRIES {
-            return Err(part);
+            return Some(part);
         }
         self.rows += part.rows;
         self.bytes += part.laid_out.len();
@@ -93,7 +89,7 @@ impl Call {
                 self.entries.push(entry);
             }
         }
-        Ok(())
+        None
     }
 
     /// The script with all its arguments: see `scripts/ingest.lua`.

@@ -121,7 +121,7 @@ impl Waiting {
             } else if part.key.is_some_and(|key| !keys.insert(key)) {
                 // Twice at once: the second time it finds the first one stored.
                 later.push(part);
-            } else if let Err(part) = call.add(part) {
+            } else if let Some(part) = call.add(part) {
                 later.push(part);
                 break;
             }
