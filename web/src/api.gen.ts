@@ -284,7 +284,7 @@ export interface paths {
         };
         /**
          * Compares the stream's counters, raw events and rollups (owners). Sketches and active days of up to 500 days and
-         *     5 million events are compared, others each time; everything else is compared whole.
+         *     2 million events are compared, others each time; everything else is compared whole.
          */
         get: operations["audit_project"];
         put?: never;
