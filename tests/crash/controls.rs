@@ -37,6 +37,7 @@ async fn without_request_keys_or_without_the_window_a_lost_answer_doubles_events
     let _alone = alone().await;
     let hasty = Manners {
         hurried: 160,
+        unread: 40,
         ..Manners::default()
     };
     let with = killed(hasty, HOUR).await;

@@ -177,7 +177,15 @@ async fn the_kernel_ends_a_server_whose_shim_was_killed() {
     let socket = dir.path().join("s");
     // No supervisor here that would clear up behind it.
     let mut shim = Command::new(env!("CARGO_BIN_EXE_footfall"))
-        .args(["engine", "redis", "--server", "redis-server", "--directory"])
+        .args([
+            "engine",
+            "redis",
+            "--server",
+            "redis-server",
+            "--max-memory",
+            "64000000",
+            "--directory",
+        ])
         .arg(dir.path())
         .arg("--socket")
         .arg(&socket)
