@@ -1,7 +1,7 @@
 //! The ledger: what became of every event received. Written batch by batch like the rollups, under the same
 //! names and tokens; read up to the batches that the stream calls committed.
 //!
-//! **Kept**: minutes for a week, then quarter hours for 400 days ([`fold`]); client sequences for a week.
+//! **Kept**: minutes for a week, then quarter hours for 400 days (`ledger/fold`); client sequences for a week.
 
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};

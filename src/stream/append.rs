@@ -1,7 +1,7 @@
 //! Taking events in: the only way from an endpoint into the stream.
 //!
 //! A request becomes a part per shard (and per 200 rows of a shard), all handed in at once, where it shares
-//! entries and calls with whatever else arrives ([`super::group`]); it is answered only when every part is in
+//! entries and calls with whatever else arrives (`stream/group`); it is answered only when every part is in
 //! Redis.
 //!
 //! **Request key.** A part that is sent again is recognised by a hash over the project, the
