@@ -9,6 +9,9 @@ use footfall::config::Config;
 use footfall::engines::{self, EngineCommand};
 use footfall::telemetry;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Product analytics that a team runs itself.
 #[derive(Debug, Parser)]
 #[command(name = "footfall", version)]
