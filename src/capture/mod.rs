@@ -15,6 +15,9 @@ mod native;
 mod prepare;
 mod source;
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn;
@@ -31,9 +34,20 @@ pub use answer::{CaptureAnswer, EventResult, EventStatus};
 pub use ledger::CaptureLedger;
 pub use limit::Limits;
 
-/// What the tracking routes need. Cheap to clone.
+/// What the tracking routes need. Cheap to clone: the router does so for every request.
 #[derive(Clone)]
-pub struct CaptureState {
+pub struct CaptureState(Arc<Needs>);
+
+impl Deref for CaptureState {
+    type Target = Needs;
+
+    fn deref(&self) -> &Needs {
+        &self.0
+    }
+}
+
+/// What stands behind a [`CaptureState`].
+pub struct Needs {
     stream: EventStream,
     keys: KeyRegistry,
     meta: Meta,
@@ -55,7 +69,7 @@ impl CaptureState {
         limits: Limits,
         ledger: CaptureLedger,
     ) -> Self {
-        Self {
+        Self(Arc::new(Needs {
             stream,
             keys,
             meta,
@@ -63,7 +77,7 @@ impl CaptureState {
             limits,
             in_flight: limit::InFlight::new(&limits),
             ledger,
-        }
+        }))
     }
 }
 
