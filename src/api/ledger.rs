@@ -169,14 +169,14 @@ pub struct RejectionParams {
 
 /// Rejected events.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(example = json!({"items": [{
+#[schema(example = json!({"data": [{
     "id": "5b0f7c1e-7f0e-4a53-8f53-6a3f0f5e7f10", "received_at": "2026-11-23T10:14:55.250Z",
     "source": "native curl/8.5.0", "code": "missing_field", "field": "/event",
     "detail": "every event needs a name in `event`", "sample": "{\"user_id\":\"u_42\"}"
 }]}))]
 pub struct Rejections {
     /// The newest first.
-    items: Vec<RejectionView>,
+    data: Vec<RejectionView>,
 }
 
 /// A rejected event.
@@ -241,13 +241,13 @@ pub async fn get_rejections(
         .await
         .map_err(stream_away)?;
     let wanted = |rejected: &RejectedEvent| params.code.as_ref().is_none_or(|code| *code == rejected.code);
-    let items = kept
+    let data = kept
         .into_iter()
         .filter(wanted)
         .take(limit)
         .map(RejectionView::from)
         .collect();
-    Ok(Json(Rejections { items }))
+    Ok(Json(Rejections { data }))
 }
 
 fn stream_away(error: StreamError) -> Problem {

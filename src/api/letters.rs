@@ -64,10 +64,12 @@ pub struct WholeDeadLetter {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeadLetters {
     /// The latest first.
-    items: Vec<DeadLetter>,
+    data: Vec<DeadLetter>,
     /// Pass it as `cursor` to get the next page; null on the last one.
     #[schema(required)]
     next_cursor: Option<String>,
+    /// Whether there is a next page.
+    has_more: bool,
     /// Letters of the project altogether.
     total: u64,
 }
@@ -141,7 +143,8 @@ pub async fn list_letters(
     let page = questions.stream.letters(project, before, limit).await;
     let page = page.map_err(stream_away)?;
     Ok(Json(DeadLetters {
-        items: page.letters.iter().map(DeadLetter::from).collect(),
+        data: page.letters.iter().map(DeadLetter::from).collect(),
+        has_more: page.next.is_some(),
         next_cursor: page.next.map(|next| next.to_string()),
         total: page.total,
     }))

@@ -1,5 +1,7 @@
 //! The OpenAPI document: what stands before the paths, and the whole.
 
+mod unions;
+
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -71,5 +73,7 @@ pub(super) fn preamble() -> utoipa::openapi::OpenApi {
 
 /// The document of the API's routes; the composition adds the tracking route.
 pub fn document() -> utoipa::openapi::OpenApi {
-    super::routes().into_openapi()
+    let mut document = super::routes().into_openapi();
+    unions::flatten(&mut document);
+    document
 }

@@ -119,7 +119,7 @@ async fn letters_and_audit_work_beside_a_server_and_without_one() {
     let list = format!("/v1/projects/{id}/dead-letters");
     let letter = until("ClickHouse refused one", async || {
         let listed = server.get(&list, &token).await;
-        Some(text(listed["items"].get(0)?.get("id")?))
+        Some(text(listed["data"].get(0)?.get("id")?))
     })
     .await;
 

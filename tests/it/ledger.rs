@@ -153,7 +153,7 @@ async fn rejected_events_are_kept_with_their_reason_the_newest_first() {
     let owner = world.owner("ada@example.com", "UTC").await;
     let items = async |query: &str| {
         let path = owner.path(&format!("/rejections{query}"));
-        world.get(&path, &owner.token).await.expect(200)["items"]
+        world.get(&path, &owner.token).await.expect(200)["data"]
             .as_array()
             .unwrap()
             .clone()

@@ -198,7 +198,7 @@ async fn touch_a_letter(rng: &mut fastrand::Rng, world: &World, tenant: &Tenant)
         .get(&tenant.path("/dead-letters"), &tenant.secret)
         .await
         .expect(200);
-    let letters = listed["items"].as_array().expect("letters");
+    let letters = listed["data"].as_array().expect("letters");
     if letters.is_empty() {
         return;
     }

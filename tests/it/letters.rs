@@ -34,7 +34,7 @@ async fn refused_events_are_listed_shown_replayed_and_discarded() {
     let listed = list(&world, &shop, "").await;
     assert_eq!(listed["total"], 3);
     assert_eq!(listed["next_cursor"], Value::Null);
-    let items = listed["items"].as_array().expect("items").clone();
+    let items = listed["data"].as_array().expect("items").clone();
     assert_eq!(items.len(), 3);
     assert_eq!(items[0]["event"], "poison");
     assert!(text(&items[0]["message"]).contains("poison"), "{}", items[0]);
@@ -43,7 +43,7 @@ async fn refused_events_are_listed_shown_replayed_and_discarded() {
     let mut query = "?limit=2".to_owned();
     loop {
         let page = list(&world, &shop, &query).await;
-        paged.extend(page["items"].as_array().expect("items").clone());
+        paged.extend(page["data"].as_array().expect("items").clone());
         match page["next_cursor"].as_str() {
             Some(cursor) => query = format!("?limit=2&cursor={cursor}"),
             None => break,
@@ -94,7 +94,7 @@ async fn letters_belong_to_their_project_and_only_admins_change_them() {
     let shop = refused(&world).await;
     let other = world.owner("eve@example.com", "UTC").await;
     assert_eq!(list(&world, &other, "").await["total"], 0);
-    let id = text(&list(&world, &shop, "?limit=1").await["items"][0]["id"]);
+    let id = text(&list(&world, &shop, "?limit=1").await["data"][0]["id"]);
     for path in [
         shop.path(&format!("/dead-letters/{id}")),
         shop.path("/dead-letters"),

@@ -30,19 +30,18 @@ export const ledger = (
 /** The newest rejected events; an empty code asks for all. */
 export const rejections = async (project: string, code: string, limit: number, signal: AbortSignal): Promise<RejectedEvent[]> => {
   const query = code ? { limit, code } : { limit };
-  return (await body(client.GET("/v1/projects/{id}/rejections", { params: { ...at(project), query }, signal }))).items;
+  return (await body(client.GET("/v1/projects/{id}/rejections", { params: { ...at(project), query }, signal }))).data;
 };
 
 /** The latest first; `total` counts all of the project. */
-export const deadLetters = async (
+export const deadLetters = (
   project: string,
   limit: number,
   cursor: string | null,
   signal: AbortSignal,
 ): Promise<Page<DeadLetter> & { total: number }> => {
   const query = cursor ? { limit, cursor } : { limit };
-  const page = await body(client.GET("/v1/projects/{id}/dead-letters", { params: { ...at(project), query }, signal }));
-  return { data: page.items, next_cursor: page.next_cursor, has_more: page.next_cursor !== null, total: page.total };
+  return body(client.GET("/v1/projects/{id}/dead-letters", { params: { ...at(project), query }, signal }));
 };
 
 const letterAt = (id: string, letter: string) => ({ path: { id, letter } });

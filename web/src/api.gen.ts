@@ -1216,7 +1216,9 @@ export interface components {
         /** @description A page of letters. */
         DeadLetters: {
             /** @description The latest first. */
-            items: components["schemas"]["DeadLetter"][];
+            data: components["schemas"]["DeadLetter"][];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
             /** @description Pass it as `cursor` to get the next page; null on the last one. */
             next_cursor: string | null;
             /**
@@ -1327,16 +1329,22 @@ export interface components {
          *       "kind": "person"
          *     }
          */
-        ErasureRequest: (components["schemas"]["PersonRequest"] & {
+        ErasureRequest: {
+            /** @description 1 to 100 distinct ids: user ids, or device ids of visitors who never signed in. */
+            distinct_ids: string[];
             /** @enum {string} */
             kind: "person";
-        }) | (components["schemas"]["RangeRequest"] & {
+        } | {
+            /** @description Start: a local date, or an instant. */
+            from: string;
             /** @enum {string} */
             kind: "range";
-        }) | (components["schemas"]["ProjectRequest"] & {
+            /** @description End, not included. */
+            to: string;
+        } | {
             /** @enum {string} */
             kind: "project";
-        });
+        };
         /**
          * @description How far an erasure has come.
          * @enum {string}
@@ -2136,33 +2144,183 @@ export interface components {
         /** @description Nothing else is needed. */
         ProjectRequest: Record<string, never>;
         /** @description A question, tagged by `kind`. Unknown members are refused. */
-        Question: (components["schemas"]["ActiveUsersQuery"] & {
+        Question: {
+            /**
+             * @description Count only persons who did this event. Default: any event that counts as activity.
+             * @example purchase
+             */
+            event?: string | null;
+            /**
+             * @description Count persons one by one instead of asking the sketches (0.81 % standard error; near exact below some
+             *     thousands).
+             */
+            exact?: boolean;
+            /**
+             * @description First local day. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
             /** @enum {string} */
             kind: "active_users";
-        }) | (components["schemas"]["TrendsQuery"] & {
+            /**
+             * @description The local day after the last. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a calendar week. */
+            week_start?: components["schemas"]["WeekStart"];
+        } | {
+            /**
+             * @description One series for each event name, 1 to 20.
+             * @example [
+             *       "page_view",
+             *       "purchase"
+             *     ]
+             */
+            events: string[];
+            /**
+             * @description Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @description Width of a point. */
+            interval?: components["schemas"]["Interval"];
             /** @enum {string} */
             kind: "trends";
-        }) | (components["schemas"]["FunnelQuery"] & {
+            /**
+             * @description End of the range, not included. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+        } | {
+            /**
+             * @description Start of the range in which the first step has to fall: a local date or an instant. Default: 30 days before
+             *     `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
             /** @enum {string} */
             kind: "funnel";
-        }) | (components["schemas"]["ConversionQuery"] & {
+            /** @description 2 to 20 steps, in order. */
+            steps: components["schemas"]["StepQuery"][];
+            /**
+             * @description End of the range, not included; later steps may still follow. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /**
+             * @description Conversion window, from the first step to the last: `30s`, `30m`, `12h`, `7d`, `2w`, `1mo` (fixed lengths, at
+             *     most 366 d). Default: 7 days.
+             * @example 7d
+             */
+            window?: string | null;
+        } | {
+            /**
+             * @description The event that enters.
+             * @example view_item
+             */
+            after: string;
+            /**
+             * @description First local day of entry. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /**
+             * @description The event that counts as conversion.
+             * @example purchase
+             */
+            goal: string;
             /** @enum {string} */
             kind: "conversion";
-        });
+            /**
+             * @description The local day after the last. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /**
+             * @description How long after entry the goal still counts. Default: 7 days.
+             * @example 7d
+             */
+            window?: string | null;
+        };
         /** @description The answer to a [`Question`], tagged by the same `kind`. */
-        QuestionAnswer: (components["schemas"]["Answer_ActiveUsersReport"] & {
+        QuestionAnswer: {
+            /** @description Active users of a range. */
+            data: {
+                /** @description One for each local day of the range that exists. */
+                days: components["schemas"]["ActiveDay"][];
+                /** @description Each calendar month that the range touches, counted whole. */
+                months: components["schemas"]["ActivePeriod"][];
+                /** @description The range as one. */
+                summary: components["schemas"]["ActiveSummary"];
+                /** @description Each calendar week that the range touches, counted whole. */
+                weeks: components["schemas"]["ActivePeriod"][];
+            };
             /** @enum {string} */
             kind: "active_users";
-        }) | (components["schemas"]["Answer_TrendReport"] & {
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description Events over time. */
+            data: {
+                /** @description Width of a point. */
+                interval: components["schemas"]["Interval"];
+                /** @description One for each event asked for, in that order. */
+                series: components["schemas"]["TrendSeries"][];
+            };
             /** @enum {string} */
             kind: "trends";
-        }) | (components["schemas"]["Answer_FunnelReport"] & {
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description How far persons came. */
+            data: {
+                /** @description Whether everybody had their whole window: the range and one window more are over. */
+                final: boolean;
+                /**
+                 * Format: date-time
+                 * @description The first step lies at or after this instant.
+                 */
+                from: string;
+                /** @description From the first step to the last. */
+                overall: components["schemas"]["FunnelOverall"];
+                /** @description The steps, in order. */
+                steps: components["schemas"]["FunnelStepReport"][];
+                /**
+                 * Format: date-time
+                 * @description The first step lies before this instant.
+                 */
+                to: string;
+                /**
+                 * Format: int64
+                 * @description The conversion window, in milliseconds.
+                 */
+                window_ms: number;
+            };
             /** @enum {string} */
             kind: "funnel";
-        }) | (components["schemas"]["Answer_ConversionReport"] & {
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description Conversion by local day of entry. */
+            data: {
+                /** @description One for each local day of the range that exists. */
+                days: components["schemas"]["ConversionDay"][];
+                /** @description The whole range in one run: a person who enters on several days counts once. */
+                total: components["schemas"]["FunnelOverall"];
+                /**
+                 * Format: int64
+                 * @description The conversion window, in milliseconds.
+                 */
+                window_ms: number;
+            };
             /** @enum {string} */
             kind: "conversion";
-        });
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
         /** @description Whatever happened in a range of time. */
         RangeRequest: {
             /** @description Start: a local date, or an instant. */
@@ -2283,7 +2441,7 @@ export interface components {
         /**
          * @description Rejected events.
          * @example {
-         *       "items": [
+         *       "data": [
          *         {
          *           "code": "missing_field",
          *           "detail": "every event needs a name in `event`",
@@ -2298,7 +2456,7 @@ export interface components {
          */
         Rejections: {
             /** @description The newest first. */
-            items: components["schemas"]["RejectionView"][];
+            data: components["schemas"]["RejectionView"][];
         };
         /** @description What belongs to the subject, by where it was found. */
         RemovedCounts: {

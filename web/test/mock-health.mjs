@@ -101,7 +101,7 @@ export function rejections(query, empty) {
     const [name, field, detail, sample, source] = REJECTED[index < 2 ? index : Math.floor(chance(`r${index}`) ** 2 * REJECTED.length)];
     return { id: `r-${index}`, received_at: iso(Date.now() - 40_000 - index * index * 61_000), source, code: name, field, detail, sample };
   });
-  return { items: empty ? [] : all.filter((one) => !code || one.code === code).slice(0, Number(query.get("limit") ?? 100)) };
+  return { data: empty ? [] : all.filter((one) => !code || one.code === code).slice(0, Number(query.get("limit") ?? 100)) };
 }
 
 export const letters = () =>

@@ -112,16 +112,16 @@ function erasures(method, body, project, response, state) {
 }
 
 function letters(method, [letter, action], project, response, state) {
-  const items = project.number === 3 ? [] : state.letters;
-  if (!letter) return json(response, 200, { items, next_cursor: null, total: items.length });
+  const data = project.number === 3 ? [] : state.letters;
+  if (!letter) return json(response, 200, { data, next_cursor: null, has_more: false, total: data.length });
   if (letter === "replay") {
     state.letters = [];
-    return json(response, 200, { replayed: items.length });
+    return json(response, 200, { replayed: data.length });
   }
-  const found = items.find((one) => one.id === letter);
+  const found = data.find((one) => one.id === letter);
   if (!found) return problem(response, 404, "not_found", "There is no such dead letter: it may have been replayed meanwhile.");
   if (method === "GET") return json(response, 200, health.whole(found));
-  state.letters = items.filter((one) => one !== found);
+  state.letters = data.filter((one) => one !== found);
   return response.writeHead(action === "replay" ? 202 : 204).end();
 }
 
