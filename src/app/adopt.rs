@@ -7,7 +7,8 @@
 //! the days that unknown batches brought are computed anew from raw events, as those batches may be incomplete.
 //! What only the lost copy held is lost; nothing here can bring it back.
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,8 @@ use anyhow::{Context, bail, ensure};
 
 use super::{Rooms, attach};
 use crate::config::Config;
-use crate::event::ProjectNumber;
+use crate::event::{Event, ProjectNumber};
+use crate::meta::{Known, Meta};
 use crate::store::adopt::TouchedDay;
 use crate::stream::ledger::Waited;
 use crate::stream::rebuild::{Rebuild, RollupKind};
@@ -37,6 +39,8 @@ pub struct AdoptedShard {
     pub shard: u16,
     /// Rows taken out of the stream, because the tables hold them.
     pub stored_already: u64,
+    /// Rows taken out of it, because they were erased since the copy was made.
+    pub erased: u64,
     /// Rows that wait in the stream and will be delivered.
     pub waiting: u64,
     /// Rows in the tables.
@@ -53,8 +57,9 @@ pub fn described(adopted: &Adopted) -> String {
     };
     let line = |shard: &AdoptedShard| {
         format!(
-            "shard {}: {} rows in the tables, {} wait in the stream, {} taken out of it because they are stored\n",
-            shard.shard, shard.stored, shard.waiting, shard.stored_already
+            "shard {}: {} rows in the tables, {} wait in the stream, {} taken out of it because they are stored, {} \
+             because they were erased\n",
+            shard.shard, shard.stored, shard.waiting, shard.stored_already, shard.erased
         )
     };
     let lines: String = shards.iter().map(line).collect();
@@ -93,6 +98,11 @@ async fn settle(rooms: &Rooms) -> anyhow::Result<Adopted> {
         stream.release(&acquired.lease).await?;
     }
     if adopted.as_ref().is_ok_and(Option::is_some) {
+        for project in rooms.meta.projects_with_tombstones().await? {
+            let known = rooms.meta.tombstones_of(project).await?;
+            stream.keep_letters(project, |event| known.keeps(event)).await?;
+            stream.forget_rejections(project).await?;
+        }
         stream
             .generations_above(store.highest_generation().await?)
             .await?;
@@ -154,14 +164,36 @@ async fn together(rooms: &Rooms, shards: &mut [Acquired]) -> anyhow::Result<Adop
     Ok(Some((incarnation, adopted)))
 }
 
+/// Tombstones of the projects that were met. What was erased after the copy was made must not come back with it.
+#[derive(Default)]
+struct TombstonesByProject(HashMap<ProjectNumber, Known>);
+
+impl TombstonesByProject {
+    async fn load(&mut self, meta: &Meta, events: &[Event]) -> anyhow::Result<()> {
+        for project in events.iter().map(|event| event.project) {
+            if let Entry::Vacant(entry) = self.0.entry(project) {
+                entry.insert(meta.tombstones_of(project).await?);
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&self, event: &Event) -> bool {
+        self.0.get(&event.project).is_none_or(|known| known.keeps(event))
+    }
+}
+
 async fn adopt_shard(
     rooms: &Rooms,
     lease: &mut Lease,
     incarnation: u64,
     stored: u64,
 ) -> anyhow::Result<AdoptedShard> {
-    let Rooms { stream, store, .. } = rooms;
+    let Rooms {
+        stream, store, meta, ..
+    } = rooms;
     let shard = lease.shard;
+    let mut tombstones = TombstonesByProject::default();
     let mut adopted = AdoptedShard {
         shard,
         stored,
@@ -181,12 +213,16 @@ async fn adopt_shard(
             events.extend(entry.kept()?);
         }
         let known = store.stored_events(shard, &events).await?;
+        tombstones.load(meta, &events).await?;
         for entry in &entries {
             let mut rows = entry.kept()?;
             let before = rows.len();
             rows.retain(|row| !known.contains(&(row.project, row.actor(), row.id)));
+            let unknown = rows.len();
+            rows.retain(|row| tombstones.keep(row));
             if rows.len() < before {
-                adopted.stored_already += (before - rows.len()) as u64;
+                adopted.stored_already += (before - unknown) as u64;
+                adopted.erased += (unknown - rows.len()) as u64;
                 stream.rewrite(lease, entry, &rows).await?;
             }
         }

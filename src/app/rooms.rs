@@ -126,6 +126,11 @@ pub(super) async fn connect(config: &Config, engines: &Engines) -> anyhow::Resul
         .settle_shards(stream.shards())
         .await
         .context("checking the number of shards")?;
+    // After a control database was restored from an older copy endpoints would never know what the stream asks for.
+    let asked_for = stream.latest_tombstones().await.context("reading the stream")?;
+    meta.version_at_least(asked_for)
+        .await
+        .context("writing the control database")?;
     let keys = KeyRegistry::new(meta.clone());
     keys.refresh().await.context("reading the keys")?;
     Ok(Rooms {

@@ -200,14 +200,20 @@ async fn capture(
         return Err(problem);
     }
     let rows = std::mem::take(&mut prepared.rows);
-    if !dry_run && rows.is_empty() {
+    let nothing_left = rows.len() == prepared.refused.len();
+    if !dry_run && nothing_left {
         state.ledger.note(prepared.notes());
     }
-    if !dry_run && !rows.is_empty() {
+    if !dry_run && !nothing_left {
         let away = |fault: fault::Fault| stream_problem(fault.into());
         fault::point("capture.before_append").await.map_err(away)?;
         store(state, &mut prepared, rows, now).await?;
         fault::point("capture.after_append").await.map_err(away)?;
+        // Everything may have been erased since it was judged.
+        if let Some(problem) = prepared.refusal() {
+            count_events("rejected", prepared.rejections().count());
+            return Err(problem);
+        }
         let (meta, key) = (&state.meta, prepared.key.key_id);
         if meta.touch_is_due(key, now) {
             let meta = meta.clone();
@@ -245,6 +251,7 @@ async fn store(
             source: &prepared.account.source,
             notes: &notes,
             tombstones: prepared.tombstones,
+            refused: &prepared.refused,
         };
         let appended = state.stream.append(&request, rows, now).await;
         let appended = appended.map_err(stream_problem)?;
@@ -264,9 +271,14 @@ async fn store(
             prepared.note_duplicates(&duplicates, replayed);
             return Ok(());
         }
-        state.keys.refresh().await.map_err(keys_away)?;
+        state
+            .keys
+            .catch_up(prepared.tombstones)
+            .await
+            .map_err(keys_away)?;
         let before = prepared.rejected();
-        rows = prepared.judge_again(appended.behind, &state.keys.snapshot());
+        rows = appended.behind;
+        prepared.judge_again(&rows, &state.keys.snapshot());
         state.ledger.note(prepared.rejected_since(&before));
     }
     Err(stream_problem(AppendError::Unavailable(

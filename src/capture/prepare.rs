@@ -1,6 +1,6 @@
 //! From the text of a body to rows for the stream and a verdict on each event. Pure.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -47,8 +47,11 @@ pub(super) struct Prepared {
     pub tombstones: i64,
     /// What the stream recognises this request by when it is sent again.
     pub request_key: Option<String>,
-    /// Rows for the stream, in the order of the request.
+    /// Rows for the stream, in the order of the request, and those that a tombstone refuses: the request is known
+    /// by all of them.
     pub rows: Vec<Event>,
+    /// Places of the rows that a tombstone refuses.
+    pub refused: BTreeSet<u32>,
     request_id: Option<String>,
     form: Form,
     verdicts: Vec<Verdict>,
@@ -104,6 +107,7 @@ pub(super) fn prepare(text: &str, head: &Head, keys: &KeySnapshot) -> Result<Pre
     let mut rows: Vec<Event> = Vec::with_capacity(envelope.events.len());
     let mut verdicts = Vec::with_capacity(envelope.events.len());
     let mut seen = HashSet::new();
+    let mut refused = BTreeSet::new();
     let mut times = Xxh3::new();
     for (seq, event) in (0..).zip(envelope.events) {
         let mut id = None;
@@ -120,18 +124,11 @@ pub(super) fn prepare(text: &str, head: &Head, keys: &KeySnapshot) -> Result<Pre
                 .filter(|id| id.len() <= 64)
                 .map(str::to_owned);
             let time = wire.timestamp.as_ref().map(Value::to_string).unwrap_or_default();
-            let row = accept(wire, seq, &receipt)?;
-            match key.tombstones.as_ref().and_then(|stones| stones.refuses(&row)) {
-                Some(gone) => Err(refusal_of(gone)),
-                None => Ok((row, time)),
-            }
+            Ok((accept(wire, seq, &receipt)?, time))
         });
         verdicts.push(match judged {
             Err(rejection) => {
-                // What was erased is not kept aside either.
-                if !matches!(rejection.code, RejectionCode::Erased | RejectionCode::TooOld) {
-                    account.sample(verdicts.len(), text);
-                }
+                account.sample(verdicts.len(), text);
                 Verdict::Rejected { id, rejection }
             }
             // The first of two events with one id counts.
@@ -139,9 +136,19 @@ pub(super) fn prepare(text: &str, head: &Head, keys: &KeySnapshot) -> Result<Pre
             Ok((row, time)) => {
                 times.update(&(time.len() as u64).to_le_bytes());
                 times.update(time.as_bytes());
-                let verdict = Verdict::Accepted {
-                    id: row.id,
-                    given: row.flags & flag::ID_GIVEN != 0,
+                // What was erased is not kept aside as a sample either.
+                let verdict = match key.tombstones.as_ref().and_then(|stones| stones.refuses(&row)) {
+                    Some(gone) => {
+                        refused.insert(row.seq);
+                        Verdict::Rejected {
+                            id,
+                            rejection: refusal_of(gone),
+                        }
+                    }
+                    None => Verdict::Accepted {
+                        id: row.id,
+                        given: row.flags & flag::ID_GIVEN != 0,
+                    },
                 };
                 rows.push(row);
                 verdict
@@ -162,6 +169,7 @@ pub(super) fn prepare(text: &str, head: &Head, keys: &KeySnapshot) -> Result<Pre
         key,
         tombstones: keys.version,
         rows,
+        refused,
         request_id,
         form: envelope.form,
         verdicts,
@@ -240,18 +248,19 @@ impl Prepared {
         })
     }
 
-    /// Judges rows by newer tombstones: answers those that may still be stored.
-    pub fn judge_again(&mut self, rows: Vec<Event>, keys: &KeySnapshot) -> Vec<Event> {
+    /// Judges rows by newer tombstones.
+    pub fn judge_again(&mut self, rows: &[Event], keys: &KeySnapshot) {
         self.tombstones = keys.version;
         let Some(stones) = keys.tombstones.get(&self.key.project) else {
-            return rows;
+            return;
         };
-        let mut left = Vec::with_capacity(rows.len());
         for row in rows {
-            let Some(gone) = stones.refuses(&row) else {
-                left.push(row);
+            let Some(gone) = stones.refuses(row) else {
                 continue;
             };
+            if !self.refused.insert(row.seq) {
+                continue;
+            }
             let refused =
                 |verdict: &Verdict| matches!(verdict, Verdict::Accepted { id, .. } if *id == row.id);
             if let Some(verdict) = self.verdicts.iter_mut().find(|verdict| refused(verdict)) {
@@ -261,7 +270,6 @@ impl Prepared {
                 };
             }
         }
-        left
     }
 
     /// 422 where there are events and none of them can be taken.

@@ -156,6 +156,21 @@ fn engine_of(url: &str) -> Result<Engine> {
     }
 }
 
+impl Meta {
+    /// Moves [`Meta::version`] to `least` if it lies before it: a control database that was restored from an older
+    /// copy must not stand behind what the stream was told.
+    pub async fn version_at_least(&self, least: i64) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO versions (name, value) VALUES ('keys', $1)
+             ON CONFLICT (name) DO UPDATE SET value = $1 WHERE versions.value < $1",
+        )
+        .bind(least)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}
+
 /// Moves [`Meta::version`] and answers where it is then.
 async fn raise_version(tx: &mut Transaction<'static, Any>) -> Result<i64> {
     let row = sqlx::query(

@@ -67,6 +67,22 @@ impl KeyRegistry {
         Ok(self.lookup(presented))
     }
 
+    /// Reads everything, unless somebody did since `version` was the latest, or does so now: requests that find
+    /// themselves behind at once read once.
+    pub async fn catch_up(&self, version: i64) -> Result<()> {
+        let asked = Instant::now();
+        if self.snapshot().version > version {
+            return Ok(());
+        }
+        let mut looked = self.looked.lock().await;
+        if looked.is_none_or(|then| then < asked) {
+            let now = Instant::now();
+            self.read().await?;
+            *looked = Some(now);
+        }
+        Ok(())
+    }
+
     /// Reads everything now.
     pub async fn refresh(&self) -> Result<()> {
         let mut looked = self.looked.lock().await;

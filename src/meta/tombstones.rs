@@ -185,6 +185,12 @@ impl Known {
 }
 
 impl Meta {
+    /// Projects of which anything was erased or is beyond their retention.
+    pub async fn projects_with_tombstones(&self) -> Result<Vec<ProjectNumber>> {
+        let all = self.read_tombstones(&Tombstones::new(), 0, None).await?;
+        Ok(all.into_keys().collect())
+    }
+
     /// The project's tombstones as they are now.
     pub async fn tombstones_of(&self, project: ProjectNumber) -> Result<Known> {
         let version = self.version().await?;

@@ -16,6 +16,8 @@
 //! **Event-id window.** Ids that clients gave are marked, 63 bits each of a hash over person and id, in sets
 //! that people share by their hash; rows marked before are dropped and their numbers stored with the entry.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use redis::RedisError;
@@ -49,7 +51,12 @@ pub struct Request<'a> {
     pub notes: &'a Notes,
     /// Version of the tombstones by which the rows were judged ([`super::removal`]).
     pub tombstones: i64,
+    /// Rows, by their place in the batch, that a tombstone refuses. They are not stored, but the request is known by
+    /// them too: it comes again with the same rows, and by then more of them may be erased.
+    pub refused: &'a BTreeSet<u32>,
 }
+
+static NONE_REFUSED: BTreeSet<u32> = BTreeSet::new();
 
 impl<'a> Request<'a> {
     /// A request of an unknown sender, without notes, of rows that no tombstone may concern.
@@ -60,6 +67,7 @@ impl<'a> Request<'a> {
             source: "",
             notes: &NO_NOTES,
             tombstones: i64::MAX,
+            refused: &NONE_REFUSED,
         }
     }
 }
@@ -74,7 +82,8 @@ pub struct Appended {
     /// Whether the request's notes are stored: its first entry carries them.
     pub noted: bool,
     /// Rows that were not stored, because they were judged by tombstones that are not the latest: load those,
-    /// judge these rows again, and append what is left of them.
+    /// judge these rows again, and append them with what is refused by then. With the refused rows that were
+    /// among them.
     pub behind: Vec<Event>,
 }
 
@@ -109,7 +118,7 @@ impl From<Fault> for AppendError {
 }
 
 impl EventStream {
-    /// Takes the accepted events of one request. `Ok` means that every row is durable (as durable as the
+    /// Takes the accepted events of one request. `Ok` means that every row that is not refused is durable (as durable as the
     /// Redis is configured) or was so before. Call it again with the same `request_id` after an error.
     /// Without rows nothing is stored, notes neither: see [`Self::append_notes`].
     pub async fn append(
@@ -128,16 +137,23 @@ impl EventStream {
         let store = async {
             for (shard, rows) in (0..).zip(&shards) {
                 for rows in rows.chunks(MOST_ROWS) {
+                    let kept = kept(request, rows);
+                    if kept.is_empty() {
+                        continue;
+                    }
                     let notes = notes.take().unwrap_or_default();
-                    let answer = self.hand_in(request, shard, rows, notes, now_ms).await?;
-                    sent.push((answer, rows));
+                    let key = request
+                        .request_id
+                        .map(|id| request_hash(request.project, id, rows));
+                    let answer = self.hand_in(request, shard, key, &kept, notes, now_ms).await?;
+                    sent.push((answer, rows, kept));
                 }
             }
             let mut appended = Appended {
                 replayed: !sent.is_empty(),
                 ..Appended::default()
             };
-            for (n, (answer, rows)) in sent.into_iter().enumerate() {
+            for (n, (answer, rows, kept)) in sent.into_iter().enumerate() {
                 let answer = answer.await.unwrap_or_else(|_| Err(AppendError::interrupted()))?;
                 appended.noted |= n == 0 && answer != Ingested::Behind;
                 match answer {
@@ -148,7 +164,7 @@ impl EventStream {
                     }
                     Ingested::Stored(dropped) => {
                         appended.replayed = false;
-                        let dropped = dropped.iter().filter_map(|&row| rows.get(row));
+                        let dropped = dropped.iter().filter_map(|&row| kept.get(row));
                         appended.duplicates.extend(dropped.map(|row| row.id));
                     }
                 }
@@ -170,7 +186,10 @@ impl EventStream {
         let request = Request::new(project, Some(id));
         let shard = self.shard_of(project, "");
         within_time(async {
-            let answer = self.hand_in(&request, shard, &[], notes.clone(), now_ms).await?;
+            let key = Some(request_hash(project, id, &[]));
+            let answer = self
+                .hand_in(&request, shard, key, &[], notes.clone(), now_ms)
+                .await?;
             answer.await.unwrap_or_else(|_| Err(AppendError::interrupted()))
         })
         .await?;
@@ -182,6 +201,7 @@ impl EventStream {
         &self,
         request: &Request<'_>,
         shard: u16,
+        key: Option<u128>,
         rows: &[Event],
         notes: Notes,
         now_ms: i64,
@@ -203,7 +223,7 @@ impl EventStream {
             rows: rows.len(),
             received_at: rows.iter().map(|row| row.received_at).min().unwrap_or(now_ms),
             now_ms,
-            key: request.request_id.map(|id| request_hash(project, id, rows)),
+            key,
             notes,
             tombstones: request.tombstones,
             marks: if windowed {
@@ -218,6 +238,15 @@ impl EventStream {
         intake.ok_or_else(AppendError::interrupted)?.add(part).await?;
         Ok(answered)
     }
+}
+
+/// The rows that no tombstone refuses.
+fn kept<'a>(request: &Request<'_>, rows: &'a [Event]) -> Cow<'a, [Event]> {
+    if request.refused.is_empty() {
+        return Cow::Borrowed(rows);
+    }
+    let kept = rows.iter().filter(|row| !request.refused.contains(&row.seq));
+    Cow::Owned(kept.cloned().collect())
 }
 
 /// Its answer, or that it took longer than [`APPEND_TIMEOUT`].

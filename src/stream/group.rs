@@ -32,8 +32,9 @@ const MOST_CALLS: usize = 4;
 /// Between two warnings that a shard takes nothing.
 const WARN_EVERY: Duration = Duration::from_secs(5);
 
-/// Parts that may wait for a shard; who comes then waits to be let in.
-const MOST_WAITING: usize = 4_096;
+/// Parts that may wait for a shard's next call, and as many again in the channel before it; who comes then waits to be
+/// let in.
+const MOST_WAITING: usize = 2_048;
 
 /// One request's rows of a shard, at most [`super::append::MOST_ROWS`].
 pub(super) struct Part {
@@ -133,6 +134,11 @@ impl Waiting {
         (!call.is_empty()).then_some(call)
     }
 
+    /// Beyond it parts stay in the channel, and behind that their senders wait.
+    fn has_room(&self) -> bool {
+        self.parts.len() < MOST_WAITING
+    }
+
     fn fill_a_call(&self) -> bool {
         self.rows >= super::call::MOST_ROWS
     }
@@ -145,7 +151,9 @@ async fn gather(settings: Settings, connection: Replicated, mut parts: mpsc::Rec
     let mut open = true;
     let mut warned: Option<Instant> = None;
     while open || !calls.is_empty() || !waiting.parts.is_empty() {
-        while let Ok(part) = parts.try_recv() {
+        while waiting.has_room()
+            && let Ok(part) = parts.try_recv()
+        {
             waiting.push(part);
         }
         if (calls.is_empty() || (calls.len() < MOST_CALLS && waiting.fill_a_call()))
@@ -166,7 +174,7 @@ async fn gather(settings: Settings, connection: Replicated, mut parts: mpsc::Rec
                     calls.extend(send(&settings, &connection, &mut packer, rest));
                 }
             }
-            part = parts.recv(), if open => match part {
+            part = parts.recv(), if open && waiting.has_room() => match part {
                 Some(part) => waiting.push(part),
                 None => open = false,
             },

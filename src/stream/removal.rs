@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::rebuild::Rebuild;
 use super::shard::{Lease, answered};
 use super::{EventStream, StreamError, scripts};
-use crate::event::{ProjectNumber, Subject};
+use crate::event::{Event, ProjectNumber, Subject};
 
 /// Dead letters that are read at once.
 const LETTERS_A_PAGE: usize = 200;
@@ -175,6 +175,39 @@ impl EventStream {
                 None => return Ok(found),
             }
         }
+    }
+
+    /// Discards the project's dead letters that are not to be kept.
+    pub async fn keep_letters(
+        &self,
+        project: ProjectNumber,
+        keeps: impl Fn(&Event) -> bool,
+    ) -> Result<(), StreamError> {
+        let mut before = None;
+        loop {
+            let page = self.letters(project, before, LETTERS_A_PAGE).await?;
+            for letter in page.letters.iter().filter(|letter| !keeps(&letter.event)) {
+                self.discard(project, letter.id).await?;
+            }
+            match page.next {
+                Some(next) => before = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// The latest version of tombstones that any shard asks for.
+    pub async fn latest_tombstones(&self) -> Result<i64, StreamError> {
+        let mut latest = 0;
+        for shard in 0..self.shards() {
+            let version: Option<i64> = redis::cmd("HGET")
+                .arg(self.keys().st(shard))
+                .arg("tombstones")
+                .query_async(&mut self.back())
+                .await?;
+            latest = latest.max(version.unwrap_or(0));
+        }
+        Ok(latest)
     }
 
     /// Takes or keeps the turn to move erasures on; false while another worker has it. Only saves double work: every

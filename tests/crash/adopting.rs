@@ -48,6 +48,7 @@ async fn a_redis_from_an_older_copy_stops_its_shards_until_it_is_adopted_and_not
     // The copy holds rows that wait: ClickHouse stands still while it is made.
     running.signal(Victim::ClickHouse, Signal::STOP).await;
     writers.acknowledge(20).await;
+    client.track("erased-since").await;
     running.kill(Victim::Everything).await;
     installation.nobody_is_left().await;
     let (redis, older) = (
@@ -61,6 +62,7 @@ async fn a_redis_from_an_older_copy_stops_its_shards_until_it_is_adopted_and_not
     writers.acknowledge(20).await;
     let mut sent = writers.finish().await;
     client.quiet().await;
+    client.erase("erased-since").await;
     running.stop(Signal::INT).await;
     installation.nobody_is_left().await;
     std::fs::remove_dir_all(&redis).expect("removed");
@@ -86,6 +88,11 @@ async fn a_redis_from_an_older_copy_stops_its_shards_until_it_is_adopted_and_not
         taken_out > 0,
         "what waited in the copy was stored since: {words:?}"
     );
+
+    let erased = words
+        .iter()
+        .filter(|line| line.contains(", 1 because they were erased"));
+    assert_eq!(erased.count(), 1, "what was erased does not come back: {words:?}");
 
     let mut running = serve(&installation, &address, &[]).await;
     let writers = Writers::start(&client, 4, 32);

@@ -95,6 +95,30 @@ impl Client {
         body
     }
 
+    /// Sends one event of a person.
+    pub async fn track(&self, person: &str) {
+        let event = json!({ "event": "visit", "user_id": person, "id": uuid::Uuid::new_v4() });
+        let body = json!({ "write_key": self.write_key, "batch": [event] });
+        let request = self.http.post(self.address.get() + "/v1/events").json(&body);
+        assert_eq!(request.send().await.expect("an answer").status(), 200);
+    }
+
+    /// Erases a person, and waits for the certificate.
+    pub async fn erase(&self, person: &str) {
+        let owner = Client::enter(self.address.clone(), "login", &self.account, self.range.clone()).await;
+        let erasures = format!("/v1/projects/{}/erasures", self.project);
+        let body = json!({ "kind": "person", "distinct_ids": [person] });
+        let asked = owner.post(&erasures, &body).await;
+        let at = format!("{erasures}/{}", text(&asked["id"]));
+        until("the certificate is there", PATIENCE, async || {
+            owner
+                .get(&at)
+                .await
+                .filter(|erasure| !erasure["certificate"].is_null())
+        })
+        .await;
+    }
+
     /// What a GET answers; `None` while there is no 200.
     pub async fn get(&self, path: &str) -> Option<Value> {
         let answer = self.fetch(path).await?;

@@ -150,6 +150,34 @@ async fn a_person_who_comes_back_is_somebody_new() {
 }
 
 #[tokio::test]
+async fn a_request_that_comes_again_after_one_of_its_persons_was_erased_stores_the_others_once() {
+    let world = World::new().await;
+    let owner = world.owner("ada@example.com", "UTC").await;
+    // Without ids of their own, so that only the request's id tells that they came before.
+    let click = |person: &str| json!({"event": "click", "distinct_id": person, "timestamp": NOW});
+    let body = json!({"request_id": "r", "batch": [click("ada"), click("eve"), click("bob"), click("ada")]});
+    let reply = world.post(&owner.write, body.to_string()).await.expect(200);
+    assert_eq!(reply["accepted"], 4, "{reply}");
+    world.deliver().await;
+    world
+        .request_erasure(&owner, json!({"kind": "person", "distinct_ids": ["ada"]}))
+        .await;
+    world.erase().await;
+    // The endpoint hears of it.
+    let refused = world.post(&owner.write, json!([click("ada")]).to_string()).await;
+    refused.problem(422, "invalid_events");
+    let reply = world.post(&owner.write, body.to_string()).await.expect(200);
+    assert_eq!(
+        (&reply["accepted"], &reply["duplicates"], &reply["rejected"]),
+        (&json!(0), &json!(2), &json!(2)),
+        "{reply}"
+    );
+    world.deliver().await;
+    assert_eq!(world.rows().await, 2, "eve's and bob's");
+    world.close().await;
+}
+
+#[tokio::test]
 async fn what_an_endpoint_judged_before_it_heard_of_the_erasure_is_judged_again() {
     let world = World::new().await;
     let owner = world.owner("ada@example.com", "UTC").await;

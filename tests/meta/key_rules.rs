@@ -19,7 +19,18 @@ on_both!(
     a_secret_key_is_shown_once,
     a_keys_use_is_written_at_most_once_a_minute,
     a_registry_finds_a_key_that_was_created_after_it,
+    an_older_copy_of_the_database_is_brought_up_to_what_the_stream_asks_for,
 );
+
+async fn an_older_copy_of_the_database_is_brought_up_to_what_the_stream_asks_for(database: Database) {
+    let meta = database.meta().await;
+    meta.version_at_least(7).await.unwrap();
+    assert_eq!(meta.version().await.unwrap(), 7);
+    meta.version_at_least(3).await.unwrap();
+    assert_eq!(meta.version().await.unwrap(), 7, "it never goes back");
+    registered(&meta, "ada@example.com").await;
+    assert!(meta.version().await.unwrap() > 7);
+}
 
 async fn a_snapshot_knows_write_keys_by_text_and_secret_keys_by_digest(database: Database) {
     let meta = database.meta().await;

@@ -168,8 +168,14 @@ async fn copy(config: &Config, rooms: &Rooms, folder: &Path, owner: &str) -> any
         copied.context("copying the control database")?;
         files::keep_private(&folder.join(META))
     };
-    let all = futures_util::future::join3(clickhouse, redis, control).await;
-    let ended = all.0.and(all.1).and(all.2);
+    // The control database after Redis: a project made meanwhile may be known without events; events whose project's
+    // number is not known yet would become those of the next project.
+    let accounts = async {
+        redis.await?;
+        control.await
+    };
+    let all = futures_util::future::join(clickhouse, accounts).await;
+    let ended = all.0.and(all.1);
     if ended.is_err() {
         let _ = std::fs::remove_file(&made);
     }
