@@ -19,7 +19,7 @@ pub enum Need {
     Write,
     /// Manage projects, keys, members: from admin on.
     Admin,
-    /// Manage the organization and its owners: owners.
+    /// Manage the organization and its owners, erase for good: owners.
     Own,
 }
 
@@ -33,7 +33,8 @@ impl Need {
         }
     }
 
-    fn check(self, role: Role) -> Result<(), Problem> {
+    /// Refuses a role that does not suffice.
+    pub fn check(self, role: Role) -> Result<(), Problem> {
         if role >= self.role() {
             return Ok(());
         }
@@ -95,14 +96,19 @@ impl Caller {
     }
 
     /// The project, for what outlives it: its owners go on to see a deleted one.
-    pub async fn project_even_deleted(&self, meta: &Meta, project: Uuid) -> Result<Project, Problem> {
+    pub async fn project_even_deleted(
+        &self,
+        meta: &Meta,
+        project: Uuid,
+        need: Need,
+    ) -> Result<Project, Problem> {
         if let Caller::User { id, .. } = self
             && let Some(found) = meta.project_even_deleted(project, *id).await?
             && found.role == Role::Owner
         {
             return Ok(found);
         }
-        self.project(meta, project, Need::Read).await
+        self.project(meta, project, need).await
     }
 
     /// The same once more, for an answer that lasts: the credential may have ended since the request came, the

@@ -13,7 +13,7 @@ use super::error::{ApiJson, ApiPath, ApiQuery, Named, SignedIn, Validated, WithB
 use super::fields::{Fields, ListQuery, Listed, listed};
 use super::{Accounts, Answered};
 use crate::event::Zone;
-use crate::event::accept::MAX_ID_CHARS;
+use crate::event::accept::{MAX_ID_CHARS, printable};
 use crate::meta::{Erasure, NewErasure};
 use crate::metrics::time::parse_instant;
 use crate::problem::Problem;
@@ -43,13 +43,14 @@ pub struct PersonRequest {
     distinct_ids: Vec<String>,
 }
 
-/// Whatever happened in a range of time.
+/// Whatever happened in a range of time. What has not happened yet cannot be erased: such events would be refused
+/// for ever.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RangeRequest {
     /// Start: a local date, or an instant.
     from: String,
-    /// End, not included.
+    /// End, not included; at most the end of today, which is taken as now.
     to: String,
 }
 
@@ -78,12 +79,10 @@ pub async fn request_erasure(
     ApiJson(body): ApiJson<Map<String, Value>>,
 ) -> Answered<(StatusCode, [(HeaderName, String); 1], Json<Erasure>)> {
     let project = caller.project(&accounts.meta, id, Need::Own).await?;
-    let what = validated(read(body)?, &project.zone())?;
+    let now_ms = accounts.clock.now_ms();
+    let what = validated(read(body)?, &project.zone(), now_ms)?;
     let email = caller.email(&accounts.meta).await?;
-    let (erasure, _) = accounts
-        .meta
-        .request_erasure(id, what, &email, accounts.clock.now_ms())
-        .await?;
+    let (erasure, _) = accounts.meta.request_erasure(id, what, &email, now_ms).await?;
     let location = format!("/v1/projects/{id}/erasures/{}", erasure.id);
     Ok((
         StatusCode::ACCEPTED,
@@ -92,7 +91,8 @@ pub async fn request_erasure(
     ))
 }
 
-/// Lists the erasures of a project, oldest first, those of retention too. Owners see those of a deleted project.
+/// Lists the erasures of a project (admins), oldest first, those of retention too. Owners see those of a deleted
+/// project.
 #[utoipa::path(get, path = "/v1/projects/{id}/erasures", operation_id = "list_erasures", tag = "privacy",
     params(("id" = Uuid, Path, description = "The project"), ListQuery),
     responses((status = 200, description = "Erasures", body = Listed<Erasure>), SignedIn, Named, Validated))]
@@ -102,11 +102,13 @@ pub async fn list_erasures(
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(list): ApiQuery<ListQuery>,
 ) -> Answered<Json<Listed<Erasure>>> {
-    caller.project_even_deleted(&accounts.meta, id).await?;
+    caller
+        .project_even_deleted(&accounts.meta, id, Need::Admin)
+        .await?;
     listed(accounts.meta.erasures(id, list.page()?).await?)
 }
 
-/// Answers an erasure: how far it has come, and its certificate.
+/// Answers an erasure (admins): how far it has come, and its certificate.
 #[utoipa::path(get, path = "/v1/projects/{id}/erasures/{erasure_id}", operation_id = "get_erasure", tag = "privacy",
     params(("id" = Uuid, Path, description = "The project"),
         ("erasure_id" = Uuid, Path, description = "The erasure")),
@@ -116,7 +118,9 @@ pub async fn get_erasure(
     caller: Caller,
     ApiPath((id, erasure)): ApiPath<(Uuid, Uuid)>,
 ) -> Answered<Json<Erasure>> {
-    caller.project_even_deleted(&accounts.meta, id).await?;
+    caller
+        .project_even_deleted(&accounts.meta, id, Need::Admin)
+        .await?;
     let found = accounts.meta.erasure(id, erasure).await?;
     Ok(Json(found.ok_or_else(|| Problem::not_found("erasure"))?))
 }
@@ -148,7 +152,7 @@ fn read(mut members: Map<String, Value>) -> Result<ErasureRequest, Problem> {
     }
 }
 
-fn validated(request: ErasureRequest, zone: &Zone) -> Result<NewErasure, Problem> {
+fn validated(request: ErasureRequest, zone: &Zone, now_ms: i64) -> Result<NewErasure, Problem> {
     let mut fields = Fields::default();
     let what = match request {
         ErasureRequest::Person(PersonRequest { distinct_ids }) => {
@@ -161,7 +165,8 @@ fn validated(request: ErasureRequest, zone: &Zone) -> Result<NewErasure, Problem
                     fields.refuse(&pointer, "wrong_length", "an id has 1 to 200 characters");
                 }
             }
-            NewErasure::Persons(distinct_ids)
+            // As they are stored.
+            NewErasure::Persons(distinct_ids.into_iter().map(printable).collect())
         }
         ErasureRequest::Range(RangeRequest { from, to }) => {
             let mut instant = |pointer: &str, text: &str| {
@@ -171,10 +176,18 @@ fn validated(request: ErasureRequest, zone: &Zone) -> Result<NewErasure, Problem
             };
             let (from, to) = (instant("/from", &from), instant("/to", &to));
             let (from, to) = from.zip(to).unwrap_or((0, 1));
-            if from >= to {
+            // People erase whole days, today too.
+            let tomorrow = zone.day_start(zone.local_day(now_ms).plus(1));
+            if to > tomorrow {
+                let why = "the range ends in the future: events that have not happened yet would be refused for ever";
+                fields.refuse("/to", "in_future", why);
+            } else if from >= to.min(now_ms) {
                 fields.refuse("/to", "empty_range", "the range ends before it begins");
             }
-            NewErasure::Range { from, to }
+            NewErasure::Range {
+                from,
+                to: to.min(now_ms),
+            }
         }
         ErasureRequest::Project(ProjectRequest {}) => NewErasure::Project,
     };
@@ -186,11 +199,14 @@ fn validated(request: ErasureRequest, zone: &Zone) -> Result<NewErasure, Problem
 mod tests {
     use super::*;
 
+    /// 2026-11-23T10:15:00Z.
+    const NOW: i64 = 1_795_428_900_000;
+
     fn refused(body: Value) -> (String, String) {
         let Value::Object(members) = body else {
             panic!("an object")
         };
-        let refused = read(members).and_then(|request| validated(request, &Zone::utc()));
+        let refused = read(members).and_then(|request| validated(request, &Zone::utc(), NOW));
         let error = refused.unwrap_err().errors.remove(0);
         (error.pointer, error.code)
     }
@@ -236,9 +252,47 @@ mod tests {
                 "/to",
                 "empty_range",
             ),
+            (
+                serde_json::json!({"kind": "range", "from": "2026-11-23T10:15:00Z", "to": "2026-11-24"}),
+                "/to",
+                "empty_range",
+            ),
+            (
+                serde_json::json!({"kind": "range", "from": "2026-11-23", "to": "2026-11-25"}),
+                "/to",
+                "in_future",
+            ),
+            (
+                serde_json::json!({"kind": "range", "from": "2026-11-23", "to": "2026-11-24T00:00:01Z"}),
+                "/to",
+                "in_future",
+            ),
         ] {
             let text = body.to_string();
             assert_eq!(refused(body), (pointer.to_owned(), code.to_owned()), "{text}");
         }
+    }
+
+    #[test]
+    fn ids_are_looked_for_as_they_are_stored() {
+        let distinct_ids = vec!["a\0b".to_owned()];
+        let request = ErasureRequest::Person(PersonRequest { distinct_ids });
+        let what = validated(request, &Zone::utc(), NOW).ok();
+        let stored = NewErasure::Persons(vec!["a\u{fffd}b".to_owned()]);
+        assert_eq!(what, Some(stored));
+    }
+
+    #[test]
+    fn a_range_through_today_ends_now() {
+        let range = |to: &str| {
+            let (from, to) = ("2026-11-22".to_owned(), to.to_owned());
+            let request = ErasureRequest::Range(RangeRequest { from, to });
+            match validated(request, &Zone::utc(), NOW) {
+                Ok(NewErasure::Range { to, .. }) => to,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(range("2026-11-24"), NOW);
+        assert_eq!(range("2026-11-23T10:14:59Z"), NOW - 1_000);
     }
 }

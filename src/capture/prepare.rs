@@ -128,7 +128,11 @@ pub(super) fn prepare(text: &str, head: &Head, keys: &KeySnapshot) -> Result<Pre
         });
         verdicts.push(match judged {
             Err(rejection) => {
-                account.sample(verdicts.len(), text);
+                // What was erased is not kept aside either.
+                let stones = key.tombstones.as_ref();
+                if account.takes_samples() && stones.is_none_or(|stones| !stones.was_erased(text)) {
+                    account.sample(verdicts.len(), text);
+                }
                 Verdict::Rejected { id, rejection }
             }
             // The first of two events with one id counts.

@@ -164,6 +164,14 @@ pub struct Open {
     pub zone: Zone,
 }
 
+impl Open {
+    /// Whether this is the erasure as the other was read: nobody moved it on or asked for more.
+    pub fn is_where(&self, other: &Open) -> bool {
+        (self.state, self.version, self.progress.repeats)
+            == (other.state, other.version, other.progress.repeats)
+    }
+}
+
 macro_rules! select {
     ($tail:literal) => {
         concat!(
@@ -235,15 +243,29 @@ impl Meta {
         row.as_ref().map(read_erasure).transpose()
     }
 
-    /// The erasures under way, oldest first, at most `limit`.
+    /// The erasures under way, oldest first, at most `limit`. Where there are more, every project's oldest come
+    /// before anybody's second: one project cannot keep the others waiting.
     pub async fn open_erasures(&self, limit: u32) -> Result<Vec<Open>> {
-        sqlx::query(select!("WHERE e.finished_at IS NULL ORDER BY e.id LIMIT $1"))
+        sqlx::query(select!(
+            "WHERE e.id IN (SELECT turns.id FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY project ORDER BY id)
+                 AS nth FROM erasures WHERE finished_at IS NULL) turns ORDER BY turns.nth, turns.id LIMIT $1)
+             ORDER BY e.id"
+        ))
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await?
             .iter()
             .map(read_open)
             .collect()
+    }
+
+    /// One erasure, if it is still under way.
+    pub async fn open_erasure(&self, id: Uuid) -> Result<Option<Open>> {
+        let row = sqlx::query(select!("WHERE e.finished_at IS NULL AND e.id = $1"))
+            .bind(id.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(read_open).transpose()
     }
 
     /// Moves an erasure on, with what was written down, unless somebody else did (then: false).

@@ -9,6 +9,8 @@
 //! **The work.** Rows are deleted by the shard's owner, between two batches: it holds the lease, no plan is open.
 //! The number of rows is written down first, fenced by the owner's epoch, so whoever goes on after a crash adds the
 //! same number to `rows_removed`.
+//!
+//! Gate, number and end must survive a failover of Redis as plans and commits do, so replicas confirm them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -38,7 +40,7 @@ impl EventStream {
     pub async fn gate(&self, shard: u16, version: i64) -> Result<String, StreamError> {
         let mut call = scripts::GATE.prepare_invoke();
         call.key(self.keys().st(shard)).key(self.keys().ev(shard));
-        Ok(call.arg(version).invoke_async(&mut self.back()).await?)
+        Ok(self.firm().invoke(&scripts::GATE, call.arg(version)).await?)
     }
 
     /// Whether everything up to `entry` is in the tables.
@@ -121,7 +123,7 @@ impl EventStream {
             .key(self.keys().removal(lease.shard))
             .key(self.keys().pause(lease.shard));
         call.arg(lease.epoch).arg(id.to_string()).arg(rows);
-        let (word, counted): (String, u64) = call.invoke_async(&mut self.back()).await?;
+        let (word, counted): (String, u64) = self.firm().invoke(&scripts::COUNT_REMOVAL, &call).await?;
         if word == "PAUSED" {
             return Ok(None);
         }
@@ -135,7 +137,7 @@ impl EventStream {
         call.key(self.keys().st(lease.shard))
             .key(self.keys().removal(lease.shard));
         call.arg(lease.epoch).arg(id.to_string());
-        let word: String = call.invoke_async(&mut self.back()).await?;
+        let word: String = self.firm().invoke(&scripts::FINISH_REMOVAL, &call).await?;
         answered(&word, lease.shard, 0)
     }
 
@@ -148,15 +150,21 @@ impl EventStream {
             .await?)
     }
 
-    /// Forgets a removal that every shard carried out.
-    pub async fn forget_removal(&self, shard: u16, id: Uuid) -> Result<(), StreamError> {
-        Ok(redis::cmd("HDEL")
+    /// Removals on the shard's list that were carried out.
+    pub async fn carried_out(&self, shard: u16) -> Result<Vec<Uuid>, StreamError> {
+        let names: Vec<String> = redis::cmd("HKEYS")
             .arg(self.keys().removal(shard))
-            .arg(id.to_string())
-            .arg(format!("{id}:rows"))
-            .arg(format!("{id}:done"))
-            .exec_async(&mut self.back())
-            .await?)
+            .query_async(&mut self.back())
+            .await?;
+        let ids = names.iter().filter_map(|name| name.strip_suffix(":done"));
+        Ok(ids.filter_map(|id| Uuid::try_parse(id).ok()).collect())
+    }
+
+    /// Forgets a removal that was carried out; one that waits or runs stays.
+    pub async fn forget_removal(&self, shard: u16, id: Uuid) -> Result<(), StreamError> {
+        let mut call = scripts::FORGET_REMOVAL.key(self.keys().removal(shard));
+        let _: u64 = call.arg(id.to_string()).invoke_async(&mut self.back()).await?;
+        Ok(())
     }
 
     /// Dead letters of the subject; with `discard` they go, and are counted as discarded.
@@ -213,20 +221,41 @@ impl EventStream {
     /// Takes or keeps the turn to move erasures on; false while another worker has it. Only saves double work: every
     /// step may be done twice.
     pub async fn take_removing(&self, owner: &str, ttl: Duration) -> Result<bool, StreamError> {
+        self.take_turn(&self.keys().remover(), owner, ttl).await
+    }
+
+    /// Gives the turn up, if it is still `owner`'s.
+    pub async fn leave_removing(&self, owner: &str) -> Result<(), StreamError> {
+        self.leave_turn(&self.keys().remover(), owner).await
+    }
+
+    /// Takes or keeps the ledger, to fold its old days or to remove a project from it; false while somebody else
+    /// has it. A fold that began before the removal would bring back what was removed.
+    pub async fn take_ledger(&self, owner: &str, ttl: Duration) -> Result<bool, StreamError> {
+        self.take_turn(&self.keys().folding(), owner, ttl).await
+    }
+
+    /// Gives the ledger back, if it is still `owner`'s.
+    pub async fn leave_ledger(&self, owner: &str) -> Result<(), StreamError> {
+        self.leave_turn(&self.keys().folding(), owner).await
+    }
+
+    async fn take_turn(&self, key: &str, owner: &str, ttl: Duration) -> Result<bool, StreamError> {
+        let ttl = ttl.as_millis() as u64;
         let mut set = redis::cmd("SET");
-        set.arg(self.keys().remover())
-            .arg(owner)
-            .arg("NX")
-            .arg("GET")
-            .arg("PX");
-        set.arg(ttl.as_millis() as u64);
+        set.arg(key).arg(owner).arg("NX").arg("GET").arg("PX").arg(ttl);
         let holder: Option<String> = set.query_async(&mut self.back()).await?;
         if holder.as_deref() == Some(owner) {
             let mut keep = redis::cmd("PEXPIRE");
-            keep.arg(self.keys().remover()).arg(ttl.as_millis() as u64);
-            keep.exec_async(&mut self.back()).await?;
+            keep.arg(key).arg(ttl).exec_async(&mut self.back()).await?;
         }
         Ok(holder.is_none_or(|holder| holder == owner))
+    }
+
+    async fn leave_turn(&self, key: &str, owner: &str) -> Result<(), StreamError> {
+        let mut call = scripts::RESUME.key(key);
+        let _: u64 = call.arg(owner).invoke_async(&mut self.back()).await?;
+        Ok(())
     }
 
     /// How many of these rebuilds wait or run.

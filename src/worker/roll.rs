@@ -6,6 +6,7 @@
 //! double work.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -55,8 +56,19 @@ impl Default for RollOptions {
     }
 }
 
-/// The time zone of a project; `None` when there is no such project (any more).
-pub type ZoneOf = Arc<dyn Fn(ProjectNumber) -> Option<Zone> + Send + Sync>;
+/// What a worker knows of a project's time zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ZoneKnown {
+    /// The project's zone.
+    Is(Zone),
+    /// The project is deleted: its days need not be computed any more.
+    Deleted,
+    /// Not heard of: the project may be new, or the control database away.
+    NotYet,
+}
+
+/// The time zone of a project, as far as it is known.
+pub type ZoneOf = Arc<dyn Fn(ProjectNumber) -> ZoneKnown + Send + Sync>;
 
 /// Compacts and rebuilds. Cheap to clone.
 #[derive(Clone)]
@@ -66,6 +78,8 @@ pub struct Roller {
     zone_of: ZoneOf,
     options: RollOptions,
     owner: Arc<str>,
+    /// Numbers the times that it, or a clone, wrote.
+    turns: Arc<AtomicU64>,
 }
 
 /// What one look did.
@@ -104,6 +118,7 @@ impl Roller {
             zone_of,
             options,
             owner,
+            turns: Arc::default(),
         }
     }
 
@@ -188,18 +203,46 @@ impl Roller {
                     .drop_behind(kind, self.options.grace.as_secs() as u32)
                     .await?;
             }
-            let second = |ms: i64| (ms / 1000).clamp(0, i64::from(u32::MAX)) as u32;
-            let settled = self.stream.oldest_entry_ms().await?.unwrap_or(now_ms);
-            let (folded, dropped) = self.store.fold_ledger(second(settled), second(now_ms)).await?;
-            if folded + dropped > 0 {
-                tracing::info!(folded, dropped, "days of the ledger were made smaller");
-            }
-            Ok(())
+            // While a project is removed from it, the ledger is folded at the next clean-up.
+            self.with_ledger(self.fold_ledger(now_ms)).await.map(drop)
         })
         .await
     }
 
-    /// Removes rollups of a project ([`Store::forget_rollups`]) while nobody rolls it; false when somebody does.
+    async fn fold_ledger(&self, now_ms: i64) -> Result<(), RollError> {
+        let second = |ms: i64| (ms / 1000).clamp(0, i64::from(u32::MAX)) as u32;
+        let settled = self.stream.oldest_entry_ms().await?.unwrap_or(now_ms);
+        let (folded, dropped) = self.store.fold_ledger(second(settled), second(now_ms)).await?;
+        if folded + dropped > 0 {
+            tracing::info!(folded, dropped, "days of the ledger were made smaller");
+        }
+        Ok(())
+    }
+
+    /// Runs `work`, which folds the ledger or removes from it, unless somebody else does; whether it ran. A fold
+    /// replaces whole days by what it read of them before, so what was removed in between would come back.
+    async fn with_ledger(
+        &self,
+        work: impl Future<Output = Result<(), RollError>>,
+    ) -> Result<bool, RollError> {
+        let owner = self.next_name();
+        if !self.stream.take_ledger(&owner, PROJECT_TTL).await? {
+            return Ok(false);
+        }
+        let mut work = std::pin::pin!(work);
+        let worked = loop {
+            match tokio::time::timeout(PROJECT_TTL / 4, &mut work).await {
+                Ok(worked) => break worked,
+                // Redis being away for a moment does no harm: it is asked again before the time runs out.
+                Err(_) => drop(self.stream.take_ledger(&owner, PROJECT_TTL).await),
+            }
+        };
+        self.stream.leave_ledger(&owner).await?;
+        worked.map(|()| true)
+    }
+
+    /// Removes rollups of a project ([`Store::forget_rollups`]) while nobody rolls it or folds the ledger; false
+    /// when somebody does.
     pub(super) async fn forget(
         &self,
         project: ProjectNumber,
@@ -208,8 +251,12 @@ impl Roller {
     ) -> Result<bool, RollError> {
         let mut forgotten = false;
         let forget = async {
-            self.store.forget_rollups(project, before, ledger).await?;
-            forgotten = true;
+            let forget = async { Ok(self.store.forget_rollups(project, before, ledger).await?) };
+            forgotten = if ledger {
+                self.with_ledger(forget).await?
+            } else {
+                forget.await.map(|()| true)?
+            };
             Ok(())
         };
         self.in_turn(project, forget).await?;
@@ -235,12 +282,19 @@ impl Roller {
         &self,
         work: impl Future<Output = Result<(), RollError>>,
     ) -> Result<(), RollError> {
-        if !self.stream.begin_roll(&self.owner, PROJECT_TTL).await? {
+        // A name for each time: clones work at once, and the end of one must not look like the other's.
+        let note = self.next_name();
+        if !self.stream.begin_roll(&note, PROJECT_TTL).await? {
             return Ok(());
         }
         let worked = work.await;
-        self.stream.end_roll(&self.owner).await?;
+        self.stream.end_roll(&note).await?;
         worked
+    }
+
+    fn next_name(&self) -> String {
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        format!("{}:{turn}", self.owner)
     }
 
     async fn compact(&self, day: Candidate, now_ms: i64, rolled: &mut Rolled) -> Result<(), RollError> {
@@ -296,8 +350,14 @@ impl Roller {
     async fn rebuild(&self, rebuild: Rebuild, now_ms: i64, rolled: &mut Rolled) -> Result<(), RollError> {
         let Rebuild { project, kind, day } = rebuild;
         let claimed = self.stream.claim_rebuild(rebuild, now_ms).await?;
-        let Some(zone) = (self.zone_of)(project) else {
-            return Ok(self.stream.finish_rebuild(claimed).await?);
+        let zone = match (self.zone_of)(project) {
+            ZoneKnown::Is(zone) => zone,
+            ZoneKnown::Deleted => return Ok(self.stream.finish_rebuild(claimed).await?),
+            // Claimed it stays, and so is due again in a few minutes: taken off the queue it would be lost.
+            ZoneKnown::NotYet => {
+                tracing::warn!(%project, "a rebuild waits until its project's zone is known");
+                return Ok(());
+            }
         };
         for _ in 0..TRIES {
             let generation = self.stream.next_generation().await?;

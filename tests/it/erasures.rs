@@ -2,6 +2,7 @@
 //! what was erased does not come back.
 
 use footfall::meta::ErasureState;
+use footfall::stream::removal::Removal;
 use serde_json::{Value, json};
 
 use crate::consistency::compare;
@@ -142,7 +143,7 @@ async fn a_person_who_comes_back_is_somebody_new() {
     );
     assert!(!done.to_string().contains("\"ada\""), "no id in clear: {done}");
     let listed = world
-        .get(&owner.path("/erasures"), &owner.secret)
+        .get(&owner.path("/erasures"), &owner.token)
         .await
         .expect(200);
     assert_eq!(listed["data"], json!([done]));
@@ -279,6 +280,9 @@ async fn owners_erase_and_nobody_else() {
     ask(&owner.secret).await.problem(403, "forbidden");
     ask(&stranger.token).await.problem(404, "not_found");
     world.get(&path, &stranger.token).await.problem(404, "not_found");
+    // Who asked for what, and the certificates, are for those who manage the project.
+    world.get(&path, &admin.token).await.expect(200);
+    world.get(&path, &owner.secret).await.problem(403, "forbidden");
     for (body, pointer, code) in [
         (
             json!({"kind": "person", "distinct_ids": [""]}),
@@ -299,5 +303,55 @@ async fn owners_erase_and_nobody_else() {
     let again = ask(&owner.token).await.expect(202);
     assert_eq!(first["id"], again["id"], "asked twice before anything was done");
     world.erase().await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn what_a_frozen_worker_handed_over_once_more_is_forgotten() {
+    let world = World::new().await;
+    let owner = world.owner("ada@example.com", "UTC").await;
+    world.store(&owner.write, json!([click("ada", 1, NOW)])).await;
+    world
+        .request_erasure(&owner, json!({"kind": "person", "distinct_ids": ["ada"]}))
+        .await;
+    let listed = world.rooms.meta.open_erasures(1).await.unwrap().remove(0);
+    world.erase().await;
+    let removal = Removal {
+        id: listed.id,
+        subject: listed.subject,
+    };
+    world.rooms.stream.hand_over(0, &removal).await.unwrap();
+    let remover = world.remover().await;
+    world.deliver().await;
+    assert_eq!(world.rooms.stream.carried_out(0).await.unwrap(), [listed.id]);
+    remover.forget_ended().await.unwrap();
+    assert!(world.rooms.stream.removing().await.unwrap().is_empty());
+    world.close().await;
+}
+
+#[tokio::test]
+async fn malformed_events_of_an_erased_person_are_not_kept_as_samples() {
+    let world = World::new().await;
+    let owner = world.owner("ada@example.com", "UTC").await;
+    let erase = json!({"kind": "person", "distinct_ids": ["ada", "4242424242"]});
+    world.request_erasure(&owner, erase).await;
+    world.erase().await;
+    let malformed = json!([
+        {"event": "click", "distinct_id": "ada", "timestamp": "soon"},
+        {"distinct_id": "eve", "device_id": 4242424242_u64},
+        {"event": "click", "distinct_id": "eve", "timestamp": "soon"},
+    ]);
+    let reply = world.post(&owner.write, malformed.to_string()).await;
+    reply.problem(422, "invalid_events");
+    world.deliver().await;
+    let kept = world
+        .get(&owner.path("/rejections"), &owner.token)
+        .await
+        .expect(200)
+        .to_string();
+    assert!(
+        kept.contains("eve") && !kept.contains("ada") && !kept.contains("4242424242"),
+        "{kept}"
+    );
     world.close().await;
 }

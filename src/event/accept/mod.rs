@@ -20,7 +20,8 @@ use super::{Event, ProjectNumber, Zone, flag};
 
 pub use context::Context;
 pub use rejection::{Rejection, RejectionCode};
-pub use time::{OLDEST_MS, SKEW_ALLOWED_MS, Unreadable, read as read_time};
+pub use time::{OLDEST_MS, SKEW_ALLOWED_MS, Unreadable, as_sent, read as read_time};
+pub use who::readable_ids;
 
 /// Longest name of an event or a property, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
@@ -225,8 +226,8 @@ fn stored(properties: &Map<String, Value>) -> Result<String, Rejection> {
     Ok(text)
 }
 
-/// The text without NUL characters, which not every store can hold.
-fn printable(text: String) -> String {
+/// The text without NUL characters, which not every store can hold. Whoever looks for a stored text looks for this.
+pub fn printable(text: String) -> String {
     if text.contains('\0') {
         text.replace('\0', "\u{fffd}")
     } else {
