@@ -112,6 +112,7 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(questions::trends::get_trends))
         .routes(routes!(questions::funnels::get_funnel))
         .routes(routes!(questions::conversion::get_conversion))
+        .routes(routes!(questions::retention::get_retention))
         .routes(routes!(events::event_names))
         .routes(routes!(events::list_events))
         .routes(routes!(export::export_events))

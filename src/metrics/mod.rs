@@ -30,6 +30,7 @@ pub mod funnel;
 pub mod identity;
 pub mod ledger;
 pub mod oracle;
+pub mod retention;
 pub mod sketch;
 pub mod time;
 pub mod trend;

@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod migrate;
 mod parts;
 pub mod remove;
+pub mod retention;
 pub mod rollups;
 pub mod rows;
 pub mod tail;

@@ -4,6 +4,7 @@
 pub mod active;
 pub mod conversion;
 pub mod funnels;
+pub mod retention;
 pub mod trends;
 
 mod admission;
@@ -27,6 +28,7 @@ use crate::metrics::active::ActiveUsersReport;
 use crate::metrics::conversion::ConversionReport;
 use crate::metrics::envelope::{Answer, Envelope, Warning};
 use crate::metrics::funnel::FunnelReport;
+use crate::metrics::retention::RetentionReport;
 use crate::metrics::time::{Moment, TimeRange};
 use crate::metrics::trend::TrendReport;
 use crate::problem::{FieldError, Problem};
@@ -73,6 +75,8 @@ pub enum QuestionAnswer {
     Funnel(Answer<FunnelReport>),
     /// To `conversion`.
     Conversion(Answer<ConversionReport>),
+    /// To `retention`.
+    Retention(Answer<RetentionReport>),
 }
 
 /// Ask anything: the question's `kind` says what its other members mean.
@@ -101,6 +105,7 @@ pub async fn ask(
         Question::Trends(query) => QuestionAnswer::Trends(trends::answer(&asked, &query).await?),
         Question::Funnel(query) => QuestionAnswer::Funnel(funnels::answer(&asked, &query).await?),
         Question::Conversion(query) => QuestionAnswer::Conversion(conversion::answer(&asked, &query).await?),
+        Question::Retention(query) => QuestionAnswer::Retention(retention::answer(&asked, &query).await?),
     }))
 }
 

@@ -10,6 +10,7 @@ use crate::api::error::{json_body, read_json, read_value};
 use crate::metrics::active::ActiveUsersQuery;
 use crate::metrics::conversion::ConversionQuery;
 use crate::metrics::funnel::FunnelQuery;
+use crate::metrics::retention::RetentionQuery;
 use crate::metrics::trend::TrendsQuery;
 use crate::problem::Problem;
 
@@ -25,6 +26,8 @@ pub enum Question {
     Funnel(FunnelQuery),
     /// Conversion of a goal after an event, by day of entry.
     Conversion(ConversionQuery),
+    /// Who came back, by cohort and period.
+    Retention(RetentionQuery),
 }
 
 impl Question {
@@ -32,7 +35,7 @@ impl Question {
     /// lose the place of what is wrong. Refusals: as [`read_json`].
     pub fn read(body: &[u8]) -> Result<Question, Problem> {
         let mut members: Map<String, Value> = read_json(body)?;
-        let known = "active_users, trends, funnel or conversion";
+        let known = "active_users, trends, funnel, conversion or retention";
         let kind = match members.remove("kind") {
             Some(Value::String(kind)) => kind,
             None => {
@@ -49,6 +52,7 @@ impl Question {
             "trends" => of_kind(members).map(Question::Trends),
             "funnel" => of_kind(members).map(Question::Funnel),
             "conversion" => of_kind(members).map(Question::Conversion),
+            "retention" => of_kind(members).map(Question::Retention),
             _ => {
                 let detail = format!("{kind:?} is no kind of question: {known}");
                 Err(Problem::invalid_field("/kind", "unknown_value", detail))
@@ -102,7 +106,7 @@ mod tests {
         ] {
             let (pointer, code, detail) = error(body);
             assert_eq!((&*pointer, &*code), ("/kind", expected));
-            assert!(detail.contains("active_users, trends, funnel or conversion"));
+            assert!(detail.contains("active_users, trends, funnel, conversion or retention"));
         }
     }
 }

@@ -9,6 +9,7 @@
 mod active;
 mod conversion;
 mod funnel;
+mod retention;
 mod trend;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use conversion::conversion;
 pub use funnel::funnel;
 #[cfg(test)]
 pub(in crate::metrics) use funnel::reported_chain;
+pub use retention::retention;
 pub use trend::trend;
 
 use crate::event::{Event, Zone};

@@ -1,0 +1,177 @@
+//! Retention: from the days of activity where those say all, else from raw events folded person by person.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::{Asked, Loaded, Questions, refused, refused_query};
+use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
+use crate::api::{Accounts, Answered, Caller};
+use crate::metrics::envelope::{Answer, Warning};
+use crate::metrics::identity::person_of;
+use crate::metrics::retention::calendar::Calendar;
+use crate::metrics::retention::{
+    RetentionClock, RetentionEntry, RetentionEventQuery, RetentionQuery, RetentionReport, RetentionRule,
+    RetentionSpec, RetentionTally, RetentionUnit,
+};
+use crate::metrics::time::{WeekStart, bucket_of};
+use crate::problem::Problem;
+use crate::store::retention::{MaskDays, Wanted};
+
+/// The query string of a retention table.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RetentionParams {
+    /// The event that starts; repeat it for up to 10 alternatives. Default: any activity.
+    #[serde(default)]
+    start: Vec<String>,
+    /// The event that returns; repeat it for up to 10 alternatives. Default: any activity.
+    #[serde(default, rename = "return")]
+    returns: Vec<String>,
+    /// Start of the range in which people start: a local date or an instant. Default: 30 days before `to`.
+    #[serde(default)]
+    from: Option<String>,
+    /// End of that range, not included. Default: tomorrow.
+    #[serde(default)]
+    to: Option<String>,
+    /// Length of a period, and of a cohort.
+    #[serde(default)]
+    #[param(inline)]
+    unit: RetentionUnit,
+    /// The last period. Default: 24 hours, 14 days, 8 weeks or 6 months.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 168)]
+    periods: Option<u32>,
+    /// Which start of a person counts.
+    #[serde(default)]
+    #[param(inline)]
+    entry: RetentionEntry,
+    /// When a person is retained.
+    #[serde(default)]
+    #[param(inline)]
+    rule: RetentionRule,
+    /// How periods are measured.
+    #[serde(default)]
+    #[param(inline)]
+    clock: RetentionClock,
+    /// How many returns a period needs. Default: 1.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 1000)]
+    minimum: Option<u32>,
+    /// First day of a week, for the unit `week`.
+    #[serde(default)]
+    #[param(inline)]
+    week_start: WeekStart,
+}
+
+/// Who came back: a row for each cohort, a cell for each period.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{id}/retention",
+    operation_id = "retention",
+    tag = "questions",
+    params(("id" = Uuid, Path, description = "The project"), RetentionParams),
+    responses((status = 200, description = "The retention table", body = Answer<RetentionReport>), SignedIn, Named, Validated, Loaded),
+    security(("access_token" = []), ("secret_key" = []))
+)]
+pub async fn get_retention(
+    caller: Caller,
+    State(accounts): State<Accounts>,
+    State(questions): State<Questions>,
+    ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(params): ApiQuery<RetentionParams>,
+) -> Answered<Json<Answer<RetentionReport>>> {
+    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let events = |events: Vec<String>| RetentionEventQuery {
+        events,
+        ..RetentionEventQuery::default()
+    };
+    let query = RetentionQuery {
+        start: events(params.start),
+        returns: events(params.returns),
+        from: params.from,
+        to: params.to,
+        unit: params.unit,
+        periods: params.periods,
+        brackets: None,
+        entry: params.entry,
+        rule: params.rule,
+        clock: params.clock,
+        minimum: params.minimum,
+        week_start: params.week_start,
+    };
+    let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
+    report(&asked, &spec).await.map(Json)
+}
+
+/// Validates and answers.
+pub async fn answer(asked: &Asked, query: &RetentionQuery) -> Result<Answer<RetentionReport>, Problem> {
+    let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused)?;
+    report(asked, &spec).await
+}
+
+async fn report(asked: &Asked, spec: &RetentionSpec) -> Result<Answer<RetentionReport>, Problem> {
+    let calendar = Calendar::new(spec, &asked.zone);
+    let days_say_all =
+        asked.project.zone_kept && spec.by_active_days(&asked.zone) && calendar.buckets().len() <= 64;
+    let (tally, rows_read) = match days_say_all {
+        true => from_days(asked, spec, &calendar).await?,
+        false => from_events(asked, spec).await?,
+    };
+    // What was received by then is counted; later periods may still get more.
+    let report = tally.finish(asked.as_of().0);
+    let mut answer = asked.answer(report, spec.range, rows_read, None).await?;
+    if spec.entry == RetentionEntry::FirstEver && asked.project.kept_from.is_some() {
+        answer.meta.warnings.push(Warning::new(
+            "history_removed",
+            "older events were removed by the project's retention: the first one ever is the first that is left",
+        ));
+    }
+    Ok(answer)
+}
+
+async fn from_events(asked: &Asked, spec: &RetentionSpec) -> Result<(RetentionTally, u64), Problem> {
+    let starts = Wanted {
+        events: &spec.start.events,
+        range: spec.start_range(),
+    };
+    let returns = Wanted {
+        events: &spec.returns.events,
+        range: spec.return_range(&asked.zone),
+    };
+    let mut rows = asked.store.return_events(asked.number, starts, returns).await?;
+    let mut tally = RetentionTally::new(spec, &asked.zone);
+    while let Some((actor, event)) = rows.next().await? {
+        tally.push(person_of(actor), event);
+    }
+    Ok((tally, rows.rows_read()))
+}
+
+async fn from_days(
+    asked: &Asked,
+    spec: &RetentionSpec,
+    calendar: &Calendar,
+) -> Result<(RetentionTally, u64), Problem> {
+    let day = |ts| asked.zone.local_day(ts);
+    let from = day(spec.range.from_ms);
+    let end = day(calendar.last_horizon());
+    let buckets: Vec<u8> = (from.0..end.0)
+        .map(|n| asked.zone.day_start(crate::event::Day(n)))
+        .map(|start| bucket_of(calendar.buckets(), start).map_or(63, |bucket| bucket as u8))
+        .collect();
+    let days = MaskDays {
+        from,
+        to: day(spec.range.to_ms),
+        buckets: &buckets,
+        history: spec.entry == RetentionEntry::FirstEver,
+    };
+    let masks = asked.store.active_masks(asked.number, days).await?;
+    let mut tally = RetentionTally::new(spec, &asked.zone);
+    for mask in &masks.rows {
+        tally.add_active(mask.entered, mask.active, mask.before == 1, mask.persons);
+    }
+    Ok((tally, masks.rows_read))
+}

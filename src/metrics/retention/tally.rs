@@ -1,0 +1,189 @@
+//! Counting retention person by person.
+
+use super::calendar::Calendar;
+use super::report::{CohortCount, RetentionReport};
+use super::spec::{RetentionEntry, RetentionRule, RetentionSpec};
+use crate::event::Zone;
+
+/// One event of a person that starts or returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReturnEvent {
+    /// Event time, UTC milliseconds.
+    pub ts: i64,
+    /// Place in the client's batch.
+    pub seq: u32,
+    /// Event id; its order is that of the UUID.
+    pub id: u128,
+    /// Whether it is a start.
+    pub starts: bool,
+    /// Whether it is a return.
+    pub returns: bool,
+}
+
+/// Counts persons from their starts and returns. Memory is bounded by the table and by the events of one person;
+/// the work for a person is that of sorting nothing: a search for each cell of each cohort they are in.
+#[derive(Debug)]
+pub struct RetentionTally {
+    spec: RetentionSpec,
+    calendar: Calendar,
+    /// Whether cell 0 is the cohort's size.
+    same: bool,
+    counts: Vec<CohortCount>,
+    person: Option<u64>,
+    events: Vec<ReturnEvent>,
+    /// Times of the person's returns; reused.
+    returns: Vec<i64>,
+}
+
+impl RetentionTally {
+    /// A count of nobody so far.
+    pub fn new(spec: &RetentionSpec, zone: &Zone) -> RetentionTally {
+        let calendar = Calendar::new(spec, zone);
+        let empty = CohortCount {
+            size: 0,
+            retained: vec![0; spec.cells.len()],
+        };
+        RetentionTally {
+            counts: vec![empty; calendar.rows().len()],
+            same: spec.returns_as_it_starts(),
+            spec: spec.clone(),
+            calendar,
+            person: None,
+            events: Vec::new(),
+            returns: Vec::new(),
+        }
+    }
+
+    /// Takes one event. A person's events come together and in total order.
+    pub fn push(&mut self, person: u64, event: ReturnEvent) {
+        if self.person != Some(person) {
+            self.settle();
+            self.person = Some(person);
+        }
+        self.events.push(event);
+    }
+
+    /// Counts one person from their events, in total order. Starts outside [`RetentionSpec::start_range`] are
+    /// ignored.
+    pub fn add_person(&mut self, events: &[ReturnEvent]) {
+        self.returns.clear();
+        self.returns
+            .extend(events.iter().filter(|event| event.returns).map(|event| event.ts));
+        let starts = self.spec.start_range();
+        let mut last_row = None;
+        let mut passed = 0;
+        for event in events {
+            passed += usize::from(event.returns);
+            if !event.starts || !starts.contains(event.ts) {
+                continue;
+            }
+            let row = match self.spec.range.contains(event.ts) {
+                true => self.calendar.row_of(event.ts),
+                false => None,
+            };
+            if let Some(row) = row
+                && last_row != Some(row)
+            {
+                self.enter(row, event.ts, passed);
+                last_row = Some(row);
+            }
+            if self.spec.entry != RetentionEntry::Recurring {
+                return;
+            }
+        }
+    }
+
+    /// Counts `persons` who were active in the same buckets of the calendar: `entered` those of the range in which
+    /// they started, `active` those in which they did anything from the range's start on, bit by bit.
+    /// `before` says whether they had started before the range.
+    ///
+    /// Means the same as their events where [`RetentionSpec::by_active_days`] says so.
+    pub fn add_active(&mut self, entered: u64, active: u64, before: bool, persons: u64) {
+        if before && self.spec.entry == RetentionEntry::FirstEver {
+            return;
+        }
+        let mut rest = entered;
+        while rest != 0 {
+            let row = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            let returned = |(from, to): (u32, u32)| {
+                let mask = bits(row, to) & !bits(row, from);
+                active & mask != 0
+            };
+            let rule = Rule {
+                spec: &self.spec,
+                same: true,
+            };
+            let count = &mut self.counts[row];
+            count.size += persons;
+            rule.retained(returned, |column| count.retained[column] += persons);
+            if self.spec.entry != RetentionEntry::Recurring {
+                return;
+            }
+        }
+    }
+
+    /// The report. What has not happened by `as_of_ms` may still come.
+    pub fn finish(mut self, as_of_ms: i64) -> RetentionReport {
+        self.settle();
+        RetentionReport::from_counts(&self.spec, &self.calendar, as_of_ms, &self.counts)
+    }
+
+    fn settle(&mut self) {
+        let events = std::mem::take(&mut self.events);
+        self.add_person(&events);
+        self.events = events;
+        self.events.clear();
+    }
+
+    /// A start at `ts`; the first `passed` returns do not come after it.
+    fn enter(&mut self, row: usize, ts: i64, passed: usize) {
+        let later = &self.returns[passed.min(self.returns.len())..];
+        let before = |k: u32| {
+            let start = self.calendar.period_start(row, ts, k);
+            later.partition_point(|at| *at < start)
+        };
+        let returned = |(from, to): (u32, u32)| before(to) - before(from) >= self.spec.minimum as usize;
+        let rule = Rule {
+            spec: &self.spec,
+            same: self.same,
+        };
+        let count = &mut self.counts[row];
+        count.size += 1;
+        rule.retained(returned, |column| count.retained[column] += 1);
+    }
+}
+
+/// The buckets before period `k` of a row, as bits.
+fn bits(row: usize, k: u32) -> u64 {
+    let end = row as u32 + k;
+    if end >= 64 { u64::MAX } else { (1 << end) - 1 }
+}
+
+/// When somebody is retained, given whether there were enough returns in a stretch of periods.
+struct Rule<'a> {
+    spec: &'a RetentionSpec,
+    same: bool,
+}
+
+impl Rule<'_> {
+    /// Calls `count` for each column in which the person is retained.
+    fn retained(&self, returned: impl Fn((u32, u32)) -> bool, mut count: impl FnMut(usize)) {
+        let mut unbroken = true;
+        for (column, &(from, to)) in self.spec.cells.iter().enumerate() {
+            let is = match self.spec.rule {
+                _ if self.same && from == 0 => true,
+                RetentionRule::On => returned((from, to)),
+                RetentionRule::OnOrAfter => returned((from, self.spec.end_period())),
+                RetentionRule::Streak => {
+                    // Period 0 breaks no streak.
+                    unbroken &= from == 0 || returned((from, to));
+                    unbroken
+                }
+            };
+            if is {
+                count(column);
+            }
+        }
+    }
+}
