@@ -113,6 +113,8 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(questions::funnels::get_funnel))
         .routes(routes!(questions::conversion::get_conversion))
         .routes(routes!(questions::retention::get_retention))
+        .routes(routes!(questions::lifecycle::get_lifecycle))
+        .routes(routes!(questions::lifecycle::get_stickiness))
         .routes(routes!(events::event_names))
         .routes(routes!(events::list_events))
         .routes(routes!(export::export_events))

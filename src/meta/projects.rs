@@ -210,12 +210,14 @@ impl Meta {
         let mut updated = read_project(&row)?;
         let mut zone_change = None;
         if let Some(zone) = change.zone.filter(|zone| zone.name() != updated.timezone) {
-            sqlx::query("UPDATE projects SET timezone = $2, zone_changed_at = $3, zone_kept = 0 WHERE id = $1")
-                .bind(project.to_string())
-                .bind(zone.name())
-                .bind(now_ms)
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query(
+                "UPDATE projects SET timezone = $2, zone_changed_at = $3, zone_kept = 0 WHERE id = $1",
+            )
+            .bind(project.to_string())
+            .bind(zone.name())
+            .bind(now_ms)
+            .execute(&mut *tx)
+            .await?;
             raise_version(&mut tx).await?;
             updated.timezone = zone.name().to_owned();
             updated.zone_kept = false;

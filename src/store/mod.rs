@@ -15,6 +15,7 @@ pub mod adopt;
 pub mod audit;
 pub mod backup;
 pub mod batch;
+pub mod buckets;
 pub mod compact;
 pub mod error;
 pub mod events;

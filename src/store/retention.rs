@@ -1,12 +1,11 @@
-//! Starts and returns of a retention table, person by person; and, where days of activity are enough, how many people
-//! were active in the same buckets.
+//! Starts and returns of a retention table, person by person, as they stream out of ClickHouse.
 
 use clickhouse::Row;
 use clickhouse::query::RowCursor;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Facts, Store, StoreError, facts, read_rows};
+use super::{Store, StoreError, read_rows};
 use crate::event::{Day, ProjectNumber, flag};
 use crate::metrics::retention::ReturnEvent;
 use crate::metrics::time::TimeRange;
@@ -38,32 +37,6 @@ struct ReturnRow {
 pub struct ReturnEvents {
     cursor: RowCursor<ReturnRow>,
     rows: u64,
-}
-
-/// How many people were active in the same buckets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Row, Deserialize)]
-pub struct ActiveMask {
-    /// The buckets in which they were active within the range, bit by bit.
-    pub entered: u64,
-    /// Those in which they were active from the start of the range on.
-    pub active: u64,
-    /// Whether they were active before the range; 0 unless that was asked.
-    pub before: u8,
-    /// How many people.
-    pub persons: u64,
-}
-
-/// The days that [`Store::active_masks`] looks at.
-#[derive(Clone, Copy, Debug)]
-pub struct MaskDays<'a> {
-    /// The first day of the range.
-    pub from: Day,
-    /// The day after its last.
-    pub to: Day,
-    /// The bucket of each day from `from` on, up to the last day that is looked at; at most 64 buckets.
-    pub buckets: &'a [u8],
-    /// Whether it matters who was active before.
-    pub history: bool,
 }
 
 impl Store {
@@ -123,47 +96,6 @@ impl Store {
             cursor: query.fetch()?,
             rows: 0,
         })
-    }
-
-    /// How many people were active in which buckets, from the days of activity that batches leave behind. Those are
-    /// days of the zone at capture: only for projects whose zone never changed.
-    ///
-    /// A day that stands twice sets the same bit, so the table needs no merging; days are taken away by deleting
-    /// their rows.
-    ///
-    /// # Errors
-    /// When ClickHouse does not answer within the limits.
-    pub async fn active_masks(
-        &self,
-        project: ProjectNumber,
-        days: MaskDays<'_>,
-    ) -> Result<Facts<Vec<ActiveMask>>, StoreError> {
-        let (before, since) = match days.history {
-            true => ("max(day < toDate({from:UInt16}))", ""),
-            false => ("toUInt8(0)", "AND day >= toDate({from:UInt16})"),
-        };
-        let end = days.from.plus(days.buckets.len() as i32);
-        let query = self
-            .question(
-                project,
-                &format!(
-                    "SELECT entered, active, before, count() AS persons FROM ( \
-                       SELECT groupBitOr(if(day < toDate({{to:UInt16}}), bit, 0)) AS entered, \
-                         groupBitOr(bit) AS active, {before} AS before FROM ( \
-                         SELECT actor, day, if(day < toDate({{from:UInt16}}), 0, bitShiftLeft(toUInt64(1), \
-                           {{buckets:Array(UInt8)}}[1 + toUInt16(day) - {{from:UInt16}}])) AS bit \
-                         FROM actor_days WHERE project = {{project:UInt32}} AND deleted = 0 \
-                           AND day < toDate({{end:UInt16}}) {since} \
-                       ) GROUP BY actor HAVING entered != 0 \
-                     ) GROUP BY entered, active, before"
-                ),
-            )
-            .param("from", days.from.as_u16())
-            .param("to", days.to.as_u16())
-            .param("end", end.as_u16())
-            .param("buckets", days.buckets)
-            .with_setting("max_threads", THREADS);
-        facts(query).await
     }
 }
 

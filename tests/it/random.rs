@@ -187,6 +187,14 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
             "from": from, "to": to}),
         );
     }
+    for interval in ["day", "week", "month"] {
+        let event = rng.choice(&[None, Some("B"), Some("$identify")]).expect("one");
+        asked.push(
+            json!({"kind": "lifecycle", "event": event, "interval": interval, "from": day(rng.i32(-38..1)),
+            "to": day(3), "week_start": week_start}),
+        );
+        asked.push(json!({"kind": "stickiness", "event": event, "from": day(rng.i32(-38..1)), "to": day(3)}));
+    }
     asked.extend((0..8).map(|_| retention(rng, drawn, zone)));
     asked
 }

@@ -9,16 +9,17 @@ use uuid::Uuid;
 use super::{Asked, Loaded, Questions, refused, refused_query};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
-use crate::metrics::envelope::{Answer, Warning};
+use crate::metrics::envelope::Answer;
 use crate::metrics::identity::person_of;
 use crate::metrics::retention::calendar::Calendar;
 use crate::metrics::retention::{
     RetentionClock, RetentionEntry, RetentionEventQuery, RetentionQuery, RetentionReport, RetentionRule,
     RetentionSpec, RetentionTally, RetentionUnit,
 };
-use crate::metrics::time::{WeekStart, bucket_of};
+use crate::metrics::time::WeekStart;
 use crate::problem::Problem;
-use crate::store::retention::{MaskDays, Wanted};
+use crate::store::buckets::Activity;
+use crate::store::retention::Wanted;
 
 /// The query string of a retention table.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -114,21 +115,15 @@ pub async fn answer(asked: &Asked, query: &RetentionQuery) -> Result<Answer<Rete
 }
 
 async fn report(asked: &Asked, spec: &RetentionSpec) -> Result<Answer<RetentionReport>, Problem> {
-    let calendar = Calendar::new(spec, &asked.zone);
-    let days_say_all =
-        asked.project.zone_kept && spec.by_active_days(&asked.zone) && calendar.buckets().len() <= 64;
-    let (tally, rows_read) = match days_say_all {
-        true => from_days(asked, spec, &calendar).await?,
+    let (tally, rows_read) = match spec.by_buckets() {
+        true => from_buckets(asked, spec).await?,
         false => from_events(asked, spec).await?,
     };
     // What was received by then is counted; later periods may still get more.
     let report = tally.finish(asked.as_of().0);
     let mut answer = asked.answer(report, spec.range, rows_read, None).await?;
-    if spec.entry == RetentionEntry::FirstEver && asked.project.kept_from.is_some() {
-        answer.meta.warnings.push(Warning::new(
-            "history_removed",
-            "older events were removed by the project's retention: the first one ever is the first that is left",
-        ));
+    if spec.entry == RetentionEntry::FirstEver {
+        answer.meta.warnings.extend(asked.history_removed());
     }
     Ok(answer)
 }
@@ -150,28 +145,22 @@ async fn from_events(asked: &Asked, spec: &RetentionSpec) -> Result<(RetentionTa
     Ok((tally, rows.rows_read()))
 }
 
-async fn from_days(
-    asked: &Asked,
-    spec: &RetentionSpec,
-    calendar: &Calendar,
-) -> Result<(RetentionTally, u64), Problem> {
-    let day = |ts| asked.zone.local_day(ts);
-    let from = day(spec.range.from_ms);
-    let end = day(calendar.last_horizon());
-    let buckets: Vec<u8> = (from.0..end.0)
-        .map(|n| asked.zone.day_start(crate::event::Day(n)))
-        .map(|start| bucket_of(calendar.buckets(), start).map_or(63, |bucket| bucket as u8))
-        .collect();
-    let days = MaskDays {
-        from,
-        to: day(spec.range.to_ms),
-        buckets: &buckets,
+async fn from_buckets(asked: &Asked, spec: &RetentionSpec) -> Result<(RetentionTally, u64), Problem> {
+    let calendar = Calendar::new(spec, &asked.zone);
+    let wanted = Activity {
+        events: &spec.start.events,
+        buckets: calendar.buckets(),
+        range: spec.range,
         history: spec.entry == RetentionEntry::FirstEver,
+        by_days: asked.project.zone_kept && spec.by_active_days(&asked.zone),
     };
-    let masks = asked.store.active_masks(asked.number, days).await?;
+    let people = asked
+        .store
+        .active_buckets(asked.number, &asked.zone, wanted)
+        .await?;
     let mut tally = RetentionTally::new(spec, &asked.zone);
-    for mask in &masks.rows {
-        tally.add_active(mask.entered, mask.active, mask.before == 1, mask.persons);
+    for (people, persons) in &people.rows {
+        tally.add_active(people, *persons);
     }
-    Ok((tally, masks.rows_read))
+    Ok((tally, people.rows_read))
 }

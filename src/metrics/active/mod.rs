@@ -3,6 +3,7 @@
 //! Sums of dailies are never used: a person active on two days is one person. [`from_sketches`] answers from
 //! one sketch a day, [`ExactActives`] from the list of days on which each person was active.
 
+mod buckets;
 mod exact;
 mod rolling;
 
@@ -13,6 +14,7 @@ use super::time::{self, DayRange, WeekStart};
 use super::{SpecError, accepted, check_event_name};
 use crate::event::{Day, Zone};
 
+pub use buckets::{ActiveBuckets, BucketSet};
 pub use exact::ExactActives;
 pub use rolling::from_sketches;
 

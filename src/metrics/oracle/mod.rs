@@ -9,6 +9,7 @@
 mod active;
 mod conversion;
 mod funnel;
+mod lifecycle;
 mod retention;
 mod trend;
 
@@ -25,6 +26,7 @@ pub use conversion::conversion;
 pub use funnel::funnel;
 #[cfg(test)]
 pub(in crate::metrics) use funnel::reported_chain;
+pub use lifecycle::{lifecycle, stickiness};
 pub use retention::retention;
 pub use trend::trend;
 

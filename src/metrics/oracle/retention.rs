@@ -5,8 +5,8 @@ use jiff::civil::Date;
 use super::{QUARTER_HOUR_MS, by_person, date_exists, end_of_day, fraction, trend};
 use crate::event::{Day, Event, Zone};
 use crate::metrics::retention::{
-    RetentionCell, RetentionClock, RetentionCohort, RetentionColumn, RetentionEntry, RetentionEvent, RetentionMean,
-    RetentionReport, RetentionRule, RetentionSpec, RetentionUnit,
+    RetentionCell, RetentionClock, RetentionCohort, RetentionColumn, RetentionEntry, RetentionEvent,
+    RetentionMean, RetentionReport, RetentionRule, RetentionSpec, RetentionUnit,
 };
 use crate::metrics::time::{Interval, Moment};
 
@@ -141,14 +141,24 @@ fn is_retained(
     (events, start): (&[&Event], usize),
     (from, to): (u32, u32),
 ) -> bool {
-    let same = spec.start.events.iter().all(|name| spec.returns.events.contains(name))
-        && spec.returns.events.iter().all(|name| spec.start.events.contains(name))
+    let same = spec
+        .start
+        .events
+        .iter()
+        .all(|name| spec.returns.events.contains(name))
+        && spec
+            .returns
+            .events
+            .iter()
+            .all(|name| spec.start.events.contains(name))
         && spec.start.events.is_empty() == spec.returns.events.is_empty();
     if same && from == 0 {
         return true;
     }
     let enough = |from: u32, to: u32| {
-        let returns = events[start + 1..].iter().filter(|event| is(&spec.returns, event));
+        let returns = events[start + 1..]
+            .iter()
+            .filter(|event| is(&spec.returns, event));
         let counted = returns.filter(|event| {
             let period = period(spec, zone, cohort, events[start].ts, event.ts);
             i64::from(from) <= period && period < i64::from(to)

@@ -57,7 +57,9 @@ impl Calendar {
                 to_ms: zone.day_start(reach),
             };
             calendar.buckets = time::buckets(zone, range, interval(spec.unit), spec.week_start);
-            calendar.buckets.truncate(calendar.rows + spec.end_period() as usize);
+            calendar
+                .buckets
+                .truncate(calendar.rows + spec.end_period() as usize);
         }
         calendar
     }

@@ -110,7 +110,9 @@ impl RetentionReport {
             .enumerate()
             .map(|(row, (bucket, count))| cohort(spec, calendar, as_of_ms, row, (bucket, count)))
             .collect();
-        let mean = (0..spec.cells.len()).map(|column| mean(&cohorts, column)).collect();
+        let mean = (0..spec.cells.len())
+            .map(|column| mean(&cohorts, column))
+            .collect();
         RetentionReport {
             unit: spec.unit,
             entry: spec.entry,

@@ -277,8 +277,15 @@ impl RetentionQuery {
         }
         let last = edges.len() - 1;
         if edges[last] > most + 1 {
-            let detail = format!("the last period is at most {most} with this unit, so the last edge {}", most + 1);
-            errors.push(SpecError::new(format!("/brackets/{last}"), "out_of_range", detail));
+            let detail = format!(
+                "the last period is at most {most} with this unit, so the last edge {}",
+                most + 1
+            );
+            errors.push(SpecError::new(
+                format!("/brackets/{last}"),
+                "out_of_range",
+                detail,
+            ));
         }
         edges.windows(2).map(|pair| (pair[0], pair[1])).collect()
     }
@@ -305,14 +312,21 @@ impl RetentionEventQuery {
             };
         }
         if self.events.len() > MAX_ALTERNATIVES {
-            let detail = format!("at most {MAX_ALTERNATIVES} alternatives, these are {}", self.events.len());
+            let detail = format!(
+                "at most {MAX_ALTERNATIVES} alternatives, these are {}",
+                self.events.len()
+            );
             errors.push(SpecError::new(format!("{pointer}/events"), "too_many", detail));
         }
         for (i, name) in self.events.iter().enumerate().take(MAX_ALTERNATIVES) {
             let pointer = format!("{pointer}/events/{i}");
             check_event_name(&pointer, name, errors);
             if self.events[..i].contains(name) {
-                errors.push(SpecError::new(pointer, "duplicate", format!("{name:?} is listed twice")));
+                errors.push(SpecError::new(
+                    pointer,
+                    "duplicate",
+                    format!("{name:?} is listed twice"),
+                ));
             }
         }
         RetentionEvent {
@@ -366,15 +380,21 @@ impl RetentionSpec {
         }
     }
 
-    /// Whether the days on which people were active are all that the answer needs: start and return are any
-    /// activity, once in a period, by the calendar, over whole local days.
-    pub fn by_active_days(&self, zone: &Zone) -> bool {
-        let is_day_start = |ts: i64| zone.day_start(zone.local_day(ts)) == ts;
-        self.start.events.is_empty()
-            && self.returns.events.is_empty()
+    /// Whether it is all the answer needs in which buckets of the calendar people started: once in a period is enough
+    /// and a return is another start, so that only those of later buckets are looked at and their order within one
+    /// does not matter.
+    pub fn by_buckets(&self) -> bool {
+        self.returns_as_it_starts()
             && self.minimum == 1
             && self.clock == RetentionClock::Calendar
             && self.unit != RetentionUnit::Hour
+    }
+
+    /// Whether the buckets follow from the local days on which people were active at all.
+    pub fn by_active_days(&self, zone: &Zone) -> bool {
+        let is_day_start = |ts: i64| zone.day_start(zone.local_day(ts)) == ts;
+        self.by_buckets()
+            && self.start.events.is_empty()
             && is_day_start(self.range.from_ms)
             && is_day_start(self.range.to_ms)
     }

@@ -4,6 +4,7 @@ use super::calendar::Calendar;
 use super::report::{CohortCount, RetentionReport};
 use super::spec::{RetentionEntry, RetentionRule, RetentionSpec};
 use crate::event::Zone;
+use crate::metrics::active::ActiveBuckets;
 
 /// One event of a person that starts or returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,26 +94,20 @@ impl RetentionTally {
         }
     }
 
-    /// Counts `persons` who were active in the same buckets of the calendar: `entered` those of the range in which
-    /// they started, `active` those in which they did anything from the range's start on, bit by bit.
-    /// `before` says whether they had started before the range.
+    /// Counts `persons` who started in the same buckets of [`Calendar::buckets`], in the range, and returned in the
+    /// same ones. Whoever was active `before` has started before the range.
     ///
-    /// Means the same as their events where [`RetentionSpec::by_active_days`] says so.
-    pub fn add_active(&mut self, entered: u64, active: u64, before: bool, persons: u64) {
-        if before && self.spec.entry == RetentionEntry::FirstEver {
+    /// Means the same as their events where [`RetentionSpec::by_buckets`] says so.
+    pub fn add_active(&mut self, people: &ActiveBuckets, persons: u64) {
+        if people.before && self.spec.entry == RetentionEntry::FirstEver {
             return;
         }
-        let mut rest = entered;
-        while rest != 0 {
-            let row = rest.trailing_zeros() as usize;
-            rest &= rest - 1;
-            let returned = |(from, to): (u32, u32)| {
-                let mask = bits(row, to) & !bits(row, from);
-                active & mask != 0
-            };
+        let rows = self.counts.len();
+        for row in people.entered.iter().filter(|row| *row < rows) {
+            let returned = |(from, to): (u32, u32)| people.active.any(row + from as usize, row + to as usize);
             let rule = Rule {
                 spec: &self.spec,
-                same: true,
+                same: self.same,
             };
             let count = &mut self.counts[row];
             count.size += persons;
@@ -152,12 +147,6 @@ impl RetentionTally {
         count.size += 1;
         rule.retained(returned, |column| count.retained[column] += 1);
     }
-}
-
-/// The buckets before period `k` of a row, as bits.
-fn bits(row: usize, k: u32) -> u64 {
-    let end = row as u32 + k;
-    if end >= 64 { u64::MAX } else { (1 << end) - 1 }
 }
 
 /// When somebody is retained, given whether there were enough returns in a stretch of periods.

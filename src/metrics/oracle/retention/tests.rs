@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::super::worlds;
 use super::*;
+use crate::metrics::active::ActiveBuckets;
 use crate::metrics::retention::calendar::Calendar;
 use crate::metrics::retention::{RetentionTally, ReturnEvent};
 use crate::metrics::time::{TimeRange, WeekStart, bucket_of};
@@ -75,27 +76,29 @@ fn world() -> impl Strategy<Value = (Zone, RetentionSpec, i64, Vec<Event>)> {
         (-40..100_i64, 1..300_i64, prop::bool::ANY, -20..900_i64),
         worlds::events(4, 1..50, times),
     )
-        .prop_map(|((zone, at), mut spec, (first, length, whole, now), mut events)| {
-            let step = match spec.unit {
-                RetentionUnit::Hour => QUARTER_HOUR_MS / 3,
-                RetentionUnit::Day => QUARTER_HOUR_MS,
-                RetentionUnit::Week => 5 * QUARTER_HOUR_MS,
-                RetentionUnit::Month => 12 * QUARTER_HOUR_MS,
-            };
-            for event in &mut events {
-                event.ts = at + event.ts * step;
-            }
-            let mut range = TimeRange {
-                from_ms: at + first * step,
-                to_ms: at + (first + length) * step,
-            };
-            if whole {
-                range.from_ms = zone.day_start(zone.local_day(range.from_ms));
-                range.to_ms = zone.day_start(zone.local_day(range.to_ms).plus(1));
-            }
-            spec.range = range;
-            (zone, spec, at + now * step, events)
-        })
+        .prop_map(
+            |((zone, at), mut spec, (first, length, whole, now), mut events)| {
+                let step = match spec.unit {
+                    RetentionUnit::Hour => QUARTER_HOUR_MS / 3,
+                    RetentionUnit::Day => QUARTER_HOUR_MS,
+                    RetentionUnit::Week => 5 * QUARTER_HOUR_MS,
+                    RetentionUnit::Month => 12 * QUARTER_HOUR_MS,
+                };
+                for event in &mut events {
+                    event.ts = at + event.ts * step;
+                }
+                let mut range = TimeRange {
+                    from_ms: at + first * step,
+                    to_ms: at + (first + length) * step,
+                };
+                if whole {
+                    range.from_ms = zone.day_start(zone.local_day(range.from_ms));
+                    range.to_ms = zone.day_start(zone.local_day(range.to_ms).plus(1));
+                }
+                spec.range = range;
+                (zone, spec, at + now * step, events)
+            },
+        )
 }
 
 /// What the store would send: starts and returns, each where it matters, in total order.
@@ -130,26 +133,35 @@ fn tally(spec: &RetentionSpec, zone: &Zone, as_of: i64, events: &[Event]) -> Ret
     tally.finish(as_of)
 }
 
-/// The table from the days of activity, as the store gathers them.
-fn by_days(spec: &RetentionSpec, zone: &Zone, as_of: i64, events: &[Event]) -> RetentionReport {
+/// The table from the buckets in which people started, as the store gathers them: from their days of activity, or from
+/// their events.
+fn by_buckets(
+    spec: &RetentionSpec,
+    zone: &Zone,
+    as_of: i64,
+    events: &[Event],
+    days: bool,
+) -> RetentionReport {
     let calendar = Calendar::new(spec, zone);
-    assert!(calendar.buckets().len() <= 64);
-    let mut people: BTreeMap<u64, (u64, u64, bool)> = BTreeMap::new();
-    for event in events.iter().filter(|event| event.is_activity()) {
-        let day = zone.day_start(zone.local_day(event.ts));
-        let bit = bucket_of(calendar.buckets(), day).map_or(0, |bucket| 1_u64 << bucket);
-        let (entered, active, before) = people.entry(event.actor()).or_default();
-        *before |= day < spec.range.from_ms;
-        if day >= spec.range.from_ms {
-            *active |= bit;
-        }
-        if spec.range.contains(day) {
-            *entered |= bit;
+    let mut people: BTreeMap<u64, ActiveBuckets> = BTreeMap::new();
+    for event in events.iter().filter(|event| spec.start.matches(event)) {
+        let ts = if days {
+            zone.day_start(zone.local_day(event.ts))
+        } else {
+            event.ts
+        };
+        let person = people.entry(event.actor()).or_default();
+        person.before |= ts < spec.range.from_ms;
+        if let Some(bucket) = bucket_of(calendar.buckets(), ts).filter(|_| ts >= spec.range.from_ms) {
+            person.active.insert(bucket);
+            if spec.range.contains(ts) {
+                person.entered.insert(bucket);
+            }
         }
     }
     let mut tally = RetentionTally::new(spec, zone);
-    for (entered, active, before) in people.into_values() {
-        tally.add_active(entered, active, before, 1);
+    for person in people.values() {
+        tally.add_active(person, 1);
     }
     tally.finish(as_of)
 }
@@ -163,12 +175,16 @@ proptest! {
     }
 
     #[test]
-    fn days_of_activity_say_the_same_where_they_are_asked((zone, mut spec, as_of, events) in world()) {
-        spec.start.events.clear();
-        spec.returns.events.clear();
+    fn buckets_and_days_of_activity_say_the_same_where_they_are_asked((zone, mut spec, as_of, events) in world()) {
+        spec.returns = spec.start.clone();
         spec.minimum = 1;
-        if spec.by_active_days(&zone) && Calendar::new(&spec, &zone).buckets().len() <= 64 {
-            prop_assert_eq!(by_days(&spec, &zone, as_of, &events), retention(&spec, &zone, as_of, &events));
+        spec.clock = RetentionClock::Calendar;
+        let twin = retention(&spec, &zone, as_of, &events);
+        if spec.by_buckets() {
+            prop_assert_eq!(&by_buckets(&spec, &zone, as_of, &events, false), &twin);
+        }
+        if spec.by_active_days(&zone) {
+            prop_assert_eq!(&by_buckets(&spec, &zone, as_of, &events, true), &twin);
         }
     }
 
