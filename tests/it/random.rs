@@ -149,7 +149,8 @@ pub fn instant(ms: i64) -> String {
 /// Everything that is asked about a project: questions for `POST …/query`.
 pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Value> {
     let day = |n: i32| zone.local_day(drawn.at).plus(n).to_string();
-    let (first, days) = (rng.i32(-2..3), rng.i32(1..6));
+    // Two days at least: one of them may never have been.
+    let (first, days) = (rng.i32(-2..3), rng.i32(2..6));
     let (from, to) = (day(first), day(first + days));
     let week_start = *rng.choice(&["monday", "sunday", "saturday"]).expect("one");
     let mut asked = Vec::new();
