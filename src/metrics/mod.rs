@@ -30,6 +30,7 @@
 pub mod active;
 pub mod conversion;
 pub mod envelope;
+pub mod filter;
 pub mod funnel;
 pub mod identity;
 pub mod ledger;

@@ -20,6 +20,7 @@ pub mod compact;
 pub mod error;
 pub mod events;
 pub mod export;
+pub mod filter;
 pub mod funnels;
 pub mod installation;
 pub mod ledger;
