@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::active::ActiveBuckets;
+use super::filter::FilterQuery;
+use super::selection::{Selection, SelectionQuery};
 use super::time::{self, Bucket, DayRange, Interval, TimeRange, WeekStart};
-use super::{SpecError, accepted, check_event_name};
+use super::{SpecError, accepted};
 use crate::event::{Day, Zone};
 
 /// A question about the lifecycle of people, as a person writes it.
@@ -40,6 +42,10 @@ pub struct LifecycleQuery {
     #[serde(default)]
     #[param(inline)]
     pub week_start: WeekStart,
+    /// Only events that pass count. (Not in a query string.)
+    #[serde(default)]
+    #[param(ignore)]
+    pub filter: Option<FilterQuery>,
 }
 
 /// The length of an interval.
@@ -58,8 +64,8 @@ pub enum LifecycleInterval {
 /// A validated [`LifecycleQuery`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LifecycleSpec {
-    /// Only this event; absent: any activity.
-    pub event: Option<String>,
+    /// What counts as active.
+    pub events: Selection,
     /// The local days whose intervals are reported.
     pub range: DayRange,
     /// Length of an interval.
@@ -105,13 +111,16 @@ impl LifecycleQuery {
     /// The spec, or everything that is wrong with the query.
     pub fn validate(&self, zone: &Zone, now_ms: i64) -> Result<LifecycleSpec, Vec<SpecError>> {
         let mut errors = Vec::new();
-        if let Some(name) = &self.event {
-            check_event_name("/event", name, &mut errors);
-        }
+        let filter = self.filter.clone();
+        let events = SelectionQuery {
+            filter,
+            ..SelectionQuery::event(self.event.clone())
+        };
+        let events = events.validate("", zone, &mut errors);
         let (from, to) = (self.from.as_deref(), self.to.as_deref());
         let range = time::day_range(from, to, zone, now_ms, &mut errors);
         let spec = LifecycleSpec {
-            event: self.event.clone(),
+            events,
             range,
             interval: self.interval,
             week_start: self.week_start,

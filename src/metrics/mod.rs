@@ -37,6 +37,7 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod oracle;
 pub mod retention;
+pub mod selection;
 pub mod sketch;
 pub mod stickiness;
 pub mod time;

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::filter::FilterQuery;
+use super::selection::{Selection, SelectionQuery};
 use super::time::{self, Bucket, DayRange, Interval, WeekStart};
-use super::{SpecError, accepted, check_event_name};
+use super::{SpecError, accepted};
 use crate::event::{Day, Zone};
 
 /// A question about days of activity, as a person writes it.
@@ -28,13 +30,17 @@ pub struct StickinessQuery {
     #[schema(example = "2026-12-01")]
     #[param(example = "2026-12-01")]
     pub to: Option<String>,
+    /// Only events that pass count. (Not in a query string.)
+    #[serde(default)]
+    #[param(ignore)]
+    pub filter: Option<FilterQuery>,
 }
 
 /// A validated [`StickinessQuery`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StickinessSpec {
-    /// Only this event; absent: any activity.
-    pub event: Option<String>,
+    /// What counts as active.
+    pub events: Selection,
     /// The local days that are counted.
     pub range: DayRange,
 }
@@ -71,15 +77,15 @@ impl StickinessQuery {
     /// The spec, or everything that is wrong with the query.
     pub fn validate(&self, zone: &Zone, now_ms: i64) -> Result<StickinessSpec, Vec<SpecError>> {
         let mut errors = Vec::new();
-        if let Some(name) = &self.event {
-            check_event_name("/event", name, &mut errors);
-        }
+        let filter = self.filter.clone();
+        let events = SelectionQuery {
+            filter,
+            ..SelectionQuery::event(self.event.clone())
+        };
+        let events = events.validate("", zone, &mut errors);
         let (from, to) = (self.from.as_deref(), self.to.as_deref());
         let range = time::day_range(from, to, zone, now_ms, &mut errors);
-        let spec = StickinessSpec {
-            event: self.event.clone(),
-            range,
-        };
+        let spec = StickinessSpec { events, range };
         accepted(spec, errors)
     }
 }

@@ -5,9 +5,12 @@ use clickhouse::Row;
 use clickhouse::query::Query;
 use serde::Deserialize;
 
+use super::filter::Bind;
+use super::selection::selected;
 use super::{Facts, Store, StoreError, facts};
-use crate::event::{Day, ProjectNumber, Zone, flag};
+use crate::event::{Day, ProjectNumber, Zone};
 use crate::metrics::active::{ActiveBuckets, BucketSet};
+use crate::metrics::selection::Selection;
 use crate::metrics::time::{Bucket, TimeRange, bucket_of};
 
 /// Threads of such a query.
@@ -19,15 +22,16 @@ const BEFORE: u16 = u16::MAX;
 /// Which activity is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Activity<'a> {
-    /// Event names; empty: any event that counts as activity.
-    pub events: &'a [String],
+    /// The events that are activity.
+    pub events: &'a Selection,
     /// The buckets, in order and without gaps.
     pub buckets: &'a [Bucket],
     /// Activity in this range is what people enter by; they have to.
     pub range: TimeRange,
     /// Whether it matters who was active before the first bucket, or before the range if that begins later.
     pub history: bool,
-    /// Whether the days of activity may answer: they are days of the project's zone, and `range` is made of days.
+    /// Whether the days of activity may answer: any activity counts, they are days of the project's zone, and `range`
+    /// is made of days.
     pub by_days: bool,
 }
 
@@ -71,9 +75,10 @@ impl Store {
             let words: Vec<String> = (0..words).map(word).collect();
             words.join(", ")
         };
+        let mut bind = Bind::new();
         let rows = match wanted.by_days {
             true => places_of_days(&wanted),
-            false => places_of_events(&wanted),
+            false => places_of_events(&wanted, &mut bind),
         };
         let sql = format!(
             "SELECT entered, active, before, count() AS persons FROM ( \
@@ -88,7 +93,7 @@ impl Store {
         let query = self.question(project, &sql).with_setting("max_threads", THREADS);
         let query = match wanted.by_days {
             true => bind_days(query, zone, &wanted),
-            false => bind_events(query, &wanted),
+            false => bind.apply(bind_events(query, &wanted)),
         };
         let found: Facts<Vec<MaskRow>> = facts(query).await?;
         let people = found.rows.into_iter().map(|row| {
@@ -124,9 +129,10 @@ impl Store {
         zone: &Zone,
         wanted: Activity<'_>,
     ) -> Result<Facts<Vec<(u64, u64)>>, StoreError> {
+        let mut bind = Bind::new();
         let rows = match wanted.by_days {
             true => places_of_days(&wanted),
-            false => places_of_events(&wanted),
+            false => places_of_events(&wanted, &mut bind),
         };
         let sql = format!(
             "SELECT buckets, count() AS persons FROM ( \
@@ -136,7 +142,7 @@ impl Store {
         let query = self.question(project, &sql).with_setting("max_threads", THREADS);
         let query = match wanted.by_days {
             true => bind_days(query, zone, &wanted),
-            false => bind_events(query, &wanted),
+            false => bind.apply(bind_events(query, &wanted)),
         };
         let found: Facts<Vec<CountRow>> = facts(query).await?;
         let counts = found.rows.into_iter().map(|row| (row.buckets, row.persons));
@@ -180,7 +186,7 @@ fn bind_days(query: Query, zone: &Zone, wanted: &Activity<'_>) -> Query {
         .param("places", places)
 }
 
-fn places_of_events(wanted: &Activity<'_>) -> String {
+fn places_of_events(wanted: &Activity<'_>, bind: &mut Bind) -> String {
     let (place, since) = match wanted.history {
         true => (
             format!("if(at < {{start:Int64}}, toUInt16({BEFORE}), {PLACE_OF_EVENT})"),
@@ -191,10 +197,7 @@ fn places_of_events(wanted: &Activity<'_>) -> String {
             "AND day >= toDate({start_day:UInt16}) AND ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC')",
         ),
     };
-    let which = match wanted.events {
-        [] => "bitAnd(flags, {quiet:UInt16}) = 0",
-        _ => "event IN {names:Array(String)}",
-    };
+    let which = selected(wanted.events, bind);
     format!(
         "SELECT actor, toUnixTimestamp64Milli(ts) AS at, {place} AS place, \
            at >= {{from:Int64}} AND at < {{to:Int64}} AS inside \
@@ -210,7 +213,7 @@ fn bind_events(query: Query, wanted: &Activity<'_>) -> Query {
     let (start, end) = (wanted.start(), wanted.end());
     let starts: Vec<i64> = wanted.buckets.iter().map(|bucket| bucket.start).collect();
     let places: Vec<u16> = (0..starts.len() as u16).collect();
-    let query = query
+    query
         .param("start", start)
         .param("end", end)
         .param("start_day", Day::of_utc(start).as_u16())
@@ -218,9 +221,5 @@ fn bind_events(query: Query, wanted: &Activity<'_>) -> Query {
         .param("from", wanted.range.from_ms)
         .param("to", wanted.range.to_ms)
         .param("starts", starts)
-        .param("places", places);
-    match wanted.events {
-        [] => query.param("quiet", flag::NOT_ACTIVITY),
-        names => query.param("names", names),
-    }
+        .param("places", places)
 }

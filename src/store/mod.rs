@@ -30,6 +30,7 @@ pub mod remove;
 pub mod retention;
 pub mod rollups;
 pub mod rows;
+mod selection;
 pub mod tail;
 
 use std::sync::Arc;

@@ -1,26 +1,25 @@
 //! Starts and returns of a retention table, person by person, as they stream out of ClickHouse.
 
+use std::collections::HashSet;
+
 use clickhouse::Row;
 use clickhouse::query::RowCursor;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::filter::{Bind, value};
+use super::selection::selected;
 use super::{Store, StoreError, read_rows};
-use crate::event::{Day, ProjectNumber, flag};
-use crate::metrics::retention::ReturnEvent;
+use crate::event::{Day, ProjectNumber, Zone};
+use crate::metrics::retention::{RetentionSpec, ReturnEvent};
+use crate::metrics::selection::Selection;
 use crate::metrics::time::TimeRange;
 
 /// Threads of a retention query.
 const THREADS: &str = "4";
 
-/// Which events are wanted, and when.
-#[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
-    /// Event names; empty: any event that counts as activity.
-    pub events: &'a [String],
-    /// The instants in which they matter.
-    pub range: TimeRange,
-}
+/// The most different values of a breakdown that are kept apart on the way to the most frequent ones.
+const MAX_VALUES: usize = 100_000;
 
 #[derive(Row, Deserialize)]
 struct ReturnRow {
@@ -31,70 +30,68 @@ struct ReturnRow {
     id: Uuid,
     is_start: u8,
     is_return: u8,
+    value: Option<String>,
 }
 
 /// Starts and returns, ordered by actor and then in the total order `(ts, seq, id)`. Dropping it ends the query.
 pub struct ReturnEvents {
     cursor: RowCursor<ReturnRow>,
     rows: u64,
+    values: HashSet<String>,
 }
 
 impl Store {
-    /// The project's starts and returns.
+    /// The project's starts and returns, each where it matters; a start with its value of the breakdown.
     ///
     /// # Errors
     /// When ClickHouse does not accept the question. Limits of time and memory show while reading.
     pub async fn return_events(
         &self,
         project: ProjectNumber,
-        starts: Wanted<'_>,
-        returns: Wanted<'_>,
+        spec: &RetentionSpec,
+        zone: &Zone,
     ) -> Result<ReturnEvents, StoreError> {
-        let is = |events: &[String], name: &str| match events {
-            [] => "bitAnd(flags, {quiet:UInt16}) = 0".to_owned(),
-            _ => format!("event IN {{{name}:Array(String)}}"),
-        };
-        let within = |name: &str| {
+        let mut bind = Bind::new();
+        let mut wanted = |selection: &Selection, range: TimeRange| {
             format!(
-                "ts >= fromUnixTimestamp64Milli({{{name}_from:Int64}}, 'UTC') \
-                 AND ts < fromUnixTimestamp64Milli({{{name}_to:Int64}}, 'UTC')"
+                "{} AND ts >= fromUnixTimestamp64Milli({}, 'UTC') AND ts < fromUnixTimestamp64Milli({}, 'UTC')",
+                selected(selection, &mut bind),
+                bind.integer(range.from_ms),
+                bind.integer(range.to_ms),
             )
         };
-        let start = format!("{} AND {}", is(starts.events, "start"), within("start"));
-        let back = format!("{} AND {}", is(returns.events, "return"), within("return"));
-        // By name the primary key finds them; what counts as activity may have any name.
-        let named = match starts.events.is_empty() || returns.events.is_empty() {
-            true => "",
-            false => "AND event IN arrayConcat({start:Array(String)}, {return:Array(String)})",
+        let (starts, returns) = (spec.start_range(), spec.return_range(zone));
+        let start = wanted(&spec.start, starts);
+        let back = wanted(&spec.returns, returns);
+        let value = match &spec.breakdown {
+            Some((property, _)) => format!("if({start}, {}, NULL)", value(property, &mut bind)),
+            None => "CAST(NULL, 'Nullable(String)')".to_owned(),
         };
-        let from = starts.range.from_ms.min(returns.range.from_ms);
-        let to = starts.range.to_ms.max(returns.range.to_ms);
-        let mut query = self
+        // By name the primary key finds them; what counts as activity may have any name.
+        let named = match [&spec.start.events, &spec.returns.events] {
+            [some, others] if !some.is_empty() && !others.is_empty() => {
+                format!("AND event IN {}", bind.texts(&[some.as_slice(), others].concat()))
+            }
+            _ => String::new(),
+        };
+        let query = self
             .stream(
                 project,
                 &format!(
-                    "SELECT actor, ts, seq, id, ({start}) AS is_start, ({back}) AS is_return FROM events \
-                     WHERE project = {{project:UInt32}} {named} \
+                    "SELECT actor, ts, seq, id, ({start}) AS is_start, ({back}) AS is_return, {value} AS value \
+                     FROM events WHERE project = {{project:UInt32}} {named} \
                        AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
                        AND (({start}) OR ({back})) \
                      ORDER BY actor, ts, seq, UUIDToNum(id)"
                 ),
             )
-            .param("from_day", Day::of_utc(from).as_u16())
-            .param("to_day", Day::of_utc(to - 1).as_u16())
+            .param("from_day", Day::of_utc(starts.from_ms.min(returns.from_ms)).as_u16())
+            .param("to_day", Day::of_utc(starts.to_ms.max(returns.to_ms) - 1).as_u16())
             .with_setting("max_threads", THREADS);
-        for (name, wanted) in [("start", starts), ("return", returns)] {
-            query = query
-                .param(&format!("{name}_from"), wanted.range.from_ms)
-                .param(&format!("{name}_to"), wanted.range.to_ms);
-            query = match wanted.events {
-                [] => query.param("quiet", flag::NOT_ACTIVITY),
-                names => query.param(name, names),
-            };
-        }
         Ok(ReturnEvents {
-            cursor: query.fetch()?,
+            cursor: bind.apply(query).fetch()?,
             rows: 0,
+            values: HashSet::new(),
         })
     }
 }
@@ -109,12 +106,20 @@ impl ReturnEvents {
             return Ok(None);
         };
         self.rows += 1;
+        if let Some(value) = row.value.as_ref().filter(|value| !self.values.contains(*value)) {
+            if self.values.len() == MAX_VALUES {
+                let message = format!("the breakdown has more than {MAX_VALUES} values");
+                return Err(StoreError::TooManyRows(message));
+            }
+            self.values.insert(value.clone());
+        }
         let event = ReturnEvent {
             ts: row.ts,
             seq: row.seq,
             id: row.id.as_u128(),
             starts: row.is_start == 1,
             returns: row.is_return == 1,
+            value: row.value,
         };
         Ok(Some((row.actor, event)))
     }

@@ -227,6 +227,13 @@ fn retention(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Value {
         true => question["periods"] = json!(rng.u8(1..7)),
         false => question["brackets"] = json!([rng.u8(0..2), 2, 5]),
     }
+    if rng.u8(0..3) == 0 {
+        question["filter"] = json!({"event_name": true, "op": "is_not", "value": "B"});
+    }
+    if rng.u8(0..3) == 0 {
+        question["breakdown"] = json!([{"property": *rng.choice(&["$lib", "plan"]).expect("one")}]);
+        question["breakdown_limit"] = json!(rng.u8(1..4));
+    }
     question
 }
 

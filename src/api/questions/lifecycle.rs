@@ -50,11 +50,11 @@ async fn report(asked: &Asked, spec: &LifecycleSpec) -> Result<Answer<LifecycleR
         to_ms: buckets.last().map_or(instants.to_ms, |bucket| bucket.end),
     };
     let wanted = Activity {
-        events: spec.event.as_slice(),
+        events: &spec.events,
         buckets: &buckets,
         range: whole,
         history: true,
-        by_days: asked.project.zone_kept && spec.event.is_none(),
+        by_days: asked.project.zone_kept && spec.events.is_any_activity(),
     };
     let people = asked
         .store
@@ -102,11 +102,11 @@ async fn days(asked: &Asked, spec: &StickinessSpec) -> Result<Answer<StickinessR
     let instants = spec.range.instants(&asked.zone);
     let buckets = spec.buckets(&asked.zone);
     let wanted = Activity {
-        events: spec.event.as_slice(),
+        events: &spec.events,
         buckets: &buckets,
         range: instants,
         history: false,
-        by_days: asked.project.zone_kept && spec.event.is_none(),
+        by_days: asked.project.zone_kept && spec.events.is_any_activity(),
     };
     let counts = asked
         .store

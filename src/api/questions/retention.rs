@@ -13,13 +13,13 @@ use crate::metrics::envelope::Answer;
 use crate::metrics::identity::person_of;
 use crate::metrics::retention::calendar::Calendar;
 use crate::metrics::retention::{
-    RetentionClock, RetentionEntry, RetentionEventQuery, RetentionQuery, RetentionReport, RetentionRule,
-    RetentionSpec, RetentionTally, RetentionUnit,
+    RetentionClock, RetentionEntry, RetentionQuery, RetentionReport, RetentionRule, RetentionSpec,
+    RetentionTally, RetentionUnit,
 };
+use crate::metrics::selection::SelectionQuery;
 use crate::metrics::time::WeekStart;
 use crate::problem::Problem;
 use crate::store::buckets::Activity;
-use crate::store::retention::Wanted;
 
 /// The query string of a retention table.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -86,9 +86,9 @@ pub async fn get_retention(
     ApiQuery(params): ApiQuery<RetentionParams>,
 ) -> Answered<Json<Answer<RetentionReport>>> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
-    let events = |events: Vec<String>| RetentionEventQuery {
+    let events = |events: Vec<String>| SelectionQuery {
         events,
-        ..RetentionEventQuery::default()
+        ..SelectionQuery::default()
     };
     let query = RetentionQuery {
         start: events(params.start),
@@ -103,6 +103,9 @@ pub async fn get_retention(
         clock: params.clock,
         minimum: params.minimum,
         week_start: params.week_start,
+        filter: None,
+        breakdown: Vec::new(),
+        breakdown_limit: None,
     };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
     report(&asked, &spec).await.map(Json)
@@ -129,15 +132,7 @@ async fn report(asked: &Asked, spec: &RetentionSpec) -> Result<Answer<RetentionR
 }
 
 async fn from_events(asked: &Asked, spec: &RetentionSpec) -> Result<(RetentionTally, u64), Problem> {
-    let starts = Wanted {
-        events: &spec.start.events,
-        range: spec.start_range(),
-    };
-    let returns = Wanted {
-        events: &spec.returns.events,
-        range: spec.return_range(&asked.zone),
-    };
-    let mut rows = asked.store.return_events(asked.number, starts, returns).await?;
+    let mut rows = asked.store.return_events(asked.number, spec, &asked.zone).await?;
     let mut tally = RetentionTally::new(spec, &asked.zone);
     while let Some((actor, event)) = rows.next().await? {
         tally.push(person_of(actor), event);
@@ -148,7 +143,7 @@ async fn from_events(asked: &Asked, spec: &RetentionSpec) -> Result<(RetentionTa
 async fn from_buckets(asked: &Asked, spec: &RetentionSpec) -> Result<(RetentionTally, u64), Problem> {
     let calendar = Calendar::new(spec, &asked.zone);
     let wanted = Activity {
-        events: &spec.start.events,
+        events: &spec.start,
         buckets: calendar.buckets(),
         range: spec.range,
         history: spec.entry == RetentionEntry::FirstEver,

@@ -6,7 +6,9 @@ use jiff::civil::Date;
 
 use super::{QUARTER_HOUR_MS, date_exists, end_of_day, first_copies, fraction, trend, wall_clock};
 use crate::event::{Day, Event, Zone};
+use crate::metrics::filter::persons;
 use crate::metrics::lifecycle::{LifecycleInterval, LifecyclePoint, LifecycleReport, LifecycleSpec};
+use crate::metrics::selection::Selection;
 use crate::metrics::stickiness::{StickinessBar, StickinessReport, StickinessSpec};
 use crate::metrics::time::Interval;
 
@@ -19,7 +21,7 @@ pub fn lifecycle(spec: &LifecycleSpec, zone: &Zone, now_ms: i64, events: &[Event
     };
     let label = |ts: i64| trend::label(interval, spec.week_start, zone, ts).0;
     let active = |of: &dyn Fn(Date) -> bool| -> BTreeSet<&str> {
-        let of_them = active_events(&spec.event, events);
+        let of_them = active_events(&spec.events, events);
         let of_them = of_them.filter(|event| of(label(event.ts)));
         of_them.map(|event| event.distinct_id.as_str()).collect()
     };
@@ -63,7 +65,7 @@ pub fn stickiness(spec: &StickinessSpec, zone: &Zone, now_ms: i64, events: &[Eve
         .filter(|date| date_exists(zone, *date))
         .collect();
     let mut people: BTreeMap<&str, BTreeSet<Date>> = BTreeMap::new();
-    for event in active_events(&spec.event, events) {
+    for event in active_events(&spec.events, events) {
         let date = wall_clock(zone, event.ts).date();
         if dates.contains(&date) {
             people.entry(event.distinct_id.as_str()).or_default().insert(date);
@@ -89,11 +91,12 @@ pub fn stickiness(spec: &StickinessSpec, zone: &Zone, now_ms: i64, events: &[Eve
     }
 }
 
-fn active_events<'a>(name: &'a Option<String>, events: &'a [Event]) -> impl Iterator<Item = &'a Event> {
-    first_copies(events).into_iter().filter(move |event| match name {
-        Some(name) => event.event == *name,
-        None => event.is_activity(),
-    })
+/// The events that count as activity.
+fn active_events<'a>(selection: &Selection, events: &'a [Event]) -> impl Iterator<Item = &'a Event> {
+    let persons = persons(first_copies(events));
+    first_copies(events)
+        .into_iter()
+        .filter(move |event| selection.matches(event, &persons[&event.actor()]))
 }
 
 /// An instant of the date, if it has one.
@@ -145,7 +148,7 @@ mod tests {
                     }
                     let from = zone.local_day(at).plus(first);
                     let spec = LifecycleSpec {
-                        event,
+                        events: Selection::of(event.as_deref()),
                         range: DayRange {
                             from,
                             to: from.plus(days),
@@ -158,8 +161,8 @@ mod tests {
             )
     }
 
-    fn counts(event: &Option<String>, one: &Event) -> bool {
-        match event {
+    fn counts(events: &Selection, one: &Event) -> bool {
+        match events.events.first() {
             Some(name) => one.event == *name,
             None => one.is_activity(),
         }
@@ -168,7 +171,7 @@ mod tests {
     fn tally(spec: &LifecycleSpec, zone: &Zone, now: i64, events: &[Event]) -> LifecycleReport {
         let buckets = spec.buckets(zone);
         let mut people: BTreeMap<u64, ActiveBuckets> = BTreeMap::new();
-        for event in events.iter().filter(|event| counts(&spec.event, event)) {
+        for event in events.iter().filter(|event| counts(&spec.events, event)) {
             let person = people.entry(event.actor()).or_default();
             person.before |= event.ts < buckets[0].start;
             if let Some(bucket) = bucket_of(&buckets, event.ts) {
@@ -201,10 +204,10 @@ mod tests {
 
         #[test]
         fn counting_days_is_counting_dates((zone, spec, now, events) in world()) {
-            let spec = StickinessSpec { event: spec.event, range: spec.range };
+            let spec = StickinessSpec { events: spec.events, range: spec.range };
             let buckets = spec.buckets(&zone);
             let mut people: BTreeMap<u64, BTreeSet<usize>> = BTreeMap::new();
-            for event in events.iter().filter(|event| counts(&spec.event, event)) {
+            for event in events.iter().filter(|event| counts(&spec.events, event)) {
                 if let Some(bucket) = bucket_of(&buckets, event.ts) {
                     people.entry(event.actor()).or_default().insert(bucket);
                 }

@@ -1,13 +1,17 @@
 //! Retention by looking at every pair of a start and a later return.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
-use super::{QUARTER_HOUR_MS, by_person, date_exists, end_of_day, fraction, trend};
+use super::{QUARTER_HOUR_MS, by_person, date_exists, end_of_day, first_copies, fraction, trend};
 use crate::event::{Day, Event, Zone};
+use crate::metrics::filter::{persons, value_of};
 use crate::metrics::retention::{
-    RetentionCell, RetentionClock, RetentionCohort, RetentionColumn, RetentionEntry, RetentionEvent,
-    RetentionMean, RetentionReport, RetentionRule, RetentionSpec, RetentionUnit,
+    RetentionCell, RetentionClock, RetentionCohort, RetentionColumn, RetentionEntry, RetentionMean,
+    RetentionReport, RetentionRule, RetentionSpec, RetentionSplit, RetentionUnit, SplitOf,
 };
+use crate::metrics::selection::Selection;
 use crate::metrics::time::{Interval, Moment};
 
 const HOUR_MS: i64 = 4 * QUARTER_HOUR_MS;
@@ -21,18 +25,122 @@ struct Cohort {
 
 /// The table over a project's events.
 pub fn retention(spec: &RetentionSpec, zone: &Zone, as_of_ms: i64, events: &[Event]) -> RetentionReport {
-    let people: Vec<Vec<&Event>> = by_person(events).into_values().collect();
+    let properties = persons(first_copies(events));
+    let people: Vec<Person> = by_person(events)
+        .into_values()
+        .map(|events| {
+            let properties = &properties[&events[0].actor()];
+            let is = |selection: &Selection| {
+                events
+                    .iter()
+                    .map(|event| selection.matches(event, properties))
+                    .collect()
+            };
+            Person {
+                starts: is(&spec.start),
+                returns: is(&spec.returns),
+                values: match &spec.breakdown {
+                    Some((property, _)) => events
+                        .iter()
+                        .map(|event| value_of(property, event, properties))
+                        .collect(),
+                    None => vec![None; events.len()],
+                },
+                events,
+            }
+        })
+        .collect();
+    let whole = table(spec, zone, as_of_ms, &people, &|_| true);
+    RetentionReport {
+        unit: spec.unit,
+        entry: spec.entry,
+        rule: spec.rule,
+        clock: spec.clock,
+        minimum: spec.minimum,
+        columns: spec
+            .cells
+            .iter()
+            .map(|&(from, to)| RetentionColumn { from, to })
+            .collect(),
+        breakdown: spec
+            .breakdown
+            .as_ref()
+            .map(|(_, limit)| splits(spec, zone, as_of_ms, &people, *limit as usize)),
+        cohorts: whole.cohorts,
+        size: whole.size,
+        mean: whole.mean,
+    }
+}
+
+/// Somebody's events in total order, and what each is.
+struct Person<'a> {
+    events: Vec<&'a Event>,
+    starts: Vec<bool>,
+    returns: Vec<bool>,
+    values: Vec<Option<String>>,
+}
+
+/// The tables of the values with the most persons, of the rest and of those without a value.
+fn splits(
+    spec: &RetentionSpec,
+    zone: &Zone,
+    as_of_ms: i64,
+    people: &[Person],
+    limit: usize,
+) -> Vec<RetentionSplit> {
+    let of = |of: SplitOf, name: &str, wanted: &dyn Fn(Option<&str>) -> bool| {
+        let table = table(spec, zone, as_of_ms, people, wanted);
+        RetentionSplit {
+            of,
+            value: name.to_owned(),
+            ..table
+        }
+    };
+    let values: BTreeSet<&str> = people
+        .iter()
+        .flat_map(|person| person.values.iter().flatten())
+        .map(String::as_str)
+        .collect();
+    let mut tables: Vec<RetentionSplit> = values
+        .iter()
+        .map(|value| of(SplitOf::Value, value, &|at| at == Some(*value)))
+        .filter(|split| split.size > 0)
+        .collect();
+    tables.sort_by_key(|split| (u64::MAX - split.size, split.value.clone()));
+    let more = tables.len() > limit;
+    tables.truncate(limit);
+    let shown: BTreeSet<String> = tables.iter().map(|split| split.value.clone()).collect();
+    if more {
+        let rest = |at: Option<&str>| at.is_some_and(|value| !shown.contains(value));
+        tables.push(of(SplitOf::Other, "Other", &rest));
+    }
+    let none = of(SplitOf::None, "(none)", &|at| at.is_none());
+    if none.size > 0 {
+        tables.push(none);
+    }
+    tables
+}
+
+/// The table of those who start with a wanted value.
+fn table(
+    spec: &RetentionSpec,
+    zone: &Zone,
+    as_of_ms: i64,
+    people: &[Person],
+    wanted: &dyn Fn(Option<&str>) -> bool,
+) -> RetentionSplit {
     let cohorts: Vec<RetentionCohort> = cohorts(spec, zone)
         .iter()
         .map(|cohort| {
-            let members: Vec<(&[&Event], usize)> = people
+            let members: Vec<(&Person, usize)> = people
                 .iter()
-                .filter_map(|events| Some((events.as_slice(), start_in(spec, zone, cohort, events)?)))
+                .filter_map(|person| Some((person, start_in(spec, zone, cohort, person)?)))
+                .filter(|(person, start)| wanted(person.values[*start].as_deref()))
                 .collect();
             let cells = spec.cells.iter().map(|cell| {
                 let kept = members
                     .iter()
-                    .filter(|(events, start)| is_retained(spec, zone, cohort, (events, *start), *cell));
+                    .filter(|(person, start)| is_retained(spec, zone, cohort, (person, *start), *cell));
                 let kept = kept.count();
                 RetentionCell {
                     retained: kept as u64,
@@ -62,17 +170,9 @@ pub fn retention(spec: &RetentionSpec, zone: &Zone, as_of_ms: i64, events: &[Eve
             rate: fraction(retained as usize, size as usize),
         }
     });
-    RetentionReport {
-        unit: spec.unit,
-        entry: spec.entry,
-        rule: spec.rule,
-        clock: spec.clock,
-        minimum: spec.minimum,
-        columns: spec
-            .cells
-            .iter()
-            .map(|&(from, to)| RetentionColumn { from, to })
-            .collect(),
+    RetentionSplit {
+        of: SplitOf::Value,
+        value: String::new(),
         size: cohorts.iter().map(|cohort| cohort.size).sum(),
         mean: mean.collect(),
         cohorts,
@@ -115,11 +215,11 @@ fn label(spec: &RetentionSpec, zone: &Zone, ts: i64) -> trend::Label {
 }
 
 /// Where the person's start of this cohort stands among their events.
-fn start_in(spec: &RetentionSpec, zone: &Zone, cohort: &Cohort, events: &[&Event]) -> Option<usize> {
-    let starts = |at: &usize| is(&spec.start, events[*at]);
+fn start_in(spec: &RetentionSpec, zone: &Zone, cohort: &Cohort, person: &Person) -> Option<usize> {
+    let events = &person.events;
     let in_range = |at: &usize| (spec.range.from_ms..spec.range.to_ms).contains(&events[*at].ts);
     let in_cohort = |at: &usize| in_range(at) && label(spec, zone, events[*at].ts) == cohort.label;
-    let mut all = (0..events.len()).filter(starts);
+    let mut all = (0..events.len()).filter(|at| person.starts[*at]);
     match spec.entry {
         RetentionEntry::FirstEver => all.next().filter(in_cohort),
         RetentionEntry::FirstInRange => all.find(in_range).filter(in_cohort),
@@ -127,40 +227,22 @@ fn start_in(spec: &RetentionSpec, zone: &Zone, cohort: &Cohort, events: &[&Event
     }
 }
 
-fn is(selection: &RetentionEvent, event: &Event) -> bool {
-    match selection.events.as_slice() {
-        [] => event.is_activity(),
-        names => names.iter().any(|name| *name == event.event),
-    }
-}
-
 fn is_retained(
     spec: &RetentionSpec,
     zone: &Zone,
     cohort: &Cohort,
-    (events, start): (&[&Event], usize),
+    (person, start): (&Person, usize),
     (from, to): (u32, u32),
 ) -> bool {
-    let same = spec
-        .start
-        .events
-        .iter()
-        .all(|name| spec.returns.events.contains(name))
-        && spec
-            .returns
-            .events
-            .iter()
-            .all(|name| spec.start.events.contains(name))
-        && spec.start.events.is_empty() == spec.returns.events.is_empty();
+    let same = spec.start.filter == spec.returns.filter
+        && spec.start.events.iter().collect::<BTreeSet<_>>() == spec.returns.events.iter().collect();
     if same && from == 0 {
         return true;
     }
     let enough = |from: u32, to: u32| {
-        let returns = events[start + 1..]
-            .iter()
-            .filter(|event| is(&spec.returns, event));
-        let counted = returns.filter(|event| {
-            let period = period(spec, zone, cohort, events[start].ts, event.ts);
+        let later = (start + 1..person.events.len()).filter(|at| person.returns[*at]);
+        let counted = later.filter(|at| {
+            let period = period(spec, zone, cohort, person.events[start].ts, person.events[*at].ts);
             i64::from(from) <= period && period < i64::from(to)
         });
         counted.count() >= spec.minimum as usize

@@ -8,11 +8,11 @@
 pub mod calendar;
 mod report;
 mod spec;
+mod split;
 mod tally;
 
-pub use report::{RetentionCell, RetentionCohort, RetentionColumn, RetentionMean, RetentionReport};
-pub use spec::{
-    RetentionClock, RetentionEntry, RetentionEvent, RetentionEventQuery, RetentionQuery, RetentionRule,
-    RetentionSpec, RetentionUnit,
+pub use report::{
+    RetentionCell, RetentionCohort, RetentionColumn, RetentionMean, RetentionReport, RetentionSplit, SplitOf,
 };
+pub use spec::{RetentionClock, RetentionEntry, RetentionQuery, RetentionRule, RetentionSpec, RetentionUnit};
 pub use tally::{RetentionTally, ReturnEvent};

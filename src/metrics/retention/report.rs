@@ -30,6 +30,37 @@ pub struct RetentionReport {
     pub size: u64,
     /// One for each column: all cohorts whose cell is complete, taken together.
     pub mean: Vec<RetentionMean>,
+    /// The same by the breakdown's values at the start: those with the most persons first, then the rest, then those
+    /// without a value. Absent unless asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breakdown: Option<Vec<RetentionSplit>>,
+}
+
+/// The persons who started with one value of the breakdown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RetentionSplit {
+    /// What they have in common.
+    pub of: SplitOf,
+    /// The value; "Other" and "(none)" for the rest and for those without one.
+    pub value: String,
+    /// Sizes of all cohorts together.
+    pub size: u64,
+    /// One row for each local hour, day, week or month that the range touches.
+    pub cohorts: Vec<RetentionCohort>,
+    /// One for each column.
+    pub mean: Vec<RetentionMean>,
+}
+
+/// What the persons of a split have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitOf {
+    /// A value.
+    Value,
+    /// A value that is not among those shown.
+    Other,
+    /// No value.
+    None,
 }
 
 /// The periods of one column: from `from`, up to but not including `to`.
@@ -89,6 +120,13 @@ pub struct RetentionMean {
     pub rate: Option<f64>,
 }
 
+/// A table: its rows, their sizes together, its means.
+pub(super) struct Table {
+    pub cohorts: Vec<RetentionCohort>,
+    pub size: u64,
+    pub mean: Vec<RetentionMean>,
+}
+
 /// Persons of one cohort as they are counted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CohortCount {
@@ -96,23 +134,28 @@ pub(super) struct CohortCount {
     pub retained: Vec<u64>,
 }
 
-impl RetentionReport {
-    pub(super) fn from_counts(
-        spec: &RetentionSpec,
-        calendar: &Calendar,
-        as_of_ms: i64,
-        counts: &[CohortCount],
-    ) -> RetentionReport {
-        let cohorts: Vec<RetentionCohort> = calendar
-            .rows()
-            .iter()
-            .zip(counts)
-            .enumerate()
+impl Table {
+    pub fn new(spec: &RetentionSpec, calendar: &Calendar, as_of_ms: i64, counts: &[CohortCount]) -> Table {
+        let rows = calendar.rows().iter().zip(counts).enumerate();
+        let cohorts: Vec<RetentionCohort> = rows
             .map(|(row, (bucket, count))| cohort(spec, calendar, as_of_ms, row, (bucket, count)))
             .collect();
-        let mean = (0..spec.cells.len())
-            .map(|column| mean(&cohorts, column))
-            .collect();
+        Table {
+            size: cohorts.iter().map(|cohort| cohort.size).sum(),
+            mean: (0..spec.cells.len())
+                .map(|column| mean(&cohorts, column))
+                .collect(),
+            cohorts,
+        }
+    }
+}
+
+impl RetentionReport {
+    pub(super) fn new(
+        spec: &RetentionSpec,
+        whole: Table,
+        breakdown: Option<Vec<RetentionSplit>>,
+    ) -> RetentionReport {
         RetentionReport {
             unit: spec.unit,
             entry: spec.entry,
@@ -124,9 +167,10 @@ impl RetentionReport {
                 .iter()
                 .map(|&(from, to)| RetentionColumn { from, to })
                 .collect(),
-            size: cohorts.iter().map(|cohort| cohort.size).sum(),
-            cohorts,
-            mean,
+            cohorts: whole.cohorts,
+            size: whole.size,
+            mean: whole.mean,
+            breakdown,
         }
     }
 }

@@ -3,18 +3,20 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::event::{Event, Zone};
+use crate::event::Zone;
+use crate::metrics::filter::{self, Filter, FilterQuery, Property, PropertyQuery};
+use crate::metrics::selection::{Selection, SelectionQuery};
 use crate::metrics::time::{self, TimeRange, WeekStart};
-use crate::metrics::{SpecError, accepted, check_event_name};
+use crate::metrics::{SpecError, accepted};
 
-/// The most alternative events of a start or a return.
-pub const MAX_ALTERNATIVES: usize = 10;
 /// The most returns that may be asked for in one period.
 pub const MAX_MINIMUM: u32 = 1_000;
 /// The most brackets.
 pub const MAX_BRACKETS: usize = 30;
 /// The most cells (rows times cells of a row) in one table.
 pub const MAX_CELLS: usize = 10_000;
+/// The most cells in an answer that is broken down, over all its tables.
+pub const MAX_SPLIT_CELLS: usize = 50_000;
 
 /// A question about retention, as a person writes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -26,10 +28,10 @@ pub const MAX_CELLS: usize = 10_000;
 pub struct RetentionQuery {
     /// What puts a person into a cohort. Default: any event that counts as activity.
     #[serde(default)]
-    pub start: RetentionEventQuery,
+    pub start: SelectionQuery,
     /// What counts as coming back. Default: any event that counts as activity.
     #[serde(default, rename = "return")]
-    pub returns: RetentionEventQuery,
+    pub returns: SelectionQuery,
     /// Start of the range in which the start event has to fall: a local date or an instant. Default: 30 days before
     /// `to`.
     #[serde(default)]
@@ -68,21 +70,17 @@ pub struct RetentionQuery {
     /// First day of a week, for the unit `week`.
     #[serde(default)]
     pub week_start: WeekStart,
-}
-
-/// A start or return: `{"event": "purchase"}`, several events of which any will do
-/// (`{"events": ["purchase", "subscribe"]}`), or `{}`: any event that counts as activity.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"event": "purchase"}))]
-pub struct RetentionEventQuery {
-    /// The event's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event: Option<String>,
-    /// At most 10 alternatives, instead of `event`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 10)]
-    pub events: Vec<String>,
+    /// Only events that pass count, as starts and as returns.
+    #[serde(default)]
+    pub filter: Option<FilterQuery>,
+    /// A property whose value at the start splits each cohort: at most one.
+    #[serde(default)]
+    #[schema(max_items = 1)]
+    pub breakdown: Vec<PropertyQuery>,
+    /// How many of its values are shown, 1 to 200; the rest is "Other". Default: 25.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 200)]
+    pub breakdown_limit: Option<u32>,
 }
 
 /// The length of a period.
@@ -141,10 +139,10 @@ pub enum RetentionClock {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RetentionSpec {
     /// What puts a person into a cohort.
-    pub start: RetentionEvent,
+    pub start: Selection,
     /// What counts as coming back.
     #[serde(rename = "return")]
-    pub returns: RetentionEvent,
+    pub returns: Selection,
     /// Where the start event has to fall.
     pub range: TimeRange,
     /// Length of a period.
@@ -161,13 +159,8 @@ pub struct RetentionSpec {
     pub minimum: u32,
     /// First day of a week.
     pub week_start: WeekStart,
-}
-
-/// A validated [`RetentionEventQuery`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct RetentionEvent {
-    /// Event names, at most 10, all different; empty: any event that counts as activity.
-    pub events: Vec<String>,
+    /// The property that splits the cohorts, and how many of its values are shown.
+    pub breakdown: Option<(Property, u32)>,
 }
 
 impl RetentionUnit {
@@ -206,8 +199,16 @@ impl RetentionQuery {
     /// The spec, or everything that is wrong with the query.
     pub fn validate(&self, zone: &Zone, now_ms: i64) -> Result<RetentionSpec, Vec<SpecError>> {
         let mut errors = Vec::new();
-        let start = self.start.validate("/start", &mut errors);
-        let returns = self.returns.validate("/return", &mut errors);
+        let filter = match &self.filter {
+            Some(filter) => filter.validate("/filter", zone, &mut errors),
+            None => Filter::everything(),
+        };
+        let start = self.start.validate("/start", zone, &mut errors).within(&filter);
+        let returns = self
+            .returns
+            .validate("/return", zone, &mut errors)
+            .within(&filter);
+        let breakdown = self.breakdown(&mut errors);
         let range = time::time_range(
             self.from.as_deref(),
             self.to.as_deref(),
@@ -232,18 +233,22 @@ impl RetentionQuery {
             clock: self.clock,
             minimum,
             week_start: self.week_start,
+            breakdown,
         };
         if errors.is_empty() {
-            let cells = super::calendar::rows(&spec, zone).len() * spec.cells.len();
-            if cells > MAX_CELLS {
-                errors.push(SpecError::new(
-                    "/unit",
-                    "too_many_points",
-                    format!("a table has at most {MAX_CELLS} cells, this one would have {cells}"),
-                ));
-            }
+            spec.check_size(zone, &mut errors);
         }
         accepted(spec, errors)
+    }
+
+    fn breakdown(&self, errors: &mut Vec<SpecError>) -> Option<(Property, u32)> {
+        let limit = filter::breakdown_limit(self.breakdown_limit, filter::DEFAULT_BREAKDOWN_LIMIT, errors);
+        if self.breakdown.len() > 1 {
+            let detail = "retention is broken down by one property";
+            errors.push(SpecError::new("/breakdown", "too_many", detail));
+        }
+        let property = self.breakdown.first()?.validate("/breakdown/0", errors);
+        Some((property, limit))
     }
 
     fn cells(&self, errors: &mut Vec<SpecError>) -> Vec<(u32, u32)> {
@@ -291,66 +296,27 @@ impl RetentionQuery {
     }
 }
 
-impl RetentionEventQuery {
-    /// The selection of one event.
-    pub fn event(name: impl Into<String>) -> RetentionEventQuery {
-        RetentionEventQuery {
-            event: Some(name.into()),
-            ..RetentionEventQuery::default()
-        }
-    }
-
-    fn validate(&self, pointer: &str, errors: &mut Vec<SpecError>) -> RetentionEvent {
-        if let Some(name) = &self.event {
-            check_event_name(&format!("{pointer}/event"), name, errors);
-            if !self.events.is_empty() {
-                let detail = "give either event or events, not both";
-                errors.push(SpecError::new(format!("{pointer}/events"), "conflict", detail));
-            }
-            return RetentionEvent {
-                events: vec![name.clone()],
-            };
-        }
-        if self.events.len() > MAX_ALTERNATIVES {
-            let detail = format!(
-                "at most {MAX_ALTERNATIVES} alternatives, these are {}",
-                self.events.len()
-            );
-            errors.push(SpecError::new(format!("{pointer}/events"), "too_many", detail));
-        }
-        for (i, name) in self.events.iter().enumerate().take(MAX_ALTERNATIVES) {
-            let pointer = format!("{pointer}/events/{i}");
-            check_event_name(&pointer, name, errors);
-            if self.events[..i].contains(name) {
-                errors.push(SpecError::new(
-                    pointer,
-                    "duplicate",
-                    format!("{name:?} is listed twice"),
-                ));
-            }
-        }
-        RetentionEvent {
-            events: self.events.clone(),
-        }
-    }
-}
-
-impl RetentionEvent {
-    /// Whether the event is one of these.
-    pub fn matches(&self, event: &Event) -> bool {
-        if self.events.is_empty() {
-            return event.is_activity();
-        }
-        self.events.contains(&event.event)
-    }
-
-    /// Whether both select the same events.
-    pub fn same_as(&self, other: &RetentionEvent) -> bool {
-        self.events.len() == other.events.len() && self.events.iter().all(|name| other.events.contains(name))
-    }
-}
-
 impl RetentionSpec {
+    fn check_size(&self, zone: &Zone, errors: &mut Vec<SpecError>) {
+        let cells = super::calendar::rows(self, zone).len() * self.cells.len();
+        if cells > MAX_CELLS {
+            let detail = format!("a table has at most {MAX_CELLS} cells, this one would have {cells}");
+            errors.push(SpecError::new("/unit", "too_many_points", detail));
+        }
+        // The values shown, what has none, and the rest.
+        let tables = self
+            .breakdown
+            .as_ref()
+            .map_or(0, |(_, limit)| *limit as usize + 2);
+        if cells * tables > MAX_SPLIT_CELLS {
+            let detail = format!(
+                "an answer that is broken down has at most {MAX_SPLIT_CELLS} cells, this one could have {}",
+                cells * tables
+            );
+            errors.push(SpecError::new("/breakdown_limit", "too_many_points", detail));
+        }
+    }
+
     /// The first period behind the last one: the horizon is its start.
     pub fn end_period(&self) -> u32 {
         self.cells.last().map_or(1, |(_, end)| *end)
@@ -388,13 +354,14 @@ impl RetentionSpec {
             && self.minimum == 1
             && self.clock == RetentionClock::Calendar
             && self.unit != RetentionUnit::Hour
+            && self.breakdown.is_none()
     }
 
     /// Whether the buckets follow from the local days on which people were active at all.
     pub fn by_active_days(&self, zone: &Zone) -> bool {
         let is_day_start = |ts: i64| zone.day_start(zone.local_day(ts)) == ts;
         self.by_buckets()
-            && self.start.events.is_empty()
+            && self.start.is_any_activity()
             && is_day_start(self.range.from_ms)
             && is_day_start(self.range.to_ms)
     }

@@ -1,13 +1,14 @@
 //! Counting retention person by person.
 
 use super::calendar::Calendar;
-use super::report::{CohortCount, RetentionReport};
+use super::report::{CohortCount, RetentionReport, Table};
 use super::spec::{RetentionEntry, RetentionRule, RetentionSpec};
+use super::split::Splits;
 use crate::event::Zone;
 use crate::metrics::active::ActiveBuckets;
 
 /// One event of a person that starts or returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReturnEvent {
     /// Event time, UTC milliseconds.
     pub ts: i64,
@@ -19,6 +20,8 @@ pub struct ReturnEvent {
     pub starts: bool,
     /// Whether it is a return.
     pub returns: bool,
+    /// The breakdown's value, where there is a breakdown and a value.
+    pub value: Option<String>,
 }
 
 /// Counts persons from their starts and returns. Memory is bounded by the table and by the events of one person;
@@ -30,6 +33,7 @@ pub struct RetentionTally {
     /// Whether cell 0 is the cohort's size.
     same: bool,
     counts: Vec<CohortCount>,
+    splits: Splits,
     person: Option<u64>,
     events: Vec<ReturnEvent>,
     /// Times of the person's returns; reused.
@@ -40,12 +44,10 @@ impl RetentionTally {
     /// A count of nobody so far.
     pub fn new(spec: &RetentionSpec, zone: &Zone) -> RetentionTally {
         let calendar = Calendar::new(spec, zone);
-        let empty = CohortCount {
-            size: 0,
-            retained: vec![0; spec.cells.len()],
-        };
+        let empty = CohortCount::empty(spec.cells.len());
         RetentionTally {
             counts: vec![empty; calendar.rows().len()],
+            splits: Splits::default(),
             same: spec.returns_as_it_starts(),
             spec: spec.clone(),
             calendar,
@@ -85,7 +87,7 @@ impl RetentionTally {
             if let Some(row) = row
                 && last_row != Some(row)
             {
-                self.enter(row, event.ts, passed);
+                self.enter(row, event, passed);
                 last_row = Some(row);
             }
             if self.spec.entry != RetentionEntry::Recurring {
@@ -121,7 +123,11 @@ impl RetentionTally {
     /// The report. What has not happened by `as_of_ms` may still come.
     pub fn finish(mut self, as_of_ms: i64) -> RetentionReport {
         self.settle();
-        RetentionReport::from_counts(&self.spec, &self.calendar, as_of_ms, &self.counts)
+        let (spec, calendar) = (&self.spec, &self.calendar);
+        let whole = Table::new(spec, calendar, as_of_ms, &self.counts);
+        let limit = spec.breakdown.as_ref().map(|(_, limit)| *limit as usize);
+        let breakdown = limit.map(|limit| self.splits.finish(spec, calendar, as_of_ms, limit));
+        RetentionReport::new(spec, whole, breakdown)
     }
 
     fn settle(&mut self) {
@@ -131,12 +137,12 @@ impl RetentionTally {
         self.events.clear();
     }
 
-    /// A start at `ts`; the first `passed` returns do not come after it.
-    fn enter(&mut self, row: usize, ts: i64, passed: usize) {
+    /// Somebody starts; the first `passed` returns do not come after it.
+    fn enter(&mut self, row: usize, start: &ReturnEvent, passed: usize) {
         let later = &self.returns[passed.min(self.returns.len())..];
         let before = |k: u32| {
-            let start = self.calendar.period_start(row, ts, k);
-            later.partition_point(|at| *at < start)
+            let begin = self.calendar.period_start(row, start.ts, k);
+            later.partition_point(|at| *at < begin)
         };
         let returned = |(from, to): (u32, u32)| before(to) - before(from) >= self.spec.minimum as usize;
         let rule = Rule {
@@ -144,8 +150,23 @@ impl RetentionTally {
             same: self.same,
         };
         let count = &mut self.counts[row];
+        let mut split = match self.spec.breakdown {
+            Some(_) => {
+                let columns = self.spec.cells.len();
+                Some(self.splits.count(start.value.as_deref(), row, columns))
+            }
+            None => None,
+        };
         count.size += 1;
-        rule.retained(returned, |column| count.retained[column] += 1);
+        if let Some(split) = &mut split {
+            split.size += 1;
+        }
+        rule.retained(returned, |column| {
+            count.retained[column] += 1;
+            if let Some(split) = &mut split {
+                split.retained[column] += 1;
+            }
+        });
     }
 }
 

@@ -5,14 +5,16 @@ use proptest::prelude::*;
 use super::super::worlds;
 use super::*;
 use crate::metrics::active::ActiveBuckets;
+use crate::metrics::filter::{PersonProperties, Property};
 use crate::metrics::retention::calendar::Calendar;
 use crate::metrics::retention::{RetentionTally, ReturnEvent};
 use crate::metrics::time::{TimeRange, WeekStart, bucket_of};
 
-fn selection() -> impl Strategy<Value = RetentionEvent> {
+fn selection() -> impl Strategy<Value = Selection> {
     let lists: [&[&str]; 5] = [&[], &[], &["A"], &["A", "B"], &["$identify", "C"]];
-    prop::sample::select(lists.to_vec()).prop_map(|names| RetentionEvent {
+    prop::sample::select(lists.to_vec()).prop_map(|names| Selection {
         events: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..Selection::default()
     })
 }
 
@@ -49,19 +51,23 @@ fn spec() -> impl Strategy<Value = RetentionSpec> {
         prop::sample::select(clocks.to_vec()),
         1..3_u32,
         prop::sample::select(week_starts.to_vec()),
+        prop::sample::select(vec![None, Some(1), Some(5)]),
     )
         .prop_map(
-            |((start, returns, same), unit, cells, entry, rule, clock, minimum, week_start)| RetentionSpec {
-                returns: if same { start.clone() } else { returns },
-                start,
-                range: TimeRange { from_ms: 0, to_ms: 0 },
-                unit,
-                cells,
-                entry,
-                rule,
-                clock,
-                minimum,
-                week_start,
+            |((start, returns, same), unit, cells, entry, rule, clock, minimum, week_start, limit)| {
+                RetentionSpec {
+                    returns: if same { start.clone() } else { returns },
+                    start,
+                    range: TimeRange { from_ms: 0, to_ms: 0 },
+                    unit,
+                    cells,
+                    entry,
+                    rule,
+                    clock,
+                    minimum,
+                    week_start,
+                    breakdown: limit.map(|limit| (Property::Event("$path".to_owned()), limit)),
+                }
             },
         )
 }
@@ -104,14 +110,19 @@ fn world() -> impl Strategy<Value = (Zone, RetentionSpec, i64, Vec<Event>)> {
 /// What the store would send: starts and returns, each where it matters, in total order.
 fn rows(spec: &RetentionSpec, zone: &Zone, events: &[Event]) -> BTreeMap<u64, Vec<ReturnEvent>> {
     let (starts, returns) = (spec.start_range(), spec.return_range(zone));
+    let nobody = PersonProperties::default();
     let mut persons: BTreeMap<u64, Vec<ReturnEvent>> = BTreeMap::new();
     for event in super::super::first_copies(events) {
         let row = ReturnEvent {
             ts: event.ts,
             seq: event.seq,
             id: event.id.as_u128(),
-            starts: spec.start.matches(event) && starts.contains(event.ts),
-            returns: spec.returns.matches(event) && returns.contains(event.ts),
+            starts: spec.start.matches(event, &nobody) && starts.contains(event.ts),
+            value: spec
+                .breakdown
+                .as_ref()
+                .and_then(|(by, _)| value_of(by, event, &nobody)),
+            returns: spec.returns.matches(event, &nobody) && returns.contains(event.ts),
         };
         if row.starts || row.returns {
             persons.entry(event.actor()).or_default().push(row);
@@ -144,7 +155,8 @@ fn by_buckets(
 ) -> RetentionReport {
     let calendar = Calendar::new(spec, zone);
     let mut people: BTreeMap<u64, ActiveBuckets> = BTreeMap::new();
-    for event in events.iter().filter(|event| spec.start.matches(event)) {
+    let nobody = PersonProperties::default();
+    for event in events.iter().filter(|event| spec.start.matches(event, &nobody)) {
         let ts = if days {
             zone.day_start(zone.local_day(event.ts))
         } else {
@@ -179,6 +191,7 @@ proptest! {
         spec.returns = spec.start.clone();
         spec.minimum = 1;
         spec.clock = RetentionClock::Calendar;
+        spec.breakdown = None;
         let twin = retention(&spec, &zone, as_of, &events);
         if spec.by_buckets() {
             prop_assert_eq!(&by_buckets(&spec, &zone, as_of, &events, false), &twin);
