@@ -29,7 +29,7 @@ pub enum Question {
     /// Conversion of a goal after an event, by day of entry.
     Conversion(ConversionQuery),
     /// Who came back, by cohort and period.
-    Retention(RetentionQuery),
+    Retention(Box<RetentionQuery>),
     /// New, returning, resurrecting and dormant people of each interval.
     Lifecycle(LifecycleQuery),
     /// On how many days people were active.

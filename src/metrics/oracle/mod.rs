@@ -14,6 +14,8 @@ mod retention;
 mod trend;
 
 #[cfg(test)]
+mod calendar_cases;
+#[cfg(test)]
 pub(in crate::metrics) mod worlds;
 
 use std::collections::{BTreeMap, BTreeSet};
