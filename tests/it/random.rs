@@ -162,6 +162,14 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
             );
         }
     }
+    for filter in [
+        json!({"event_name": true, "op": "in", "value": ["A", "C"]}),
+        json!({"property": "plan", "op": "is_not_set"}),
+    ] {
+        asked.push(
+            json!({"kind": "active_users", "from": from, "to": to, "week_start": week_start, "filter": filter, "exact": true}),
+        );
+    }
     for interval in ["hour", "day", "week", "month"] {
         let back = if interval == "hour" { 0 } else { -38 };
         asked.push(
