@@ -12,7 +12,12 @@ macro_rules! embedded {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: &[(&str, &str)] = embedded!["0001_accounts", "0002_projects", "0003_removals"];
+const MIGRATIONS: &[(&str, &str)] = embedded![
+    "0001_accounts",
+    "0002_projects",
+    "0003_removals",
+    "0004_zone_kept"
+];
 
 /// A migration that [`Meta::migrate`] ran just now.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -42,6 +42,9 @@ pub struct Project {
     /// Events before this instant were removed because of that, and are refused; null: none.
     #[schema(required)]
     pub kept_from: Option<Moment>,
+    /// Whether its zone never changed, so that the days stored with its events are those of its zone.
+    #[serde(skip)]
+    pub zone_kept: bool,
 }
 
 impl Project {
@@ -88,7 +91,7 @@ macro_rules! project_select {
     ($role:literal, $tail:literal) => {
         concat!(
             "SELECT p.id, p.number, p.organization_id, p.name, p.timezone, p.created_at,
-                 p.retention_months, p.kept_from, ",
+                 p.retention_months, p.kept_from, p.zone_kept, ",
             $role,
             " AS role, (SELECT k.lookup FROM api_keys k WHERE k.project_id = p.id AND k.kind = 'write'
                  AND k.revoked_at IS NULL ORDER BY k.id LIMIT 1) AS write_key FROM projects p ",
@@ -217,14 +220,17 @@ impl Meta {
         let mut updated = read_project(&row)?;
         let mut zone_change = None;
         if let Some(zone) = change.zone.filter(|zone| zone.name() != updated.timezone) {
-            sqlx::query("UPDATE projects SET timezone = $2, zone_changed_at = $3 WHERE id = $1")
-                .bind(project.to_string())
-                .bind(zone.name())
-                .bind(now_ms)
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query(
+                "UPDATE projects SET timezone = $2, zone_changed_at = $3, zone_kept = 0 WHERE id = $1",
+            )
+            .bind(project.to_string())
+            .bind(zone.name())
+            .bind(now_ms)
+            .execute(&mut *tx)
+            .await?;
             raise_version(&mut tx).await?;
             updated.timezone = zone.name().to_owned();
+            updated.zone_kept = false;
             zone_change = Some(ZoneChange {
                 project: updated.number,
                 zone,
@@ -329,8 +335,8 @@ pub(super) async fn insert(
     let number = read_number(&row)?;
     let id = new_id(now_ms);
     sqlx::query(
-        "INSERT INTO projects (id, number, organization_id, name, timezone, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO projects (id, number, organization_id, name, timezone, created_at, zone_kept)
+         VALUES ($1, $2, $3, $4, $5, $6, 1)",
     )
     .bind(id.to_string())
     .bind(i64::from(number.0))
@@ -354,6 +360,7 @@ pub(super) async fn insert(
         write_key: key.key,
         retention_months: None,
         kept_from: None,
+        zone_kept: true,
     })
 }
 
@@ -371,6 +378,7 @@ fn read_project(row: &AnyRow) -> Result<Project> {
             .try_get::<Option<i64>, _>("retention_months")?
             .and_then(|months| u32::try_from(months).ok()),
         kept_from: row.try_get::<Option<i64>, _>("kept_from")?.map(Moment),
+        zone_kept: row.try_get::<i64, _>("zone_kept")? == 1,
     })
 }
 

@@ -18,6 +18,10 @@
 //! - **funnel**: ordered steps within a *conversion window*; a person's *depth* is the number of steps of
 //!   their deepest attempt, and the *reported chain* is the attempt whose times are shown. See [`funnel`].
 //! - **conversion** of B after A: the two-step funnel by local day of entry. See [`conversion`].
+//! - **retention**: of those who started in a *cohort* (a local hour, day, week, month), who came back in which
+//!   *period* after. See [`retention`].
+//! - **lifecycle**: new, returning, resurrecting, dormant. See [`lifecycle`]. **Stickiness**: on how many days of a
+//!   range. See [`stickiness`].
 //! - **final**: whether a point can still change only through late, corrected or erased events.
 //!
 //! Each question arrives as a *query* (texts, as a person would write them), is validated into a *spec*
@@ -26,11 +30,16 @@
 pub mod active;
 pub mod conversion;
 pub mod envelope;
+pub mod filter;
 pub mod funnel;
 pub mod identity;
 pub mod ledger;
+pub mod lifecycle;
 pub mod oracle;
+pub mod retention;
+pub mod selection;
 pub mod sketch;
+pub mod stickiness;
 pub mod time;
 pub mod trend;
 

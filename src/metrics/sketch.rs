@@ -249,6 +249,9 @@ impl Hasher for Through {
 }
 
 #[cfg(test)]
+mod error;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::actor_of;

@@ -7,8 +7,11 @@ use clickhouse::Row;
 use clickhouse::query::RowCursor;
 use serde::Deserialize;
 
+use super::filter::Bind;
+use super::selection::selected;
 use super::{Store, StoreError, read_rows};
-use crate::event::{Day, ProjectNumber, Zone, flag};
+use crate::event::{Day, ProjectNumber, Zone};
+use crate::metrics::selection::Selection;
 
 #[derive(Row, Deserialize)]
 struct ActorStart {
@@ -24,8 +27,7 @@ pub struct ActorDays {
 }
 
 impl Store {
-    /// The local days in `[from, to)` on which each actor was active: had any activity event, or an event
-    /// named `event` (which counts even if it is no activity, since it is asked for by name).
+    /// The local days in `[from, to)` on which each actor was active: had one of `events`.
     ///
     /// The days are cut by the first instants that `zone` gives, not by ClickHouse's own zone tables, which
     /// may be of another year.
@@ -37,7 +39,7 @@ impl Store {
         project: ProjectNumber,
         from: Day,
         to: Day,
-        event: Option<&str>,
+        events: &Selection,
         zone: &Zone,
     ) -> Result<ActorDays, StoreError> {
         let starts: Vec<i64> = (from.0..to.0)
@@ -54,11 +56,9 @@ impl Store {
             });
         };
         let end = zone.day_start(to);
-        let which = match event {
-            Some(_) => "event = {event:String}",
-            None => "bitAnd(flags, {quiet:UInt16}) = 0",
-        };
-        let mut query = self
+        let mut bind = Bind::new();
+        let which = selected(events, &mut bind);
+        let query = self
             .stream(
                 project,
                 &format!(
@@ -76,12 +76,8 @@ impl Store {
             .param("to", end)
             .param("from_day", Day::of_utc(first).as_u16())
             .param("to_day", Day::of_utc(end - 1).as_u16());
-        query = match event {
-            Some(event) => query.param("event", event),
-            None => query.param("quiet", flag::NOT_ACTIVITY),
-        };
         Ok(ActorDays {
-            cursor: Some(query.fetch()?),
+            cursor: Some(bind.apply(query).fetch()?),
             zone,
             ahead: None,
         })

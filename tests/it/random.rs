@@ -149,7 +149,8 @@ pub fn instant(ms: i64) -> String {
 /// Everything that is asked about a project: questions for `POST …/query`.
 pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Value> {
     let day = |n: i32| zone.local_day(drawn.at).plus(n).to_string();
-    let (first, days) = (rng.i32(-2..3), rng.i32(1..6));
+    // Two days at least: one of them may never have been.
+    let (first, days) = (rng.i32(-2..3), rng.i32(2..6));
     let (from, to) = (day(first), day(first + days));
     let week_start = *rng.choice(&["monday", "sunday", "saturday"]).expect("one");
     let mut asked = Vec::new();
@@ -160,6 +161,14 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
                 "week_start": week_start}),
             );
         }
+    }
+    for filter in [
+        json!({"event_name": true, "op": "in", "value": ["A", "C"]}),
+        json!({"property": "plan", "op": "is_not_set"}),
+    ] {
+        asked.push(
+            json!({"kind": "active_users", "from": from, "to": to, "week_start": week_start, "filter": filter, "exact": true}),
+        );
     }
     for interval in ["hour", "day", "week", "month"] {
         let back = if interval == "hour" { 0 } else { -38 };
@@ -187,7 +196,53 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
             "from": from, "to": to}),
         );
     }
+    for interval in ["day", "week", "month"] {
+        let event = rng.choice(&[None, Some("B"), Some("$identify")]).expect("one");
+        asked.push(
+            json!({"kind": "lifecycle", "event": event, "interval": interval, "from": day(rng.i32(-38..1)),
+            "to": day(3), "week_start": week_start}),
+        );
+        asked.push(json!({"kind": "stickiness", "event": event, "from": day(rng.i32(-38..1)), "to": day(3)}));
+    }
+    asked.extend((0..8).map(|_| retention(rng, drawn, zone)));
     asked
+}
+
+/// A retention table, half of them of any activity.
+fn retention(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Value {
+    let event = |rng: &mut fastrand::Rng| match rng.u8(0..4) {
+        0 => json!({"event": "A"}),
+        1 => json!({"events": ["B", "$identify"]}),
+        _ => json!({}),
+    };
+    let unit = *rng.choice(&["hour", "day", "week", "month"]).expect("one");
+    let (from, days) = match unit {
+        "hour" => (rng.i32(0..3), 2),
+        "day" => (rng.i32(-4..2), rng.i32(2..7)),
+        _ => (rng.i32(-37..-20), rng.i32(10..42)),
+    };
+    let first = zone.local_day(drawn.at).plus(from);
+    let same = rng.bool();
+    let start = event(rng);
+    let returns = if same { start.clone() } else { event(rng) };
+    let mut question = json!({"kind": "retention", "start": start, "return": returns, "unit": unit,
+        "from": first.to_string(), "to": first.plus(days).to_string(),
+        "entry": rng.choice(&["first_ever", "first_in_range", "recurring"]),
+        "rule": rng.choice(&["on", "on_or_after", "streak"]),
+        "clock": rng.choice(&["calendar", "calendar", "rolling"]),
+        "minimum": rng.choice(&[1, 1, 2]), "week_start": rng.choice(&["monday", "sunday", "saturday"])});
+    match rng.bool() {
+        true => question["periods"] = json!(rng.u8(1..7)),
+        false => question["brackets"] = json!([rng.u8(0..2), 2, 5]),
+    }
+    if rng.u8(0..3) == 0 {
+        question["filter"] = json!({"event_name": true, "op": "is_not", "value": "B"});
+    }
+    if rng.u8(0..3) == 0 {
+        question["breakdown"] = json!([{"property": *rng.choice(&["$lib", "plan"]).expect("one")}]);
+        question["breakdown_limit"] = json!(rng.u8(1..4));
+    }
+    question
 }
 
 /// One or two of three names.

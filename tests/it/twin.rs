@@ -28,6 +28,18 @@ pub fn twin(question: &Value, zone: &Zone, now: i64, events: &[Event]) -> Value 
             let spec = query.validate(zone, now).expect("valid");
             json(oracle::conversion(&spec, zone, now, events))
         }
+        Question::Retention(query) => {
+            let spec = query.validate(zone, now).expect("valid");
+            json(oracle::retention(&spec, zone, now, events))
+        }
+        Question::Lifecycle(query) => {
+            let spec = query.validate(zone, now).expect("valid");
+            json(oracle::lifecycle(&spec, zone, now, events))
+        }
+        Question::Stickiness(query) => {
+            let spec = query.validate(zone, now).expect("valid");
+            json(oracle::stickiness(&spec, zone, now, events))
+        }
     }
 }
 

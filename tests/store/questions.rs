@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use footfall::event::{Day, Event, ProjectNumber, Zone, actor_of};
 use footfall::metrics::funnel::StepEvent;
+use footfall::metrics::selection::Selection;
 use footfall::store::events::EventQuery;
 use footfall::store::rollups::quarter_hours;
 use uuid::Uuid;
@@ -93,7 +94,7 @@ async fn exact_actives_are_the_days_of_the_asked_zone() {
                 .filter(|(_, day)| (from..to).contains(day))
                 .collect();
             let mut stream = store
-                .actor_day_rows(PROJECT, from, to, only, &zone)
+                .actor_day_rows(PROJECT, from, to, &Selection::of(only), &zone)
                 .await
                 .expect("a stream");
             let (mut found, mut days) = (Vec::new(), Vec::new());
@@ -156,7 +157,7 @@ async fn no_question_reads_another_projects_rows() {
     let zone = Zone::utc();
     let day = mine.day();
     let mut days = store
-        .actor_day_rows(PROJECT, day, day.plus(9), None, &zone)
+        .actor_day_rows(PROJECT, day, day.plus(9), &Selection::any_activity(), &zone)
         .await
         .expect("a stream");
     assert_eq!(days.next().await, Ok(Some((actor_of("ann"), day))));

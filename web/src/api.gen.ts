@@ -555,6 +555,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/lifecycle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** New, returning, resurrecting and dormant people of each day, week or month. */
+        get: operations["lifecycle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/live": {
         parameters: {
             query?: never;
@@ -604,6 +621,40 @@ export interface paths {
          *     the ledger counts them all.
          */
         get: operations["rejections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who came back: a row for each cohort, a cell for each period. */
+        get: operations["retention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/stickiness": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** On how many days of a range people were active. */
+        get: operations["stickiness"];
         put?: never;
         post?: never;
         delete?: never;
@@ -867,6 +918,82 @@ export interface components {
                  * @description The conversion window, in milliseconds.
                  */
                 window_ms: number;
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_LifecycleReport: {
+            /** @description Who is new, came back or is gone, interval by interval. */
+            data: {
+                /** @description Length of an interval. */
+                interval: components["schemas"]["LifecycleInterval"];
+                /** @description Each interval that the range touches, counted whole. */
+                points: components["schemas"]["LifecyclePoint"][];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_RetentionReport: {
+            /** @description How many of those who started came back, by cohort and period. */
+            data: {
+                /**
+                 * @description The same by the breakdown's values at the start: those with the most persons first, then the rest, then those
+                 *     without a value. Absent unless asked for.
+                 */
+                breakdown?: components["schemas"]["RetentionSplit"][] | null;
+                /** @description How periods are measured. */
+                clock: components["schemas"]["RetentionClock"];
+                /** @description One row for each local hour, day, week or month that the range touches, empty ones included. */
+                cohorts: components["schemas"]["RetentionCohort"][];
+                /** @description The periods of each column. */
+                columns: components["schemas"]["RetentionColumn"][];
+                /** @description Which start event of a person counts. */
+                entry: components["schemas"]["RetentionEntry"];
+                /** @description One for each column: all cohorts whose cell is complete, taken together. */
+                mean: components["schemas"]["RetentionMean"][];
+                /**
+                 * Format: int32
+                 * @description How many returns a cell needs.
+                 */
+                minimum: number;
+                /** @description When a person is retained. */
+                rule: components["schemas"]["RetentionRule"];
+                /**
+                 * Format: int64
+                 * @description Sizes of all cohorts together; a person in several counts in each.
+                 */
+                size: number;
+                /** @description Length of a period. */
+                unit: components["schemas"]["RetentionUnit"];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_StickinessReport: {
+            /** @description How many people were active on how many days. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Days of the range that exist.
+                 */
+                days: number;
+                /** @description One entry for each number of days from 1 to `days`, zeros included. */
+                histogram: components["schemas"]["StickinessBar"][];
+                /** @description Those of them that are not over: counts may still move to more days. */
+                incomplete_days: string[];
+                /**
+                 * Format: double
+                 * @description Mean number of active days of these persons; null without any.
+                 */
+                mean_days?: number | null;
+                /**
+                 * Format: int64
+                 * @description Persons active on at least one day.
+                 */
+                persons: number;
             };
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
@@ -1216,9 +1343,7 @@ export interface components {
         /** @description A page of letters. */
         DeadLetters: {
             /** @description The latest first. */
-            data: components["schemas"]["DeadLetter"][];
-            /** @description Whether there is a next page. */
-            has_more: boolean;
+            items: components["schemas"]["DeadLetter"][];
             /** @description Pass it as `cursor` to get the next page; null on the last one. */
             next_cursor: string | null;
             /**
@@ -1329,22 +1454,16 @@ export interface components {
          *       "kind": "person"
          *     }
          */
-        ErasureRequest: {
-            /** @description 1 to 100 distinct ids: user ids, or device ids of visitors who never signed in. */
-            distinct_ids: string[];
+        ErasureRequest: (components["schemas"]["PersonRequest"] & {
             /** @enum {string} */
             kind: "person";
-        } | {
-            /** @description Start: a local date, or an instant. */
-            from: string;
+        }) | (components["schemas"]["RangeRequest"] & {
             /** @enum {string} */
             kind: "range";
-            /** @description End, not included. */
-            to: string;
-        } | {
+        }) | (components["schemas"]["ProjectRequest"] & {
             /** @enum {string} */
             kind: "project";
-        };
+        });
         /**
          * @description How far an erasure has come.
          * @enum {string}
@@ -1410,6 +1529,57 @@ export interface components {
             detail: string;
             /** @description JSON pointer (RFC 6901) into the body, or `?name` for a query parameter. */
             pointer: string;
+        };
+        /**
+         * @description A filter: `{"and": […]}`, `{"or": […]}` (1 to 20 members, nested at most 4 deep, at most 50 predicates), or a
+         *     predicate over a property of the event, a property of the person, or the event's name.
+         * @example {
+         *       "and": [
+         *         {
+         *           "op": "in",
+         *           "property": "plan",
+         *           "value": [
+         *             "club",
+         *             "pro"
+         *           ]
+         *         },
+         *         {
+         *           "or": [
+         *             {
+         *               "property": "$country",
+         *               "value": "DE"
+         *             },
+         *             {
+         *               "op": "is_set",
+         *               "person": "newsletter"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        FilterQuery: {
+            /** @description All of these hold. */
+            and?: components["schemas"]["FilterQuery"][] | null;
+            /** @description `true`: the name of the event. */
+            event_name?: boolean | null;
+            op?: components["schemas"]["Op"] | null;
+            /** @description At least one of these holds. */
+            or?: components["schemas"]["FilterQuery"][] | null;
+            /** @description A property of the person, as it is now. */
+            person?: string | null;
+            /**
+             * @description A property of the event. `$path`, `$host`, `$referrer_host`, `$utm_source`, `$utm_medium`, `$utm_campaign`,
+             *     `$country`, `$region`, `$city`, `$browser`, `$os`, `$device`, `$lib`, `$amount` and `$currency` are what
+             *     capture found out.
+             * @example plan
+             */
+            property?: string | null;
+            /**
+             * @description What to compare with: a text, a number or a boolean; a list of 1 to 200 for `in` and `not_in`, of two numbers
+             *     for `between`; nothing for `is_set` and `is_not_set`.
+             */
+            value?: Record<string, never> | null;
         };
         /**
          * @description A funnel from its first step to its last.
@@ -1733,6 +1903,94 @@ export interface components {
              */
             time_clamped: number;
         };
+        /**
+         * @description The length of an interval.
+         * @enum {string}
+         */
+        LifecycleInterval: "day" | "week" | "month";
+        /**
+         * @description The people of one interval. `new`, `returning` and `resurrecting` together are its active people.
+         * @example {
+         *       "dormant": 377,
+         *       "end": "2026-11-23",
+         *       "final": true,
+         *       "new": 210,
+         *       "resurrecting": 96,
+         *       "returning": 804,
+         *       "start": "2026-11-16"
+         *     }
+         */
+        LifecyclePoint: {
+            /**
+             * Format: int64
+             * @description Active in the previous interval and not here; until the interval is over they may still come.
+             */
+            dormant: number;
+            /**
+             * Format: date
+             * @description The local day after its last.
+             */
+            end: string;
+            /** @description Whether it is over. */
+            final: boolean;
+            /**
+             * Format: int64
+             * @description First active ever.
+             */
+            new: number;
+            /**
+             * Format: int64
+             * @description Active here, not in the previous interval, but some time before.
+             */
+            resurrecting: number;
+            /**
+             * Format: int64
+             * @description Active here and in the previous interval.
+             */
+            returning: number;
+            /**
+             * Format: date
+             * @description Its first local day.
+             */
+            start: string;
+        };
+        /**
+         * @description A question about the lifecycle of people, as a person writes it.
+         * @example {
+         *       "from": "2026-10-05",
+         *       "interval": "week",
+         *       "to": "2026-11-30"
+         *     }
+         */
+        LifecycleQuery: {
+            /**
+             * @description Active means: did this event. Default: any event that counts as activity.
+             * @example purchase
+             */
+            event?: string | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description First local day. Default: 30 days before `to`.
+             * @example 2026-10-05
+             */
+            from?: string | null;
+            /** @description Length of an interval. */
+            interval?: components["schemas"]["LifecycleInterval"];
+            /**
+             * @description The local day after the last. Default: tomorrow.
+             * @example 2026-11-30
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+        };
+        /** @description Who is new, came back or is gone, interval by interval. */
+        LifecycleReport: {
+            /** @description Length of an interval. */
+            interval: components["schemas"]["LifecycleInterval"];
+            /** @description Each interval that the range touches, counted whole. */
+            points: components["schemas"]["LifecyclePoint"][];
+        };
         /** @description A page of a list. */
         Listed_ApiKey: {
             /** @description The rows, oldest first. */
@@ -2009,6 +2267,12 @@ export interface components {
             events_today: number;
         };
         /**
+         * @description What a predicate asks. Texts are compared with case; numbers by their canonical text (1, 1.0 and "1" are equal).
+         *     Of a missing or null property only `is_not`, `not_contains`, `not_in` and `is_not_set` are true.
+         * @enum {string}
+         */
+        Op: "is" | "is_not" | "contains" | "not_contains" | "starts_with" | "ends_with" | "matches" | "gt" | "gte" | "lt" | "lte" | "between" | "in" | "not_in" | "is_set" | "is_not_set" | "before" | "after";
+        /**
          * @description What people and projects belong to. A tenant.
          * @example {
          *       "id": "019ab2c4-7d1f-7d02-8a4c-cc2d90b1e6aa",
@@ -2143,184 +2407,67 @@ export interface components {
         };
         /** @description Nothing else is needed. */
         ProjectRequest: Record<string, never>;
+        /**
+         * @description The name of a property to break down by or to hold constant: `{"property": "plan"}` or `{"person": "plan"}`.
+         * @example {
+         *       "property": "plan"
+         *     }
+         */
+        PropertyQuery: {
+            /** @description A property of the person, as it is now. */
+            person?: string | null;
+            /**
+             * @description A property of the event; with a dollar sign (`$country`, `$browser`, …) what capture found out.
+             * @example plan
+             */
+            property?: string | null;
+        };
         /** @description A question, tagged by `kind`. Unknown members are refused. */
-        Question: {
-            /**
-             * @description Count only persons who did this event. Default: any event that counts as activity.
-             * @example purchase
-             */
-            event?: string | null;
-            /**
-             * @description Count persons one by one instead of asking the sketches (0.81 % standard error; near exact below some
-             *     thousands).
-             */
-            exact?: boolean;
-            /**
-             * @description First local day. Default: 30 days before `to`.
-             * @example 2026-11-01
-             */
-            from?: string | null;
+        Question: (components["schemas"]["ActiveUsersQuery"] & {
             /** @enum {string} */
             kind: "active_users";
-            /**
-             * @description The local day after the last. Default: tomorrow.
-             * @example 2026-12-01
-             */
-            to?: string | null;
-            /** @description First day of a calendar week. */
-            week_start?: components["schemas"]["WeekStart"];
-        } | {
-            /**
-             * @description One series for each event name, 1 to 20.
-             * @example [
-             *       "page_view",
-             *       "purchase"
-             *     ]
-             */
-            events: string[];
-            /**
-             * @description Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`.
-             * @example 2026-11-01
-             */
-            from?: string | null;
-            /** @description Width of a point. */
-            interval?: components["schemas"]["Interval"];
+        }) | (components["schemas"]["TrendsQuery"] & {
             /** @enum {string} */
             kind: "trends";
-            /**
-             * @description End of the range, not included. Default: tomorrow.
-             * @example 2026-12-01
-             */
-            to?: string | null;
-            /** @description First day of a week, for the interval `week`. */
-            week_start?: components["schemas"]["WeekStart"];
-        } | {
-            /**
-             * @description Start of the range in which the first step has to fall: a local date or an instant. Default: 30 days before
-             *     `to`.
-             * @example 2026-11-01
-             */
-            from?: string | null;
+        }) | (components["schemas"]["FunnelQuery"] & {
             /** @enum {string} */
             kind: "funnel";
-            /** @description 2 to 20 steps, in order. */
-            steps: components["schemas"]["StepQuery"][];
-            /**
-             * @description End of the range, not included; later steps may still follow. Default: tomorrow.
-             * @example 2026-12-01
-             */
-            to?: string | null;
-            /**
-             * @description Conversion window, from the first step to the last: `30s`, `30m`, `12h`, `7d`, `2w`, `1mo` (fixed lengths, at
-             *     most 366 d). Default: 7 days.
-             * @example 7d
-             */
-            window?: string | null;
-        } | {
-            /**
-             * @description The event that enters.
-             * @example view_item
-             */
-            after: string;
-            /**
-             * @description First local day of entry. Default: 30 days before `to`.
-             * @example 2026-11-01
-             */
-            from?: string | null;
-            /**
-             * @description The event that counts as conversion.
-             * @example purchase
-             */
-            goal: string;
+        }) | (components["schemas"]["ConversionQuery"] & {
             /** @enum {string} */
             kind: "conversion";
-            /**
-             * @description The local day after the last. Default: tomorrow.
-             * @example 2026-12-01
-             */
-            to?: string | null;
-            /**
-             * @description How long after entry the goal still counts. Default: 7 days.
-             * @example 7d
-             */
-            window?: string | null;
-        };
+        }) | (components["schemas"]["RetentionQuery"] & {
+            /** @enum {string} */
+            kind: "retention";
+        }) | (components["schemas"]["LifecycleQuery"] & {
+            /** @enum {string} */
+            kind: "lifecycle";
+        }) | (components["schemas"]["StickinessQuery"] & {
+            /** @enum {string} */
+            kind: "stickiness";
+        });
         /** @description The answer to a [`Question`], tagged by the same `kind`. */
-        QuestionAnswer: {
-            /** @description Active users of a range. */
-            data: {
-                /** @description One for each local day of the range that exists. */
-                days: components["schemas"]["ActiveDay"][];
-                /** @description Each calendar month that the range touches, counted whole. */
-                months: components["schemas"]["ActivePeriod"][];
-                /** @description The range as one. */
-                summary: components["schemas"]["ActiveSummary"];
-                /** @description Each calendar week that the range touches, counted whole. */
-                weeks: components["schemas"]["ActivePeriod"][];
-            };
+        QuestionAnswer: (components["schemas"]["Answer_ActiveUsersReport"] & {
             /** @enum {string} */
             kind: "active_users";
-            /** @description What the answer says about itself. */
-            meta: components["schemas"]["Envelope"];
-        } | {
-            /** @description Events over time. */
-            data: {
-                /** @description Width of a point. */
-                interval: components["schemas"]["Interval"];
-                /** @description One for each event asked for, in that order. */
-                series: components["schemas"]["TrendSeries"][];
-            };
+        }) | (components["schemas"]["Answer_TrendReport"] & {
             /** @enum {string} */
             kind: "trends";
-            /** @description What the answer says about itself. */
-            meta: components["schemas"]["Envelope"];
-        } | {
-            /** @description How far persons came. */
-            data: {
-                /** @description Whether everybody had their whole window: the range and one window more are over. */
-                final: boolean;
-                /**
-                 * Format: date-time
-                 * @description The first step lies at or after this instant.
-                 */
-                from: string;
-                /** @description From the first step to the last. */
-                overall: components["schemas"]["FunnelOverall"];
-                /** @description The steps, in order. */
-                steps: components["schemas"]["FunnelStepReport"][];
-                /**
-                 * Format: date-time
-                 * @description The first step lies before this instant.
-                 */
-                to: string;
-                /**
-                 * Format: int64
-                 * @description The conversion window, in milliseconds.
-                 */
-                window_ms: number;
-            };
+        }) | (components["schemas"]["Answer_FunnelReport"] & {
             /** @enum {string} */
             kind: "funnel";
-            /** @description What the answer says about itself. */
-            meta: components["schemas"]["Envelope"];
-        } | {
-            /** @description Conversion by local day of entry. */
-            data: {
-                /** @description One for each local day of the range that exists. */
-                days: components["schemas"]["ConversionDay"][];
-                /** @description The whole range in one run: a person who enters on several days counts once. */
-                total: components["schemas"]["FunnelOverall"];
-                /**
-                 * Format: int64
-                 * @description The conversion window, in milliseconds.
-                 */
-                window_ms: number;
-            };
+        }) | (components["schemas"]["Answer_ConversionReport"] & {
             /** @enum {string} */
             kind: "conversion";
-            /** @description What the answer says about itself. */
-            meta: components["schemas"]["Envelope"];
-        };
+        }) | (components["schemas"]["Answer_RetentionReport"] & {
+            /** @enum {string} */
+            kind: "retention";
+        }) | (components["schemas"]["Answer_LifecycleReport"] & {
+            /** @enum {string} */
+            kind: "lifecycle";
+        }) | (components["schemas"]["Answer_StickinessReport"] & {
+            /** @enum {string} */
+            kind: "stickiness";
+        });
         /** @description Whatever happened in a range of time. */
         RangeRequest: {
             /** @description Start: a local date, or an instant. */
@@ -2441,7 +2588,7 @@ export interface components {
         /**
          * @description Rejected events.
          * @example {
-         *       "data": [
+         *       "items": [
          *         {
          *           "code": "missing_field",
          *           "detail": "every event needs a name in `event`",
@@ -2456,7 +2603,7 @@ export interface components {
          */
         Rejections: {
             /** @description The newest first. */
-            data: components["schemas"]["RejectionView"][];
+            items: components["schemas"]["RejectionView"][];
         };
         /** @description What belongs to the subject, by where it was found. */
         RemovedCounts: {
@@ -2489,11 +2636,271 @@ export interface components {
              */
             replayed: number;
         };
+        /** @description Who came back in one column. */
+        RetentionCell: {
+            /** @description Whether its periods are over for everybody in the cohort (rule `on_or_after`: all periods). */
+            complete: boolean;
+            /**
+             * Format: double
+             * @description `retained / size`; null for an empty cohort.
+             */
+            rate?: number | null;
+            /**
+             * Format: int64
+             * @description Persons who were retained; so far, while the cell is incomplete.
+             */
+            retained: number;
+        };
+        /**
+         * @description How periods are measured.
+         * @enum {string}
+         */
+        RetentionClock: "calendar" | "rolling";
+        /**
+         * @description Those who started in one local hour, day, week or month.
+         * @example {
+         *       "cells": [
+         *         {
+         *           "complete": true,
+         *           "rate": 1,
+         *           "retained": 812
+         *         },
+         *         {
+         *           "complete": false,
+         *           "rate": 0.202,
+         *           "retained": 164
+         *         }
+         *       ],
+         *       "complete": true,
+         *       "date": "2026-11-16",
+         *       "partial": false,
+         *       "size": 812,
+         *       "start": "2026-11-15T23:00:00Z"
+         *     }
+         */
+        RetentionCohort: {
+            /** @description One for each column. */
+            cells: components["schemas"]["RetentionCell"][];
+            /** @description Whether its hour, day, week or month is over: otherwise it still grows. */
+            complete: boolean;
+            /**
+             * Format: date
+             * @description Its first local date; absent for hours.
+             */
+            date?: string | null;
+            /** @description Whether the range covers only a part of it. */
+            partial: boolean;
+            /**
+             * Format: int64
+             * @description Persons who started.
+             */
+            size: number;
+            /**
+             * Format: date-time
+             * @description The cohort's first instant.
+             */
+            start: string;
+        };
+        /**
+         * @description The periods of one column: from `from`, up to but not including `to`.
+         * @example {
+         *       "from": 1,
+         *       "to": 2
+         *     }
+         */
+        RetentionColumn: {
+            /**
+             * Format: int32
+             * @description The first period.
+             */
+            from: number;
+            /**
+             * Format: int32
+             * @description The period after the last.
+             */
+            to: number;
+        };
+        /**
+         * @description Which start event of a person counts.
+         * @enum {string}
+         */
+        RetentionEntry: "first_ever" | "first_in_range" | "recurring";
+        /**
+         * @description One column of all cohorts whose cell is complete.
+         * @example {
+         *       "rate": 0.2,
+         *       "retained": 1040,
+         *       "size": 5200
+         *     }
+         */
+        RetentionMean: {
+            /**
+             * Format: double
+             * @description `retained / size`; null where no such cohort has anybody.
+             */
+            rate?: number | null;
+            /**
+             * Format: int64
+             * @description Sum of those retained.
+             */
+            retained: number;
+            /**
+             * Format: int64
+             * @description Sum of their sizes.
+             */
+            size: number;
+        };
+        /**
+         * @description A question about retention, as a person writes it.
+         * @example {
+         *       "from": "2026-10-05",
+         *       "periods": 8,
+         *       "return": {
+         *         "events": [
+         *           "purchase",
+         *           "subscribe"
+         *         ]
+         *       },
+         *       "start": {
+         *         "event": "signup"
+         *       },
+         *       "to": "2026-11-30",
+         *       "unit": "week"
+         *     }
+         */
+        RetentionQuery: {
+            /**
+             * @description Edges of groups of periods, ascending, instead of `periods`: `[0, 1, 3, 7]` asks for period 0, periods 1 to 2
+             *     and periods 3 to 6. 2 to 31 edges.
+             */
+            brackets?: number[] | null;
+            /** @description A property whose value at the start splits each cohort: at most one. */
+            breakdown?: components["schemas"]["PropertyQuery"][];
+            /**
+             * Format: int32
+             * @description How many of its values are shown, 1 to 200; the rest is "Other". Default: 25.
+             */
+            breakdown_limit?: number | null;
+            /** @description How periods are measured. */
+            clock?: components["schemas"]["RetentionClock"];
+            /** @description Which start event of a person counts. */
+            entry?: components["schemas"]["RetentionEntry"];
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which the start event has to fall: a local date or an instant. Default: 30 days before
+             *     `to`.
+             * @example 2026-10-05
+             */
+            from?: string | null;
+            /**
+             * Format: int32
+             * @description How many returns a period (or bracket) needs, 1 to 1,000. Default: 1.
+             */
+            minimum?: number | null;
+            /**
+             * Format: int32
+             * @description The last period: periods run from 0 to this one. At most 168 hours, 90 days, 53 weeks or 24 months.
+             *     Default: 24 hours, 14 days, 8 weeks or 6 months.
+             * @example 8
+             */
+            periods?: number | null;
+            /** @description What counts as coming back. Default: any event that counts as activity. */
+            return?: components["schemas"]["SelectionQuery"];
+            /** @description When a person is retained. */
+            rule?: components["schemas"]["RetentionRule"];
+            /** @description What puts a person into a cohort. Default: any event that counts as activity. */
+            start?: components["schemas"]["SelectionQuery"];
+            /**
+             * @description End of that range, not included; returns may follow. Default: tomorrow.
+             * @example 2026-11-30
+             */
+            to?: string | null;
+            /** @description Length of a period, and of a cohort. */
+            unit?: components["schemas"]["RetentionUnit"];
+            /** @description First day of a week, for the unit `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+        };
+        /** @description How many of those who started came back, by cohort and period. */
+        RetentionReport: {
+            /**
+             * @description The same by the breakdown's values at the start: those with the most persons first, then the rest, then those
+             *     without a value. Absent unless asked for.
+             */
+            breakdown?: components["schemas"]["RetentionSplit"][] | null;
+            /** @description How periods are measured. */
+            clock: components["schemas"]["RetentionClock"];
+            /** @description One row for each local hour, day, week or month that the range touches, empty ones included. */
+            cohorts: components["schemas"]["RetentionCohort"][];
+            /** @description The periods of each column. */
+            columns: components["schemas"]["RetentionColumn"][];
+            /** @description Which start event of a person counts. */
+            entry: components["schemas"]["RetentionEntry"];
+            /** @description One for each column: all cohorts whose cell is complete, taken together. */
+            mean: components["schemas"]["RetentionMean"][];
+            /**
+             * Format: int32
+             * @description How many returns a cell needs.
+             */
+            minimum: number;
+            /** @description When a person is retained. */
+            rule: components["schemas"]["RetentionRule"];
+            /**
+             * Format: int64
+             * @description Sizes of all cohorts together; a person in several counts in each.
+             */
+            size: number;
+            /** @description Length of a period. */
+            unit: components["schemas"]["RetentionUnit"];
+        };
+        /**
+         * @description When a person is retained in a period.
+         * @enum {string}
+         */
+        RetentionRule: "on" | "on_or_after" | "streak";
+        /** @description The persons who started with one value of the breakdown. */
+        RetentionSplit: {
+            /** @description One row for each local hour, day, week or month that the range touches. */
+            cohorts: components["schemas"]["RetentionCohort"][];
+            /** @description One for each column. */
+            mean: components["schemas"]["RetentionMean"][];
+            /** @description What they have in common. */
+            of: components["schemas"]["SplitOf"];
+            /**
+             * Format: int64
+             * @description Sizes of all cohorts together.
+             */
+            size: number;
+            /** @description The value; "Other" and "(none)" for the rest and for those without one. */
+            value: string;
+        };
+        /**
+         * @description The length of a period.
+         * @enum {string}
+         */
+        RetentionUnit: "hour" | "day" | "week" | "month";
         /**
          * @description What a member may do. Each role may do everything that the weaker ones may.
          * @enum {string}
          */
         Role: "viewer" | "member" | "admin" | "owner";
+        /**
+         * @description A selection: `{"event": "purchase"}`, several events of which any will do (`{"events": ["purchase", "subscribe"]}`),
+         *     or neither: any event that counts as activity. With a `filter` only those of them that pass.
+         * @example {
+         *       "event": "purchase",
+         *       "filter": {
+         *         "property": "plan",
+         *         "value": "club"
+         *       }
+         *     }
+         */
+        SelectionQuery: {
+            /** @description The event's name. */
+            event?: string | null;
+            /** @description At most 10 alternatives, instead of `event`. */
+            events?: string[];
+            filter?: components["schemas"]["FilterQuery"] | null;
+        };
         /**
          * @description Somebody is signed in.
          * @example {
@@ -2524,6 +2931,11 @@ export interface components {
             user: components["schemas"]["User"];
         };
         /**
+         * @description What the persons of a split have in common.
+         * @enum {string}
+         */
+        SplitOf: "value" | "other" | "none";
+        /**
          * @description One step of a funnel: `{"event": "purchase"}`, or several events of which any will do:
          *     `{"events": ["purchase", "subscribe"]}`.
          * @example {
@@ -2537,6 +2949,78 @@ export interface components {
             events?: string[];
             /** @description What to call the step. Default: its events. */
             name?: string | null;
+        };
+        /**
+         * @description The persons active on `days` days.
+         * @example {
+         *       "at_least": 470,
+         *       "days": 3,
+         *       "persons": 120
+         *     }
+         */
+        StickinessBar: {
+            /**
+             * Format: int64
+             * @description Persons active on so many or more.
+             */
+            at_least: number;
+            /**
+             * Format: int64
+             * @description A number of distinct active local days.
+             */
+            days: number;
+            /**
+             * Format: int64
+             * @description Persons active on exactly so many.
+             */
+            persons: number;
+        };
+        /**
+         * @description A question about days of activity, as a person writes it.
+         * @example {
+         *       "from": "2026-11-01",
+         *       "to": "2026-12-01"
+         *     }
+         */
+        StickinessQuery: {
+            /**
+             * @description Active means: did this event. Default: any event that counts as activity.
+             * @example purchase
+             */
+            event?: string | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description First local day. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /**
+             * @description The local day after the last. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+        };
+        /** @description How many people were active on how many days. */
+        StickinessReport: {
+            /**
+             * Format: int64
+             * @description Days of the range that exist.
+             */
+            days: number;
+            /** @description One entry for each number of days from 1 to `days`, zeros included. */
+            histogram: components["schemas"]["StickinessBar"][];
+            /** @description Those of them that are not over: counts may still move to more days. */
+            incomplete_days: string[];
+            /**
+             * Format: double
+             * @description Mean number of active days of these persons; null without any.
+             */
+            mean_days?: number | null;
+            /**
+             * Format: int64
+             * @description Persons active on at least one day.
+             */
+            persons: number;
         };
         /** @description A stored event. */
         StoredEvent: {
@@ -5647,6 +6131,112 @@ export interface operations {
             };
         };
     };
+    lifecycle: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Active means: did this event. Default: any event that counts as activity.
+                 * @example purchase
+                 */
+                event?: string;
+                /**
+                 * @description First local day. Default: 30 days before `to`.
+                 * @example 2026-10-05
+                 */
+                from?: string;
+                /**
+                 * @description The local day after the last. Default: tomorrow.
+                 * @example 2026-11-30
+                 */
+                to?: string;
+                /** @description Length of an interval. */
+                interval?: "day" | "week" | "month";
+                /** @description First day of a week, for the interval `week`. */
+                week_start?: "monday" | "sunday" | "saturday";
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lifecycle */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_LifecycleReport"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     live: {
         parameters: {
             query?: never;
@@ -5882,6 +6472,217 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Rejections"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retention: {
+        parameters: {
+            query?: {
+                /** @description The event that starts; repeat it for up to 10 alternatives. Default: any activity. */
+                start?: string[];
+                /** @description The event that returns; repeat it for up to 10 alternatives. Default: any activity. */
+                return?: string[];
+                /** @description Start of the range in which people start: a local date or an instant. Default: 30 days before `to`. */
+                from?: string;
+                /** @description End of that range, not included. Default: tomorrow. */
+                to?: string;
+                /** @description Length of a period, and of a cohort. */
+                unit?: "hour" | "day" | "week" | "month";
+                /** @description The last period. Default: 24 hours, 14 days, 8 weeks or 6 months. */
+                periods?: number;
+                /** @description Which start of a person counts. */
+                entry?: "first_ever" | "first_in_range" | "recurring";
+                /** @description When a person is retained. */
+                rule?: "on" | "on_or_after" | "streak";
+                /** @description How periods are measured. */
+                clock?: "calendar" | "rolling";
+                /** @description How many returns a period needs. Default: 1. */
+                minimum?: number;
+                /** @description First day of a week, for the unit `week`. */
+                week_start?: "monday" | "sunday" | "saturday";
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The retention table */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_RetentionReport"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stickiness: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Active means: did this event. Default: any event that counts as activity.
+                 * @example purchase
+                 */
+                event?: string;
+                /**
+                 * @description First local day. Default: 30 days before `to`.
+                 * @example 2026-11-01
+                 */
+                from?: string;
+                /**
+                 * @description The local day after the last. Default: tomorrow.
+                 * @example 2026-12-01
+                 */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Days of activity */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_StickinessReport"];
                 };
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */

@@ -6,6 +6,7 @@ import createClient from "openapi-fetch";
 import { authorizedFetch, setToken } from "./access";
 import type { components, paths } from "./api.gen";
 import type { DateRange } from "./range";
+import type { RetentionQuery } from "./retention-query";
 
 type Schemas = components["schemas"];
 export type Me = Schemas["Me"];
@@ -20,6 +21,7 @@ export type TrendReport = Schemas["TrendReport"];
 export type FunnelReport = Schemas["FunnelReport"];
 export type FunnelStepReport = Schemas["FunnelStepReport"];
 export type ConversionReport = Schemas["ConversionReport"];
+export type RetentionReport = Schemas["RetentionReport"];
 export type StoredEvent = Schemas["StoredEvent"];
 export type EventName = Schemas["EventTotal"];
 export type EventNames = Schemas["EventNames"];
@@ -240,6 +242,17 @@ export const conversion = (
   signal: AbortSignal,
 ): Promise<Answer<ConversionReport>> =>
   query<ConversionReport>(project, { kind: "conversion", after, goal, window, ...dates(range) }, signal);
+
+export const retention = (
+  project: string,
+  { start, returns, ...how }: RetentionQuery,
+  range: DateRange,
+  signal: AbortSignal,
+): Promise<Answer<RetentionReport>> =>
+  query<RetentionReport>(project, { kind: "retention", start: named(start), return: named(returns), ...how, ...dates(range) }, signal);
+
+/** Without a name: any activity. */
+const named = (event: string) => (event.trim() ? { event: event.trim() } : {});
 
 const step = (events: string[]) => (events.length === 1 ? { event: events[0]! } : { events });
 

@@ -4,7 +4,7 @@
  */
 
 /** Pages inside a project, in the order of the navigation. */
-export const PROJECT_PAGES = ["overview", "funnels", "events", "health", "settings"] as const;
+export const PROJECT_PAGES = ["overview", "funnels", "retention", "events", "health", "settings"] as const;
 export type ProjectPage = (typeof PROJECT_PAGES)[number];
 
 export type Route =
@@ -54,10 +54,11 @@ export function returnPath(query: URLSearchParams): string {
 export const PAGE_NAMES: Record<ProjectPage, string> = {
   overview: "Overview",
   funnels: "Funnels",
+  retention: "Retention",
   events: "Events",
   health: "Data health",
   settings: "Settings",
 };
 
-/** The name where five pages share a phone's width. */
+/** The name where six pages share a phone's width. */
 export const SHORT_NAMES: Partial<Record<ProjectPage, string>> = { health: "Health" };

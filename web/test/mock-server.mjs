@@ -11,6 +11,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as health from "./mock-health.mjs";
 import * as privacy from "./mock-privacy.mjs";
+import { retention } from "./mock-retention.mjs";
 import * as world from "./mock-world.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -90,7 +91,8 @@ async function answer(request, response, state, { fail, slow }) {
         { pointer: "/steps", code: "too_many", detail: "a funnel has 2 to 20 steps" },
       ]);
     }
-    const data = body.kind === "funnel" ? world.funnel(body) : world.conversion(body);
+    const answers = { funnel: world.funnel, conversion: world.conversion, retention };
+    const data = answers[body.kind](body);
     return json(response, 200, { kind: body.kind, data, meta: world.meta(project, body, false) });
   }
   if (rest === "ledger") return json(response, 200, health.ledger(project, url.searchParams, empty));

@@ -46,10 +46,10 @@ async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersRe
     let facts = spec.facts_range(&asked.zone);
     let asked_for = spec.range.instants(&asked.zone);
     if spec.exact {
-        let event = spec.event.as_deref();
+        let events = spec.selection();
         let mut rows = asked
             .store
-            .actor_day_rows(asked.number, facts.from, facts.to, event, &asked.zone)
+            .actor_day_rows(asked.number, facts.from, facts.to, &events, &asked.zone)
             .await?;
         let mut counted = ExactActives::new(spec, &asked.zone);
         let mut person = None;

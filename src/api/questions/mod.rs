@@ -4,6 +4,8 @@
 pub mod active;
 pub mod conversion;
 pub mod funnels;
+pub mod lifecycle;
+pub mod retention;
 pub mod trends;
 
 mod admission;
@@ -27,6 +29,9 @@ use crate::metrics::active::ActiveUsersReport;
 use crate::metrics::conversion::ConversionReport;
 use crate::metrics::envelope::{Answer, Envelope, Warning};
 use crate::metrics::funnel::FunnelReport;
+use crate::metrics::lifecycle::LifecycleReport;
+use crate::metrics::retention::RetentionReport;
+use crate::metrics::stickiness::StickinessReport;
 use crate::metrics::time::{Moment, TimeRange};
 use crate::metrics::trend::TrendReport;
 use crate::problem::{FieldError, Problem};
@@ -73,6 +78,12 @@ pub enum QuestionAnswer {
     Funnel(Answer<FunnelReport>),
     /// To `conversion`.
     Conversion(Answer<ConversionReport>),
+    /// To `retention`.
+    Retention(Answer<RetentionReport>),
+    /// To `lifecycle`.
+    Lifecycle(Answer<LifecycleReport>),
+    /// To `stickiness`.
+    Stickiness(Answer<StickinessReport>),
 }
 
 /// Ask anything: the question's `kind` says what its other members mean.
@@ -101,6 +112,11 @@ pub async fn ask(
         Question::Trends(query) => QuestionAnswer::Trends(trends::answer(&asked, &query).await?),
         Question::Funnel(query) => QuestionAnswer::Funnel(funnels::answer(&asked, &query).await?),
         Question::Conversion(query) => QuestionAnswer::Conversion(conversion::answer(&asked, &query).await?),
+        Question::Retention(query) => QuestionAnswer::Retention(retention::answer(&asked, &query).await?),
+        Question::Lifecycle(query) => QuestionAnswer::Lifecycle(lifecycle::answer(&asked, &query).await?),
+        Question::Stickiness(query) => {
+            QuestionAnswer::Stickiness(lifecycle::stickiness(&asked, &query).await?)
+        }
     }))
 }
 
@@ -195,6 +211,16 @@ impl Asked {
     /// Up to when everything received was in the tables when the question came.
     pub fn as_of(&self) -> Moment {
         Moment(self.as_of.as_of)
+    }
+
+    /// A warning where an answer looks back to the first event ever, and older ones were removed.
+    pub fn history_removed(&self) -> Option<Warning> {
+        self.project.kept_from.map(|_| {
+            Warning::new(
+                "history_removed",
+                "older events were removed by the project's retention: the first one ever is the first that is left",
+            )
+        })
     }
 
     /// Wraps a report over events of `range`: while its end lies behind what has been received so far the

@@ -10,6 +10,9 @@ use crate::api::error::{json_body, read_json, read_value};
 use crate::metrics::active::ActiveUsersQuery;
 use crate::metrics::conversion::ConversionQuery;
 use crate::metrics::funnel::FunnelQuery;
+use crate::metrics::lifecycle::LifecycleQuery;
+use crate::metrics::retention::RetentionQuery;
+use crate::metrics::stickiness::StickinessQuery;
 use crate::metrics::trend::TrendsQuery;
 use crate::problem::Problem;
 
@@ -25,6 +28,12 @@ pub enum Question {
     Funnel(FunnelQuery),
     /// Conversion of a goal after an event, by day of entry.
     Conversion(ConversionQuery),
+    /// Who came back, by cohort and period.
+    Retention(Box<RetentionQuery>),
+    /// New, returning, resurrecting and dormant people of each interval.
+    Lifecycle(LifecycleQuery),
+    /// On how many days people were active.
+    Stickiness(StickinessQuery),
 }
 
 impl Question {
@@ -32,7 +41,7 @@ impl Question {
     /// lose the place of what is wrong. Refusals: as [`read_json`].
     pub fn read(body: &[u8]) -> Result<Question, Problem> {
         let mut members: Map<String, Value> = read_json(body)?;
-        let known = "active_users, trends, funnel or conversion";
+        let known = "active_users, trends, funnel, conversion, retention, lifecycle or stickiness";
         let kind = match members.remove("kind") {
             Some(Value::String(kind)) => kind,
             None => {
@@ -49,6 +58,9 @@ impl Question {
             "trends" => of_kind(members).map(Question::Trends),
             "funnel" => of_kind(members).map(Question::Funnel),
             "conversion" => of_kind(members).map(Question::Conversion),
+            "retention" => of_kind(members).map(Question::Retention),
+            "lifecycle" => of_kind(members).map(Question::Lifecycle),
+            "stickiness" => of_kind(members).map(Question::Stickiness),
             _ => {
                 let detail = format!("{kind:?} is no kind of question: {known}");
                 Err(Problem::invalid_field("/kind", "unknown_value", detail))
@@ -102,7 +114,10 @@ mod tests {
         ] {
             let (pointer, code, detail) = error(body);
             assert_eq!((&*pointer, &*code), ("/kind", expected));
-            assert!(detail.contains("active_users, trends, funnel or conversion"));
+            assert!(
+                detail
+                    .contains("active_users, trends, funnel, conversion, retention, lifecycle or stickiness")
+            );
         }
     }
 }

@@ -3,16 +3,20 @@
 //! Sums of dailies are never used: a person active on two days is one person. [`from_sketches`] answers from
 //! one sketch a day, [`ExactActives`] from the list of days on which each person was active.
 
+mod buckets;
 mod exact;
 mod rolling;
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::filter::{Filter, FilterQuery};
+use super::selection::Selection;
 use super::time::{self, DayRange, WeekStart};
 use super::{SpecError, accepted, check_event_name};
 use crate::event::{Day, Zone};
 
+pub use buckets::{ActiveBuckets, BucketSet};
 pub use exact::ExactActives;
 pub use rolling::from_sketches;
 
@@ -50,6 +54,10 @@ pub struct ActiveUsersQuery {
     /// thousands).
     #[serde(default)]
     pub exact: bool,
+    /// Only events that pass count; then persons are counted one by one. (Not in a query string.)
+    #[serde(default)]
+    #[param(ignore)]
+    pub filter: Option<FilterQuery>,
 }
 
 /// A validated [`ActiveUsersQuery`].
@@ -63,6 +71,8 @@ pub struct ActiveSpec {
     pub week_start: WeekStart,
     /// Whether to count from raw events.
     pub exact: bool,
+    /// Only events that pass; then `exact` is set.
+    pub filter: Filter,
 }
 
 impl ActiveUsersQuery {
@@ -79,17 +89,27 @@ impl ActiveUsersQuery {
             now_ms,
             &mut errors,
         );
+        let filter = match &self.filter {
+            Some(filter) => filter.validate("/filter", zone, &mut errors),
+            None => Filter::everything(),
+        };
         let spec = ActiveSpec {
             event: self.event.clone(),
             range,
             week_start: self.week_start,
-            exact: self.exact,
+            exact: self.exact || !filter.is_everything(),
+            filter,
         };
         accepted(spec, errors)
     }
 }
 
 impl ActiveSpec {
+    /// The events that count.
+    pub fn selection(&self) -> Selection {
+        Selection::of(self.event.as_deref()).within(&self.filter)
+    }
+
     /// The event name under which sketches are stored: empty for any activity.
     pub fn sketch_event(&self) -> &str {
         self.event.as_deref().unwrap_or("")

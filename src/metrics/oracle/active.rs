@@ -7,14 +7,15 @@ use jiff::civil::{Date, Weekday};
 use super::{date_exists, end_of_day, first_copies, fraction, wall_clock};
 use crate::event::{Day, Event, Zone};
 use crate::metrics::active::{ActiveDay, ActivePeriod, ActiveSpec, ActiveSummary, ActiveUsersReport};
+use crate::metrics::filter::persons;
 use crate::metrics::time::WeekStart;
 
 /// The exact report over a project's events.
 pub fn active_users(spec: &ActiveSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> ActiveUsersReport {
+    let (selection, persons) = (spec.selection(), persons(first_copies(events)));
     let active: BTreeSet<(Date, &str)> = first_copies(events)
         .into_iter()
-        .filter(|event| event.is_activity())
-        .filter(|event| spec.event.as_ref().is_none_or(|name| *name == event.event))
+        .filter(|event| selection.matches(event, &persons[&event.actor()]))
         .map(|event| (wall_clock(zone, event.ts).date(), event.distinct_id.as_str()))
         .collect();
     let persons = |dates: &[Date]| {
@@ -120,6 +121,7 @@ mod tests {
     use super::super::worlds;
     use super::*;
     use crate::metrics::active::{ExactActives, from_sketches};
+    use crate::metrics::filter::{Filter, PersonProperties};
     use crate::metrics::identity::person_of;
     use crate::metrics::sketch::UserSketch;
     use crate::metrics::time::DayRange;
@@ -157,6 +159,7 @@ mod tests {
                     },
                     week_start,
                     exact: true,
+                    filter: Filter::everything(),
                 };
                 (zone, spec, at + now * HOUR, events)
             })
@@ -165,11 +168,10 @@ mod tests {
     /// Actors by the local days on which they were active, as worker and store prepare them.
     fn active_days(zone: &Zone, spec: &ActiveSpec, events: &[Event]) -> BTreeMap<Day, Vec<u64>> {
         let mut days: BTreeMap<Day, Vec<u64>> = BTreeMap::new();
-        for event in events.iter().filter(|event| event.is_activity()) {
+        let (selection, nobody) = (spec.selection(), PersonProperties::default());
+        for event in events.iter().filter(|event| selection.matches(event, &nobody)) {
             let day = zone.local_day(event.ts);
-            if spec.event.as_ref().is_none_or(|name| *name == event.event)
-                && spec.facts_range(zone).contains(day)
-            {
+            if spec.facts_range(zone).contains(day) {
                 days.entry(day).or_default().push(person_of(event.actor()));
             }
         }
@@ -219,6 +221,7 @@ mod tests {
                 },
                 week_start: WeekStart::Monday,
                 exact: false,
+                filter: Filter::everything(),
             };
             let facts = spec.facts_range(&Zone::parse(zone).unwrap());
             (facts.from.to_string(), facts.to.to_string())
@@ -249,6 +252,7 @@ mod tests {
             },
             week_start: WeekStart::Monday,
             exact: true,
+            filter: Filter::everything(),
         };
         let report = active_users(&spec, &apia, noon("2012-01-03"), &events);
         let wau: Vec<(String, u64)> = report.days.iter().map(|d| (d.date.to_string(), d.wau)).collect();

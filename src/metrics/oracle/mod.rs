@@ -9,8 +9,12 @@
 mod active;
 mod conversion;
 mod funnel;
+mod lifecycle;
+mod retention;
 mod trend;
 
+#[cfg(test)]
+mod calendar_cases;
 #[cfg(test)]
 pub(in crate::metrics) mod worlds;
 
@@ -24,6 +28,8 @@ pub use conversion::conversion;
 pub use funnel::funnel;
 #[cfg(test)]
 pub(in crate::metrics) use funnel::reported_chain;
+pub use lifecycle::{lifecycle, stickiness};
+pub use retention::retention;
 pub use trend::trend;
 
 use crate::event::{Event, Zone};

@@ -1,0 +1,95 @@
+//! A filter as a condition.
+
+use super::{Bind, value};
+use crate::metrics::filter::{Filter, Property, Test};
+
+/// The filter as a boolean (never NULL) over the columns of `events`. `{project:UInt32}` has to be bound.
+pub fn condition(filter: &Filter, bind: &mut Bind) -> String {
+    match filter {
+        Filter::And(children) => joined(children, "AND", "1", bind),
+        Filter::Or(children) => joined(children, "OR", "0", bind),
+        Filter::Predicate(predicate) => match &predicate.property {
+            None => test("event", &predicate.test, bind),
+            Some(Property::Event(_) | Property::Person(_)) => {
+                let property = predicate.property.as_ref().map(|property| value(property, bind));
+                test(&property.unwrap_or_default(), &predicate.test, bind)
+            }
+        },
+    }
+}
+
+fn joined(children: &[Filter], by: &str, empty: &str, bind: &mut Bind) -> String {
+    let conditions: Vec<String> = children.iter().map(|child| condition(child, bind)).collect();
+    if conditions.is_empty() {
+        return empty.to_owned();
+    }
+    format!("({})", conditions.join(&format!(" {by} ")))
+}
+
+/// A text that is an instant, of the years 1900 to 2299 in every calendar.
+const INSTANT: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?([Zz]|[+-](0[0-9]|1[0-8]):[0-5][0-9])$";
+/// A text that is a number.
+const NUMBER: &str = r"^-?[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]{1,5})?$";
+
+fn test(of: &str, test: &Test, bind: &mut Bind) -> String {
+    let holds = match test {
+        Test::Is(text) | Test::IsNot(text) => {
+            let sign = if matches!(test, Test::Is(_)) { "=" } else { "!=" };
+            format!("{of} {sign} {}", bind.text(text))
+        }
+        Test::Contains(text) => format!("position({of}, {}) > 0", bind.text(text)),
+        Test::NotContains(text) => format!("position({of}, {}) = 0", bind.text(text)),
+        Test::StartsWith(text) => format!("startsWith({of}, {})", bind.text(text)),
+        Test::EndsWith(text) => format!("endsWith({of}, {})", bind.text(text)),
+        Test::Matches { pattern } => format!("match({of}, {})", bind.text(pattern.as_str())),
+        Test::Gt(than) => format!("{} > {}", number(of), bind.number(than.get())),
+        Test::Gte(than) => format!("{} >= {}", number(of), bind.number(than.get())),
+        Test::Lt(than) => format!("{} < {}", number(of), bind.number(than.get())),
+        Test::Lte(than) => format!("{} <= {}", number(of), bind.number(than.get())),
+        Test::Between { low, high } => {
+            let (low, high) = (bind.number(low.get()), bind.number(high.get()));
+            format!("({number} >= {low} AND {number} <= {high})", number = number(of))
+        }
+        Test::In(texts) => format!("has({}, {of})", bind.texts(texts)),
+        Test::NotIn(texts) => format!("NOT has({}, {of})", bind.texts(texts)),
+        Test::IsSet => return format!("({of} IS NOT NULL)"),
+        Test::IsNotSet => return format!("({of} IS NULL)"),
+        Test::Before(moment) => {
+            let (day, at) = (bind.text(moment.before.to_string()), bind.integer(moment.at_ms));
+            moments(of, &format!("<= {day}"), &format!("< {at}"))
+        }
+        Test::After(moment) => {
+            let (day, at) = (bind.text(moment.until.to_string()), bind.integer(moment.at_ms));
+            moments(of, &format!("> {day}"), &format!("> {at}"))
+        }
+    };
+    let missing = u8::from(test.holds_of_missing());
+    format!("ifNull({holds}, {missing})")
+}
+
+/// The finite number that a text stands for, else NULL.
+pub(super) fn number(of: &str) -> String {
+    // A sum of an infinity and its opposite is not a number, and NaN compares false with everything.
+    format!("if(match({of}, '{NUMBER}') AND isFinite(toFloat64OrNull({of})), toFloat64OrNull({of}), NULL)")
+}
+
+/// A comparison of a text that is a date or an instant. Dates compare as they are written.
+fn moments(of: &str, date: &str, instant: &str) -> String {
+    let (written, clock) = (format!("substring({of}, 1, 10)"), |at: u8| {
+        format!("toInt64OrZero(substring({of}, {at}, 2))")
+    });
+    let offset = format!("extract({of}, '([+-][0-9]{{2}}:[0-9]{{2}})$')");
+    let at = format!(
+        "((toInt64(toDate32OrZero({written})) * 86400 + {h} * 3600 + {m} * 60 + {s}) * 1000 \
+         + toInt64OrZero(rightPad(extract({of}, '[.]([0-9]{{1,3}})'), 3, '0')) \
+         - if({offset} = '', 0, (toInt64OrZero(substring({offset}, 2, 2)) * 60 + toInt64OrZero(substring({offset}, 5, 2))) \
+           * if(startsWith({offset}, '-'), -60000, 60000)))",
+        h = clock(12),
+        m = clock(15),
+        s = clock(18),
+    );
+    format!(
+        "if(toString(toDate32OrNull({written})) = {written}, \
+         multiIf(length({of}) = 10, {of} {date}, match({of}, '{INSTANT}'), {at} {instant}, 0), 0)"
+    )
+}
