@@ -29,6 +29,7 @@ pub mod remove;
 pub mod rollups;
 pub mod rows;
 pub mod tail;
+pub mod trends;
 
 use std::sync::Arc;
 
