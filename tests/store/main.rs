@@ -5,4 +5,5 @@ mod filters;
 mod generations;
 mod listings;
 mod questions;
+mod trends;
 mod world;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::{Date, DateTime};
+use uuid::Uuid;
 
 use super::{QUARTER_HOUR_MS, date_exists, first_copies, wall_clock};
 use crate::event::{Day, Event, Zone};
@@ -29,25 +30,38 @@ struct World<'a> {
     zone: &'a Zone,
     events: Vec<&'a Event>,
     persons: BTreeMap<u64, PersonProperties>,
+    /// The events of each series, of all times.
+    passing: Vec<Vec<&'a Event>>,
+    /// The breakdown's values that are shown, by rank.
+    top: Vec<Group>,
+    /// The group of each event that passes, by id.
+    groups: BTreeMap<Uuid, TrendGroup>,
 }
 
 /// The report over a project's events.
 pub fn trend(spec: &TrendSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> TrendReport {
     let events = first_copies(events);
-    let world = World {
+    let mut world = World {
         spec,
         zone,
         persons: persons(events.iter().copied()),
         events,
+        passing: Vec::new(),
+        top: Vec::new(),
+        groups: BTreeMap::new(),
     };
+    world.passing = spec.series.iter().map(|series| world.passing(series)).collect();
+    world.top = world.ranked();
+    let all = world.passing.iter().flatten();
+    world.groups = all.map(|event| (event.id, world.group_of(event))).collect();
     let groups = world.groups();
     let buckets = world.walk(spec.range);
     let mut all = Vec::new();
     for (n, series) in spec.series.iter().enumerate() {
         for group in &groups {
-            let of = |range: TimeRange| world.of(series, group.as_ref(), range);
+            let of = |range: TimeRange| world.of(n, group.as_ref(), range);
             let points = buckets.iter().map(|bucket| {
-                let (count, value) = world.point(series, group.as_ref(), spec.range, bucket);
+                let (count, value) = world.point(n, group.as_ref(), spec.range, bucket);
                 let over = bucket.end.min(spec.range.to_ms);
                 TrendPoint {
                     start: Moment(bucket.start),
@@ -68,7 +82,7 @@ pub fn trend(spec: &TrendSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> Tr
                 points: points.collect(),
                 previous: spec
                     .compare
-                    .map(|compare| world.previous(series, group.as_ref(), compare, &buckets)),
+                    .map(|compare| world.previous(n, group.as_ref(), compare, &buckets)),
             });
         }
     }
@@ -109,7 +123,7 @@ fn formula(spec: &TrendSpec, groups: &[Option<TrendGroup>], all: &[TrendSeries])
     groups.iter().map(of_group).collect()
 }
 
-impl World<'_> {
+impl<'a> World<'a> {
     fn has_dates(&self) -> bool {
         !matches!(self.spec.interval, Interval::Hour | Interval::Minute)
     }
@@ -122,24 +136,30 @@ impl World<'_> {
             .collect()
     }
 
-    /// The events of a series in a range.
-    fn events(&self, series: &SeriesSpec, range: TimeRange) -> Vec<&Event> {
+    fn passing(&self, series: &SeriesSpec) -> Vec<&'a Event> {
         let passes = |event: &&&Event| {
             let person = &self.persons[&event.actor()];
             series.events.contains(&event.event)
-                && range.from_ms <= event.ts
-                && event.ts < range.to_ms
                 && self.spec.filter.matches(event, person)
                 && series.filter.matches(event, person)
         };
         self.events.iter().filter(passes).copied().collect()
     }
 
+    /// The events of a series in a range.
+    fn events(&self, series: usize, range: TimeRange) -> Vec<&'a Event> {
+        let events = self.passing[series].iter();
+        events
+            .filter(|event| range.from_ms <= event.ts && event.ts < range.to_ms)
+            .copied()
+            .collect()
+    }
+
     /// The values that are shown, by rank.
-    fn top(&self) -> Vec<Group> {
+    fn ranked(&self) -> Vec<Group> {
         let first = &self.spec.series[0];
         let mut by_values: BTreeMap<Group, Vec<&Event>> = BTreeMap::new();
-        for event in self.events(first, self.spec.range) {
+        for event in self.events(0, self.spec.range) {
             let values = self.values(event);
             if values.iter().any(Option::is_some) {
                 by_values.entry(values).or_default().push(event);
@@ -167,10 +187,10 @@ impl World<'_> {
             .collect()
     }
 
-    fn group_of(&self, top: &[Group], event: &Event) -> TrendGroup {
+    fn group_of(&self, event: &Event) -> TrendGroup {
         let values = self.values(event);
         let text = |value: &Option<String>| value.clone().unwrap_or("(none)".to_owned());
-        if top.contains(&values) {
+        if self.top.contains(&values) {
             return TrendGroup {
                 kind: GroupKind::Value,
                 values: values.iter().map(text).collect(),
@@ -191,9 +211,9 @@ impl World<'_> {
         if self.spec.breakdown.is_empty() {
             return vec![None];
         }
-        let top = self.top();
         let text = |value: &Option<String>| value.clone().unwrap_or("(none)".to_owned());
-        let mut shown: Vec<TrendGroup> = top
+        let mut shown: Vec<TrendGroup> = self
+            .top
             .iter()
             .map(|values| TrendGroup {
                 kind: GroupKind::Value,
@@ -206,9 +226,9 @@ impl World<'_> {
             self.spec.compare.map(|compare| compare.previous),
         ];
         for range in ranges.into_iter().flatten() {
-            for series in &self.spec.series {
+            for series in 0..self.spec.series.len() {
                 for event in self.events(series, range) {
-                    let group = self.group_of(&top, event);
+                    let group = self.groups[&event.id].clone();
                     if group.kind != GroupKind::Value {
                         rest.insert(group);
                     }
@@ -220,11 +240,10 @@ impl World<'_> {
     }
 
     /// The events of a series' group in a range.
-    fn of(&self, series: &SeriesSpec, group: Option<&TrendGroup>, range: TimeRange) -> Vec<&Event> {
+    fn of(&self, series: usize, group: Option<&TrendGroup>, range: TimeRange) -> Vec<&'a Event> {
         let mut events = self.events(series, range);
         if let Some(group) = group {
-            let top = self.top();
-            events.retain(|event| self.group_of(&top, event) == *group);
+            events.retain(|event| self.groups[&event.id] == *group);
         }
         events
     }
@@ -245,9 +264,11 @@ impl World<'_> {
             if n == 0 {
                 return None;
             }
-            let rank = (n - 1) as f64 * p;
+            // Ranks are counted from 1, and the one asked for lies between two.
+            let rank = p * (n - 1) as f64 + 1.0;
             let (below, above) = (rank.floor() as usize, rank.ceil() as usize);
-            Some(numbers[below] + (numbers[above] - numbers[below]) * (rank - rank.floor()))
+            let (low, high) = (numbers[below - 1], numbers[above - 1]);
+            Some(low + (rank - rank.floor()) * (high - low))
         };
         match series.measure {
             Measure::Count => Some(count),
@@ -267,7 +288,7 @@ impl World<'_> {
     /// The events of a bucket that lie in the range, and the measure of those that its span reaches.
     fn point(
         &self,
-        series: &SeriesSpec,
+        series: usize,
         group: Option<&TrendGroup>,
         range: TimeRange,
         bucket: &Walked,
@@ -275,7 +296,7 @@ impl World<'_> {
         let within = |from_ms: i64, to_ms: i64| self.of(series, group, TimeRange { from_ms, to_ms });
         let end = bucket.end.min(range.to_ms);
         let count = within(bucket.start.max(range.from_ms), end).len() as u64;
-        let reached = match series.span {
+        let reached = match self.spec.series[series].span {
             Span::Bucket => within(bucket.start.max(range.from_ms), end),
             Span::Cumulative => within(range.from_ms, end),
             Span::Rolling(days) => {
@@ -292,12 +313,12 @@ impl World<'_> {
                 events
             }
         };
-        (count, self.measure(series, &reached))
+        (count, self.measure(&self.spec.series[series], &reached))
     }
 
     fn previous(
         &self,
-        series: &SeriesSpec,
+        series: usize,
         group: Option<&TrendGroup>,
         compare: Compare,
         current: &[Walked],
@@ -339,7 +360,7 @@ impl World<'_> {
         };
         PreviousSeries {
             total: counted.len() as u64,
-            value: self.measure(series, &counted),
+            value: self.measure(&self.spec.series[series], &counted),
             points: beside.into_iter().map(|n| n.map(point)).collect(),
         }
     }

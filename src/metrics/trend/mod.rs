@@ -22,6 +22,8 @@ mod formula;
 mod query;
 mod report;
 mod spec;
+#[cfg(test)]
+mod tests;
 
 pub use compare::{Compare, CompareWith};
 pub use formula::Formula;
