@@ -161,11 +161,8 @@ fn events(random: &mut Random) -> Vec<Event> {
     (0..300)
         .map(|_| {
             let person = format!("p{}", random.below(12));
-            let mut event = event(
-                *random.pick(&["view", "add", "é b"]),
-                &person,
-                NOON + random.below(9) as i64,
-            );
+            let named = *random.pick(&["view", "add", "é b"]);
+            let mut event = event(named, &person, NOON + random.below(9) as i64);
             let mut props = object(random);
             for member in ["$set", "$set_once"] {
                 match random.below(12) {

@@ -18,6 +18,9 @@ use crate::metrics::trend::{
 /// What the instants of one bucket have in common: a date, and for an hour or minute the time and the offset too.
 type Label = (Date, i64);
 
+/// A value of a breakdown, in the order of ties: by text, missing last.
+type OrderedValue = (bool, Option<String>);
+
 /// One bucket: its instants, its label's date, and its label.
 struct Walked {
     start: i64,
@@ -166,7 +169,7 @@ impl<'a> World<'a> {
             }
         }
         let ranks_itself = matches!(first.measure, Measure::Count | Measure::Persons | Measure::Sum);
-        let mut ranked: Vec<(f64, Vec<(bool, Option<String>)>)> = by_values
+        let mut ranked: Vec<(f64, Vec<OrderedValue>)> = by_values
             .into_iter()
             .map(|(values, events)| {
                 let rank = if ranks_itself {
