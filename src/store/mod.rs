@@ -32,6 +32,7 @@ pub mod rollups;
 pub mod rows;
 mod selection;
 pub mod tail;
+pub mod trends;
 
 use std::sync::Arc;
 

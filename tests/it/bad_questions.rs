@@ -63,8 +63,8 @@ async fn bad_questions_are_named() {
             field("/events/1", "duplicate"),
         ),
         (
-            json!({"kind": "trends", "events": ["a"], "from": "2026-11-01T00:07:00Z"}),
-            field("/from", "not_a_quarter_hour"),
+            json!({"kind": "trends", "events": ["a"], "filter": {"or": [{"property": "p", "op": "gt", "value": "x"}]}}),
+            field("/filter/or/0/value", "wrong_type"),
         ),
         (
             json!({"kind": "conversion", "after": "a"}),

@@ -121,10 +121,26 @@ fn event(rng: &mut fastrand::Rng, project: ProjectNumber, zone: &Zone, ts: i64) 
         "received_at": 0, "distinct_id": person, "device_id": device, "user_id": "", "session": 0, "path": "",
         "host": "", "referrer_host": "", "utm_source": "", "utm_medium": "", "utm_campaign": "", "country": "",
         "region": "", "city": "", "browser": "", "os": "", "device": "", "lib": "", "amount": 0.0, "currency": "",
-        "props": "{}", "flags": if name == "$identify" { flag::NOT_ACTIVITY } else { 0 },
+        "props": properties(rng).to_string(), "flags": if name == "$identify" { flag::NOT_ACTIVITY } else { 0 },
         "local_day": zone.local_day(ts),
     });
     serde_json::from_value(fields).expect("an event")
+}
+
+/// Few names and values, so that filters and breakdowns find some; sums of the numbers are exact in any order.
+fn properties(rng: &mut fastrand::Rng) -> Value {
+    let mut properties = json!({});
+    let plans = [json!("club"), json!(1), json!(1.0), json!("1"), Value::Null];
+    let numbers = [json!(1), json!(2.5), json!("3"), json!(-0.25), json!("many")];
+    for (name, values) in [("plan", plans), ("n", numbers)] {
+        if rng.u8(0..4) > 0 {
+            properties[name] = rng.choice(values).expect("one");
+        }
+    }
+    if rng.u8(0..5) == 0 {
+        properties["$set"] = json!({"tier": rng.choice(["gold", "tin"])});
+    }
+    properties
 }
 
 /// The event as a client writes it.
@@ -138,7 +154,9 @@ fn wire(rng: &mut fastrand::Rng, event: &Event) -> Value {
         true => json!(event.ts),
         false => json!(instant(event.ts)),
     };
-    json!({"event": event.event, "id": event.id, who: event.distinct_id, "timestamp": timestamp})
+    let properties: Value = serde_json::from_str(&event.props).expect("an object");
+    json!({"event": event.event, "id": event.id, who: event.distinct_id, "timestamp": timestamp,
+        "properties": properties})
 }
 
 /// RFC 3339.
@@ -177,6 +195,7 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
             "from": day(back), "to": day(5), "week_start": week_start}),
         );
     }
+    asked.extend((0..4).map(|_| trend(rng, &from, &to)));
     for steps in 2..=4 {
         let steps: Vec<Value> = (0..steps).map(|_| step(rng)).collect();
         let moment = drawn.moments[rng.usize(0..2)];
@@ -243,6 +262,31 @@ fn retention(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Value {
         question["breakdown_limit"] = json!(rng.u8(1..4));
     }
     question
+}
+
+/// A trend that the rollups cannot answer.
+fn trend(rng: &mut fastrand::Rng, from: &str, to: &str) -> Value {
+    let measure = *rng
+        .choice(&["persons", "per_person", "sum", "avg", "max", "p50"])
+        .expect("one");
+    let mut first = json!({"events": ["A", "B"], "measure": measure});
+    match measure {
+        "persons" if rng.bool() => first["cumulative"] = json!(true),
+        "persons" => first["rolling_days"] = json!(rng.u8(2..5)),
+        "per_person" => {}
+        _ => first["of"] = json!({"property": "n"}),
+    }
+    let second = json!({"event": "A", "filter": {"property": "n", "op": "gt", "value": 0}});
+    let mut asked = json!({"kind": "trends", "series": [first, second], "formula": "A / B", "from": from, "to": to,
+        "breakdown": rng.choice([json!([]), json!([{"property": "plan"}]), json!([{"person": "tier"}, {"property": "n"}])]),
+        "breakdown_limit": rng.u8(1..4)});
+    if rng.bool() {
+        asked["compare"] = json!("previous");
+    }
+    if rng.bool() {
+        asked["filter"] = json!({"or": [{"person": "tier", "op": "is_not", "value": "tin"}, {"property": "plan", "value": 1}]});
+    }
+    asked
 }
 
 /// One or two of three names.

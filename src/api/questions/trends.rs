@@ -1,4 +1,6 @@
-//! Events over time, from the count rollups.
+//! Events over time: plain counts from the rollups, all else from raw events.
+
+use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +13,7 @@ use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::Answer;
 use crate::metrics::time::{Interval, WeekStart};
-use crate::metrics::trend::{TrendReport, TrendSpec, TrendsQuery};
+use crate::metrics::trend::{SeriesFacts, TrendReport, TrendSpec, TrendsQuery};
 use crate::problem::Problem;
 use crate::store::rollups::quarter_hours;
 
@@ -23,7 +25,7 @@ pub struct TrendParams {
     /// An event; repeat it for up to 20 series.
     #[serde(default)]
     event: Vec<String>,
-    /// Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`.
+    /// Start of the range: a local date or an instant. Default: 30 days before `to`.
     #[serde(default)]
     from: Option<String>,
     /// End of the range, not included. Default: tomorrow.
@@ -70,6 +72,7 @@ pub async fn get_trends(
         to,
         interval,
         week_start,
+        ..TrendsQuery::default()
     };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
     report(&asked, &spec).await.map(Json)
@@ -82,15 +85,46 @@ pub async fn answer(asked: &Asked, query: &TrendsQuery) -> Result<Answer<TrendRe
 }
 
 async fn report(asked: &Asked, spec: &TrendSpec) -> Result<Answer<TrendReport>, Problem> {
-    let (from_s, to_s) = quarter_hours(spec.range.from_ms, spec.range.to_ms);
-    let facts = asked
-        .store
-        .counts(asked.number, Some(&spec.events), from_s, to_s)
-        .await?;
-    let counts = facts
-        .rows
-        .iter()
-        .map(|row| (row.event.as_str(), row.bucket, row.count));
-    let report = TrendReport::from_counts(spec, &asked.zone, asked.now_ms, counts);
-    asked.answer(report, spec.range, facts.rows_read, None).await
+    let (mut rows_read, mut groups) = (0, Vec::new());
+    let facts = if spec.is_plain() {
+        let (from_s, to_s) = quarter_hours(spec.range.from_ms, spec.range.to_ms);
+        let names: BTreeSet<&String> = spec.series.iter().flat_map(|series| &series.events).collect();
+        let names: Vec<String> = names.into_iter().cloned().collect();
+        let counts = asked
+            .store
+            .counts(asked.number, Some(&names), from_s, to_s)
+            .await?;
+        rows_read += counts.rows_read;
+        let rows = counts.rows.iter();
+        spec.facts_of_counts(
+            &asked.zone,
+            rows.map(|row| (row.event.as_str(), row.bucket, row.count)),
+        )
+    } else {
+        let ranked = asked.store.trend_groups(asked.number, spec).await?;
+        rows_read += ranked.rows_read;
+        groups = ranked.rows;
+        let mut facts = Vec::new();
+        for series in &spec.series {
+            let mut of_series = SeriesFacts::default();
+            let now = (spec.range, spec.range.to_ms);
+            let before = spec.compare.map(|compare| (compare.previous, compare.until_ms));
+            for (within, into) in [
+                (Some(now), &mut of_series.current),
+                (before, &mut of_series.previous),
+            ] {
+                let Some(within) = within else { continue };
+                let found = asked
+                    .store
+                    .trend_facts(asked.number, spec, series, within, &groups, &asked.zone)
+                    .await?;
+                rows_read += found.rows_read;
+                *into = found.rows;
+            }
+            facts.push(of_series);
+        }
+        facts
+    };
+    let report = TrendReport::from_facts(spec, &asked.zone, asked.now_ms, &groups, &facts);
+    asked.answer(report, spec.range, rows_read, None).await
 }

@@ -8,8 +8,8 @@ use super::query::{FilterQuery, Op, PropertyQuery};
 use super::text::{canonical, number_of};
 use super::time::{instant_of, moment_of};
 use super::{
-    Filter, MAX_BREAKDOWN_LIMIT, MAX_CHILDREN, MAX_DEPTH, MAX_PREDICATES, MAX_VALUE_CHARS, MAX_VALUES,
-    Predicate, Property,
+    Filter, MAX_BREAKDOWN_LIMIT, MAX_CHILDREN, MAX_DEPTH, MAX_LIST_BYTES, MAX_PREDICATES, MAX_VALUE_CHARS,
+    MAX_VALUES, Predicate, Property,
 };
 use crate::event::Zone;
 use crate::metrics::{MAX_NAME_CHARS, SpecError};
@@ -269,7 +269,13 @@ impl Check<'_> {
             .enumerate()
             .map(|(n, item)| self.text(item, &format!("{pointer}/{n}")))
             .collect();
-        texts.into_iter().collect()
+        let texts: Vec<String> = texts.into_iter().collect::<Option<_>>()?;
+        if texts.iter().map(String::len).sum::<usize>() > MAX_LIST_BYTES {
+            let detail = format!("a list to compare with has at most {MAX_LIST_BYTES} bytes");
+            self.wrong(pointer, "too_long", detail);
+            return None;
+        }
+        Some(texts)
     }
 
     fn list<'v>(

@@ -46,6 +46,8 @@ pub const MAX_PREDICATES: usize = 50;
 pub const MAX_VALUES: usize = 200;
 /// The longest text to compare with, in characters.
 pub const MAX_VALUE_CHARS: usize = 1_000;
+/// The longest list of texts to compare with, in bytes: ClickHouse takes 128 KiB for one parameter.
+pub const MAX_LIST_BYTES: usize = 32 << 10;
 /// The longest pattern of `matches`, in characters.
 pub const MAX_PATTERN_CHARS: usize = 200;
 /// The most properties that one answer is broken down by.

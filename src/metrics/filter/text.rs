@@ -113,9 +113,25 @@ fn json(value: &Value, into: &mut String) {
     }
 }
 
-/// A JSON text.
+/// A JSON text, with the escapes that ClickHouse writes.
 fn quoted(text: &str, into: &mut String) {
-    into.push_str(&Value::from(text).to_string());
+    into.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => into.push_str("\\\""),
+            '\\' => into.push_str("\\\\"),
+            '\n' => into.push_str("\\n"),
+            '\r' => into.push_str("\\r"),
+            '\t' => into.push_str("\\t"),
+            '\u{8}' => into.push_str("\\b"),
+            '\u{c}' => into.push_str("\\f"),
+            '\0'..='\u{1f}' | '\u{2028}' | '\u{2029}' => {
+                let _ = write!(into, "\\u{:04X}", u32::from(c));
+            }
+            c => into.push(c),
+        }
+    }
+    into.push('"');
 }
 
 #[cfg(test)]

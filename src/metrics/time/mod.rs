@@ -20,6 +20,7 @@ pub use parse::{
 };
 
 const HOUR_MS: i64 = 3_600_000;
+const MINUTE_MS: i64 = 60_000;
 
 /// An instant, in milliseconds since 1970-01-01 UTC; in JSON an RFC 3339 text in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +98,8 @@ impl TimeRange {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Interval {
+    /// A minute.
+    Minute,
     /// A local hour.
     Hour,
     /// A local day.
@@ -150,7 +153,7 @@ pub struct Bucket {
     pub start: i64,
     /// Millisecond after the last; the start of the next bucket.
     pub end: i64,
-    /// The first local date of a day, week or month; hours have none.
+    /// The first local date of a day, week or month; hours and minutes have none.
     pub date: Option<Day>,
 }
 
@@ -160,22 +163,24 @@ pub fn buckets(zone: &Zone, range: TimeRange, interval: Interval, week_start: We
     if range.from_ms >= range.to_ms {
         return Vec::new();
     }
-    if interval == Interval::Hour {
-        return hours(zone, range);
+    match interval {
+        Interval::Minute => return clock_units(zone, range, MINUTE_MS),
+        Interval::Hour => return clock_units(zone, range, HOUR_MS),
+        Interval::Day | Interval::Week | Interval::Month => {}
     }
     let last = zone.local_day(range.to_ms - 1);
     let mut day = zone.local_day(range.from_ms);
     match interval {
         Interval::Week => day = week_start.week_of(day),
         Interval::Month => day = month_of(day),
-        Interval::Day | Interval::Hour => {}
+        Interval::Day | Interval::Hour | Interval::Minute => {}
     }
     let mut out = Vec::new();
     while day <= last {
         let next = match interval {
             Interval::Week => day.plus(7),
             Interval::Month => month_after(day),
-            Interval::Day | Interval::Hour => day.plus(1),
+            Interval::Day | Interval::Hour | Interval::Minute => day.plus(1),
         };
         let (start, end) = (zone.day_start(day), zone.day_start(next));
         if start < end {
@@ -196,12 +201,13 @@ pub fn bucket_of(buckets: &[Bucket], ts: i64) -> Option<usize> {
     (ts < buckets[index].end).then_some(index)
 }
 
-fn hours(zone: &Zone, range: TimeRange) -> Vec<Bucket> {
-    let mut start = hour_start(zone, range.from_ms);
+/// The local hours or minutes that the range touches.
+fn clock_units(zone: &Zone, range: TimeRange, unit: i64) -> Vec<Bucket> {
+    let mut start = unit_start(zone, range.from_ms, unit);
     let mut out = Vec::new();
     while start < range.to_ms {
         let offset = offset_ms(zone, start);
-        let full = (start + offset).div_euclid(HOUR_MS) * HOUR_MS + HOUR_MS - offset;
+        let full = (start + offset).div_euclid(unit) * unit + unit - offset;
         let end = offset_change(zone, start, full).unwrap_or(full);
         out.push(Bucket {
             start,
@@ -213,10 +219,10 @@ fn hours(zone: &Zone, range: TimeRange) -> Vec<Bucket> {
     out
 }
 
-/// The first millisecond of the local hour that `ts` lies in.
-fn hour_start(zone: &Zone, ts: i64) -> i64 {
+/// The first millisecond of the local hour or minute that `ts` lies in.
+fn unit_start(zone: &Zone, ts: i64, unit: i64) -> i64 {
     let offset = offset_ms(zone, ts);
-    let full = (ts + offset).div_euclid(HOUR_MS) * HOUR_MS - offset;
+    let full = (ts + offset).div_euclid(unit) * unit - offset;
     offset_change(zone, full, ts + 1).unwrap_or(full)
 }
 
@@ -302,7 +308,7 @@ mod tests {
         // 01:45 after Lord Howe's clock went back from 02:00 to 01:30 at 15:00 UTC.
         let howe = zone("Australia/Lord_Howe");
         assert_eq!(
-            hour_start(&howe, ms("2026-04-04T15:15Z")),
+            unit_start(&howe, ms("2026-04-04T15:15Z"), HOUR_MS),
             ms("2026-04-04T15:00Z")
         );
         // St John's used to move its clock at 00:01: from there to 01:01 in 2010.
@@ -321,7 +327,7 @@ mod tests {
     #[test]
     fn kathmandus_hours_start_at_a_quarter_past() {
         assert_eq!(
-            hour_start(&zone("Asia/Kathmandu"), ms("2026-05-01T10:14:59Z")),
+            unit_start(&zone("Asia/Kathmandu"), ms("2026-05-01T10:14:59Z"), HOUR_MS),
             ms("2026-05-01T09:15Z")
         );
     }

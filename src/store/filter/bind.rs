@@ -14,6 +14,7 @@ enum Value {
 #[derive(Default)]
 pub struct Bind {
     values: Vec<Value>,
+    aliases: usize,
 }
 
 impl Bind {
@@ -46,6 +47,13 @@ impl Bind {
     /// An `Int64`.
     pub fn integer(&mut self, number: i64) -> String {
         self.add(Value::Integer(number), "Int64")
+    }
+
+    /// A name that no other piece uses, for an expression that is written once and read several times: a statement
+    /// has at most 128 KiB.
+    pub(super) fn alias(&mut self) -> String {
+        self.aliases += 1;
+        format!("a{}", self.aliases)
     }
 
     /// The query with all parameters bound, reading numbers in texts to the last bit.

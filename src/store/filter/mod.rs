@@ -7,4 +7,5 @@ mod value;
 
 pub use bind::Bind;
 pub use condition::condition;
+pub(super) use condition::number;
 pub use value::value;
