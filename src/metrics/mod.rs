@@ -31,6 +31,7 @@ pub mod funnel;
 pub mod identity;
 pub mod ledger;
 pub mod oracle;
+pub mod session;
 pub mod sketch;
 pub mod time;
 pub mod trend;
