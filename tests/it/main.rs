@@ -18,6 +18,7 @@ mod openapi;
 mod operations;
 mod paging;
 mod random;
+mod random_funnels;
 mod retention;
 mod tenants;
 mod times;

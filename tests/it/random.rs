@@ -121,10 +121,20 @@ fn event(rng: &mut fastrand::Rng, project: ProjectNumber, zone: &Zone, ts: i64) 
         "received_at": 0, "distinct_id": person, "device_id": device, "user_id": "", "session": 0, "path": "",
         "host": "", "referrer_host": "", "utm_source": "", "utm_medium": "", "utm_campaign": "", "country": "",
         "region": "", "city": "", "browser": "", "os": "", "device": "", "lib": "", "amount": 0.0, "currency": "",
-        "props": "{}", "flags": if name == "$identify" { flag::NOT_ACTIVITY } else { 0 },
+        "props": props(rng).to_string(), "flags": if name == "$identify" { flag::NOT_ACTIVITY } else { 0 },
         "local_day": zone.local_day(ts),
     });
     serde_json::from_value(fields).expect("an event")
+}
+
+/// A property that one in four events lacks.
+fn props(rng: &mut fastrand::Rng) -> Value {
+    match rng.u8(0..4) {
+        0 => json!({}),
+        1 => json!({"p": "x"}),
+        2 => json!({"p": "y"}),
+        _ => json!({"p": "z"}),
+    }
 }
 
 /// The event as a client writes it.
@@ -138,7 +148,8 @@ fn wire(rng: &mut fastrand::Rng, event: &Event) -> Value {
         true => json!(event.ts),
         false => json!(instant(event.ts)),
     };
-    json!({"event": event.event, "id": event.id, who: event.distinct_id, "timestamp": timestamp})
+    let props: Value = serde_json::from_str(&event.props).expect("JSON");
+    json!({"event": event.event, "id": event.id, who: event.distinct_id, "timestamp": timestamp, "properties": props})
 }
 
 /// RFC 3339.
@@ -149,7 +160,8 @@ pub fn instant(ms: i64) -> String {
 /// Everything that is asked about a project: questions for `POST …/query`.
 pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Value> {
     let day = |n: i32| zone.local_day(drawn.at).plus(n).to_string();
-    let (first, days) = (rng.i32(-2..3), rng.i32(1..6));
+    // Two days at least: one of them may never have been.
+    let (first, days) = (rng.i32(-2..3), rng.i32(2..6));
     let (from, to) = (day(first), day(first + days));
     let week_start = *rng.choice(&["monday", "sunday", "saturday"]).expect("one");
     let mut asked = Vec::new();
@@ -187,6 +199,7 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
             "from": from, "to": to}),
         );
     }
+    asked.extend(crate::random_funnels::funnels(rng, drawn, (&from, &to)));
     asked
 }
 

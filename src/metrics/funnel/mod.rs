@@ -9,9 +9,11 @@
 pub mod any_order;
 pub mod attempts;
 pub mod breakdown;
+mod conflicts;
 pub mod entity;
 pub mod matcher;
 pub mod numbers;
+mod parts;
 pub mod plan;
 pub mod preset;
 pub mod query;

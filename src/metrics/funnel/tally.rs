@@ -6,18 +6,16 @@ use std::collections::{BTreeMap, HashMap};
 use super::attempts::{Outcome, outcomes};
 use super::breakdown::Slice;
 use super::entity::{Doer, doers};
+use super::matcher::Link;
 use super::numbers::Numbers;
+use super::parts::{breakdown, counted, page, sweep, trend};
 use super::plan::Plan;
-use super::report::{
-    ActorPage, ActorRow, ChainStep, Counted, FunnelPoint, FunnelReport, FunnelSlice, NearMisses, ReasonCount,
-    SweepReport, SweepWindow,
-};
-use super::spec::{Attribution, Count, Entity, FunnelSpec, View};
-use super::times::{TimeReport, median};
+use super::report::{ActorRow, ChainStep, FunnelReport, ReasonCount};
+use super::spec::{FunnelSpec, View};
+use super::times::TimeReport;
 use super::why::{Reason, why_not};
 use super::{StepEvent, Values};
 use crate::event::Zone;
-use crate::metrics::rate;
 use crate::metrics::time::{self, Bucket, Moment, TimeRange};
 
 /// Gathers a funnel's numbers. Memory: two numbers an outcome and step (for exact medians), a few a value of the
@@ -42,9 +40,9 @@ pub struct FunnelTally {
 
 /// What of an actor is a number of [`Values`] until the page is ready.
 #[derive(Clone, Copy, Debug)]
-struct Listed {
-    person: u64,
-    held: [u32; 3],
+pub(super) struct Listed {
+    pub person: u64,
+    pub held: [u32; 3],
 }
 
 impl FunnelTally {
@@ -148,7 +146,7 @@ impl FunnelTally {
         };
         let key = (person, place);
         if is_wanted && wanted.after.is_none_or(|after| key > after) {
-            let step = |link: &super::matcher::Link| ChainStep {
+            let step = |link: &Link| ChainStep {
                 step: link.step + 1,
                 at: Moment(events[link.event].ts),
                 event_id: uuid::Uuid::from_u128(events[link.event].id),
@@ -365,143 +363,4 @@ fn best_part(plan: &Plan, parts: &[Cow<'_, [StepEvent]>], found: &[(usize, Outco
     (0..found.len())
         .min_by_key(|place| rank(&found[*place]))
         .unwrap_or(0)
-}
-
-fn counted(spec: &FunnelSpec) -> Counted {
-    match (spec.count, spec.hold.is_empty(), spec.entity) {
-        (Count::Total, ..) => Counted::Attempts,
-        (Count::Unique, false, _) => Counted::Pairs,
-        (Count::Unique, true, Entity::Person) => Counted::Persons,
-        (Count::Unique, true, Entity::Session) => Counted::Sessions,
-        (Count::Unique, true, Entity::Group) => Counted::Groups,
-    }
-}
-
-/// The largest values, then the rest, then what is no value.
-fn breakdown(
-    spec: &FunnelSpec,
-    plan: &Plan,
-    slices: HashMap<Slice, Numbers>,
-    values: &Values,
-) -> Vec<FunnelSlice> {
-    let asked = spec.breakdown.as_ref();
-    let limit = asked.map_or(0, |breakdown| breakdown.limit);
-    let known_from = match asked.map(|breakdown| breakdown.attribution) {
-        Some(Attribution::Step(step)) => step,
-        _ => 0,
-    };
-    let (mut shown, mut others): (Vec<_>, Vec<_>) =
-        slices.into_iter().partition(|(slice, _)| slice.is_value());
-    shown.sort_by_cached_key(|(slice, numbers)| (std::cmp::Reverse(numbers.reached(1)), slice.label(values)));
-    let rest = shown.split_off(limit.min(shown.len()));
-    if !rest.is_empty() {
-        let mut other = Numbers::new(plan);
-        rest.into_iter().for_each(|(_, numbers)| other.absorb(numbers));
-        shown.push((Slice::Other, other));
-    }
-    others.sort_by_key(|(slice, _)| *slice);
-    shown.extend(others);
-    let report = |(slice, mut numbers): (Slice, Numbers)| {
-        let known_from = if slice == Slice::DidNotReach {
-            plan.steps
-        } else {
-            known_from
-        };
-        numbers.slice(plan, slice.label(values), known_from)
-    };
-    shown.into_iter().map(report).collect()
-}
-
-fn trend(
-    spec: &FunnelSpec,
-    plan: &Plan,
-    buckets: &[Bucket],
-    points: &[Numbers],
-    now_ms: i64,
-) -> Vec<FunnelPoint> {
-    let point = |(bucket, numbers): (&Bucket, &Numbers)| {
-        let reached = numbers.reached_mandatory(plan);
-        let (entered, converted) = (numbers.reached(1), numbers.reached(plan.full_depth()));
-        FunnelPoint {
-            start: Moment(bucket.start),
-            date: bucket.date,
-            entered,
-            converted,
-            rate: rate(converted, entered),
-            reached,
-            is_final: bucket.end + spec.window_ms <= now_ms,
-        }
-    };
-    buckets.iter().zip(points).map(point).collect()
-}
-
-fn sweep(spec: &FunnelSpec, windows: &[i64], entered: u64, shortest: &[u64]) -> SweepReport {
-    let within = |window: u64| shortest.iter().filter(|took| **took <= window).count() as u64;
-    let window = spec.window_ms.unsigned_abs();
-    let over = shortest
-        .iter()
-        .filter_map(|took| took.checked_sub(window))
-        .filter(|over| *over > 0);
-    let mut over: Vec<u64> = over.collect();
-    SweepReport {
-        windows: windows
-            .iter()
-            .map(|window| {
-                let converted = within(window.unsigned_abs());
-                SweepWindow {
-                    window_ms: *window,
-                    converted,
-                    rate: rate(converted, entered),
-                }
-            })
-            .collect(),
-        near_misses: NearMisses {
-            count: over.len() as u64,
-            least_over_ms: over.iter().copied().min(),
-            median_over_ms: median(&mut over),
-        },
-    }
-}
-
-fn page(
-    spec: &FunnelSpec,
-    limit: usize,
-    mut listed: BTreeMap<(u64, u32), (Listed, ActorRow)>,
-    values: &Values,
-    total: u64,
-) -> ActorPage {
-    let more = listed.len() > limit;
-    while listed.len() > limit {
-        listed.pop_last();
-    }
-    let last = listed
-        .last_key_value()
-        .map(|((entity, place), _)| format!("{entity:x}-{place}"));
-    let row = |(who, row): (Listed, ActorRow)| {
-        let held = who.held[..spec.hold.len()].iter();
-        let group = || {
-            u32::try_from(who.person)
-                .ok()
-                .and_then(|number| values.text(number))
-        };
-        ActorRow {
-            actor: match spec.entity {
-                Entity::Group => String::new(),
-                Entity::Person | Entity::Session => format!("{:016x}", who.person),
-            },
-            group: match spec.entity {
-                Entity::Group => group().map(str::to_owned),
-                Entity::Person | Entity::Session => None,
-            },
-            held: held
-                .filter_map(|value| values.text(*value).map(str::to_owned))
-                .collect(),
-            ..row
-        }
-    };
-    ActorPage {
-        total,
-        actors: listed.into_values().map(row).collect(),
-        next: last.filter(|_| more),
-    }
 }
