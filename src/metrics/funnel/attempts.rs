@@ -80,9 +80,10 @@ impl Gathered<'_> {
             }
             self.run.excluded = false;
             self.run.feed(at, count);
-            let ended = self.run.deepest().is_some() && !self.run.alive();
+            let converted = self.run.converted();
+            let ended = !converted && self.run.deepest().is_some() && !self.run.alive();
             let excluded = self.run.excluded;
-            if self.run.converted() || ended {
+            if converted || ended {
                 self.close();
             }
             // What ends an attempt in strict order may open the next; an exclusion may not.

@@ -8,6 +8,8 @@
 //! An event is taken in three moves: every attempt that it advances is *made*, attempts that it ends are removed
 //! (those made with it are not among them), and what was made takes its place.
 
+use std::cmp::Reverse;
+
 use super::StepEvent;
 use super::plan::Plan;
 use crate::metrics::time::TimeRange;
@@ -131,7 +133,8 @@ impl<'a> Run<'a> {
             self.note(*step, attempt);
         }
         if self.plan.can_end() {
-            self.end_by(place);
+            self.exclude_by(place);
+            self.kill_by(place);
         }
         for (step, attempt) in made.drain(..) {
             self.settle(step, attempt);
@@ -180,9 +183,11 @@ impl<'a> Run<'a> {
         best.map(|attempt| self.take(&attempt, step, place))
     }
 
-    /// Of two attempts the one with the latest start; the longer chain; the latest last event.
-    pub(super) fn rank(&self, attempt: &Attempt) -> (i64, usize, usize) {
-        (attempt.start, attempt.length, self.arena[attempt.head].event)
+    /// Of two attempts the one with the latest start; the longer chain; the latest last event; if that could be
+    /// either of two optional steps, the earlier one.
+    pub(super) fn rank(&self, attempt: &Attempt) -> (i64, usize, usize, Reverse<usize>) {
+        let last = self.arena[attempt.head];
+        (attempt.start, attempt.length, last.event, Reverse(last.step))
     }
 
     /// Whether an attempt may take the event as its next step.
@@ -241,8 +246,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Ends the attempts that the event, which is none of their steps, does not let live.
-    pub(super) fn end_by(&mut self, place: usize) {
+    /// Ends the attempts that an exclusion, which is none of their steps, does not let live.
+    pub(super) fn exclude_by(&mut self, place: usize) {
         let (plan, event) = (self.plan, &self.events[place]);
         for (from, until) in plan.excluded_by(event) {
             for slot in &mut self.slots[from..until] {
@@ -254,7 +259,12 @@ impl<'a> Run<'a> {
                 self.excluded |= slot.attempts.len() < before;
             }
         }
-        if plan.strict && event.counts() {
+    }
+
+    /// In strict order: ends the attempts whose latest step the event, which is not their next, does not repeat.
+    pub(super) fn kill_by(&mut self, place: usize) {
+        let event = &self.events[place];
+        if self.plan.strict && event.counts() {
             for (step, slot) in self.slots.iter_mut().enumerate() {
                 if !event.matches(step) {
                     slot.attempts.clear();

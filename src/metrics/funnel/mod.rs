@@ -105,3 +105,5 @@ impl Values {
 
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod conformance;

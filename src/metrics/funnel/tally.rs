@@ -72,6 +72,10 @@ impl FunnelTally {
 
     /// Takes all events of one person (or group), in total order. Events out of range are harmless.
     pub fn add(&mut self, person: u64, events: &[StepEvent]) {
+        // Most people of a project never enter: a look is cheaper than a run.
+        if !events.iter().any(|event| self.may_enter(event)) {
+            return;
+        }
         let mut place = 0;
         for doer in doers(&self.spec, events) {
             for (part, outcome) in self.outcomes_of(&doer) {
@@ -222,15 +226,19 @@ impl FunnelTally {
         }
     }
 
+    /// Whether the event may be an entry.
+    fn may_enter(&self, event: &StepEvent) -> bool {
+        match self.plan.any_order {
+            true => event.steps().next().is_some() && self.plan.entry.contains(event.ts),
+            false => self.plan.may_enter(event, self.plan.entry),
+        }
+    }
+
     /// The buckets in which the entity may enter.
     fn entered_buckets(&self, doer: &Doer) -> Vec<usize> {
         let events = doer.parts.iter().flat_map(|part| part.iter());
-        let may_enter = |event: &&StepEvent| match self.plan.any_order {
-            true => event.steps().next().is_some() && self.plan.entry.contains(event.ts),
-            false => self.plan.may_enter(event, self.plan.entry),
-        };
         let mut found: Vec<usize> = events
-            .filter(may_enter)
+            .filter(|event| self.may_enter(event))
             .filter_map(|event| time::bucket_of(&self.buckets, event.ts))
             .collect();
         found.sort_unstable();

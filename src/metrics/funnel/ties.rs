@@ -135,9 +135,8 @@ impl Run<'_> {
 
     /// Ends attempts from before the group that used none of its events.
     fn end_older(&mut self, places: std::ops::Range<usize>) {
-        for place in places {
-            self.end_by(place);
-        }
+        places.clone().for_each(|place| self.exclude_by(place));
+        places.for_each(|place| self.kill_by(place));
     }
 
     /// Whether an exclusion of the group, which the attempt did not use, ends it.

@@ -19,6 +19,8 @@ pub fn seeded(worlds: u32) -> ProptestConfig {
         cases: worlds,
         rng_seed: RngSeed::Fixed(20_111_230),
         failure_persistence: None,
+        max_global_rejects: worlds.saturating_mul(4).max(1_024),
+        max_local_rejects: worlds.saturating_mul(16).max(65_536),
         ..ProptestConfig::default()
     }
 }

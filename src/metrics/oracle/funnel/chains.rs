@@ -151,7 +151,7 @@ impl<'a> Run<'a> {
 
     /// Of the chains that start at an instant and do a step with an event: at each step before, the event that did
     /// it first (with a longest gap: last); where an optional step may be left out, the longer way, then the one
-    /// whose last event is the latest.
+    /// whose last event is the latest, then the earlier of two optional steps.
     fn past(&self, step: usize, place: usize, start: i64) -> Vec<Step> {
         let fitting = self
             .chains
@@ -168,7 +168,10 @@ impl<'a> Run<'a> {
         let ways = before
             .into_iter()
             .map(|(step, place)| self.past(step, place, start));
-        let best = ways.max_by_key(|way| (way.len(), way[way.len() - 1].1));
+        let best = ways.max_by_key(|way| {
+            let (step, place) = way[way.len() - 1];
+            (way.len(), place, std::cmp::Reverse(step))
+        });
         let mut way = best.unwrap_or_default();
         way.push((step, place));
         way
