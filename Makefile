@@ -15,7 +15,7 @@ say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
 comma := ,
 
-.PHONY: help run build test check clean engines test-engines sdk web lint doc rust-test sdk-test web-test browser-test openapi bench-ingest bench-drain crash
+.PHONY: help run build test check clean engines test-engines sdk web lint doc rust-test sdk-test web-test browser-test openapi bench-ingest bench-drain crash worlds
 
 help:            ## what there is
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -57,6 +57,12 @@ SEED := 1
 crash: test-engines web   ## a long campaign of kills against separate roles: KILLS=500, SEED=7
 	$(call say,$(KILLS) kills$(comma) seed $(SEED))
 	@FOOTFALL_CRASH_KILLS=$(KILLS) FOOTFALL_CRASH_SEED=$(SEED) $(CARGO) test --locked $(FAULTS) --quiet --test crash campaign:: -- --nocapture
+
+N := 20000
+
+worlds:          ## the long run of the property tests of funnels: N=20000 small worlds for each
+	$(call say,$(N) worlds for each property)
+	@FOOTFALL_WORLDS=$(N) $(CARGO) test --locked $(FAULTS) --lib oracle::funnel
 
 sdk-test: sdk    ## the SDK: types, lint, unit tests, size, a real browser
 	$(call say,SDK tests)

@@ -3,48 +3,50 @@
 //!
 //! A person who enters on several days appears in each of them, so days do not add up to the total.
 
-use std::collections::VecDeque;
-
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-use super::funnel::matcher::{Plan, Run};
-use super::funnel::{FunnelOverall, FunnelSpec, FunnelStep, FunnelTally, StepEvent};
-use super::time::{self, Bucket, DayRange, Interval, TimeRange, WeekStart};
-use super::{SpecError, accepted, check_event_name, rate};
+use super::filter::{Filter, FilterQuery};
+use super::funnel::spec::{Alternative, View};
+use super::funnel::{FunnelOverall, FunnelSpec, FunnelStep, FunnelTally, StepEvent, Values};
+use super::time::{self, DayRange, Interval, WeekStart};
+use super::{SpecError, accepted, check_event_name};
 use crate::event::{Day, Zone};
 
 /// A question about conversion, as a person writes it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema, IntoParams)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
 #[schema(example = json!({"goal": "purchase", "after": "view_item", "window": "7d", "from": "2026-11-01", "to": "2026-12-01"}))]
 pub struct ConversionQuery {
     /// The event that counts as conversion.
     #[serde(default)]
     #[schema(required = true, example = "purchase")]
-    #[param(required = true, example = "purchase")]
     pub goal: String,
     /// The event that enters.
     #[serde(default)]
     #[schema(required = true, example = "view_item")]
-    #[param(required = true, example = "view_item")]
     pub after: String,
     /// How long after entry the goal still counts. Default: 7 days.
     #[serde(default)]
     #[schema(example = "7d")]
-    #[param(example = "7d")]
     pub window: Option<String>,
     /// First local day of entry. Default: 30 days before `to`.
     #[serde(default)]
     #[schema(example = "2026-11-01")]
-    #[param(example = "2026-11-01")]
     pub from: Option<String>,
     /// The local day after the last. Default: tomorrow.
     #[serde(default)]
     #[schema(example = "2026-12-01")]
-    #[param(example = "2026-12-01")]
     pub to: Option<String>,
+    /// What every event has to pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<FilterQuery>,
+    /// What the goal has to pass besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal_filter: Option<FilterQuery>,
+    /// What the event that enters has to pass besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_filter: Option<FilterQuery>,
 }
 
 /// A validated [`ConversionQuery`].
@@ -58,6 +60,12 @@ pub struct ConversionSpec {
     pub window_ms: i64,
     /// Local days of entry.
     pub range: DayRange,
+    /// What every event has to pass.
+    pub filter: Filter,
+    /// What the goal has to pass besides.
+    pub goal_filter: Filter,
+    /// What the event that enters has to pass besides.
+    pub after_filter: Filter,
 }
 
 impl ConversionQuery {
@@ -66,7 +74,19 @@ impl ConversionQuery {
         let mut errors = Vec::new();
         check_event_name("/goal", &self.goal, &mut errors);
         check_event_name("/after", &self.after, &mut errors);
+        let mut filter = |pointer: &str, filter: &Option<FilterQuery>| match filter {
+            Some(filter) => filter.validate(pointer, zone, &mut errors),
+            None => Filter::everything(),
+        };
+        let (all, goal, after) = (
+            filter("/filter", &self.filter),
+            filter("/goal_filter", &self.goal_filter),
+            filter("/after_filter", &self.after_filter),
+        );
         let spec = ConversionSpec {
+            filter: all,
+            goal_filter: goal,
+            after_filter: after,
             goal: self.goal.clone(),
             after: self.after.clone(),
             window_ms: time::window(self.window.as_deref(), &mut errors),
@@ -85,16 +105,21 @@ impl ConversionQuery {
 impl ConversionSpec {
     /// The funnel behind it: the facts it needs, and the total.
     pub fn funnel(&self, zone: &Zone) -> FunnelSpec {
-        let range = self.range.instants(zone);
-        let step = |event: &str| FunnelStep {
-            events: vec![event.to_owned()],
-            name: None,
+        let step = |event: &str, filter: &Filter| FunnelStep {
+            events: vec![Alternative {
+                event: event.to_owned(),
+                filter: filter.clone(),
+            }],
+            ..FunnelStep::of(&[])
         };
+        let steps = vec![
+            step(&self.after, &self.after_filter),
+            step(&self.goal, &self.goal_filter),
+        ];
         FunnelSpec {
-            steps: vec![step(&self.after), step(&self.goal)],
-            window_ms: self.window_ms,
-            from_ms: range.from_ms,
-            to_ms: range.to_ms,
+            filter: self.filter.clone(),
+            view: View::Trend(Interval::Day, WeekStart::default()),
+            ..FunnelSpec::plain(steps, self.window_ms, self.range.instants(zone))
         }
     }
 }
@@ -131,119 +156,46 @@ pub struct ConversionDay {
 /// Gathers conversion, one person at a time.
 #[derive(Debug)]
 pub struct ConversionTally {
-    plan: Plan,
-    window_ms: i64,
-    total: FunnelTally,
-    days: Vec<Bucket>,
-    entered: Vec<u64>,
-    converted: Vec<u64>,
-    person: Option<u64>,
-    /// The runs of the person at hand that can still convert, by day.
-    open: VecDeque<(usize, Run)>,
-    /// The day of the latest run that was opened for the person at hand.
-    opened: Option<usize>,
+    funnel: FunnelTally,
 }
 
 impl ConversionTally {
     /// A tally of nobody so far.
     pub fn new(spec: &ConversionSpec, zone: &Zone) -> ConversionTally {
-        let funnel = spec.funnel(zone);
-        let days = time::buckets(zone, funnel.entry_range(), Interval::Day, WeekStart::default());
         ConversionTally {
-            plan: Plan::new(&funnel),
-            window_ms: spec.window_ms,
-            total: FunnelTally::new(&funnel),
-            entered: vec![0; days.len()],
-            converted: vec![0; days.len()],
-            days,
-            person: None,
-            open: VecDeque::new(),
-            opened: None,
+            funnel: FunnelTally::new(&spec.funnel(zone), zone),
         }
     }
 
-    /// Takes the next row of a stream ordered by person, then in total order; `name_index` as in the
-    /// [`ConversionSpec::funnel`].
-    pub fn push(&mut self, person: u64, event: &StepEvent) {
-        if self.person != Some(person) {
-            self.forget();
-            self.person = Some(person);
-        }
-        self.total.push(person, event);
-        self.feed(event);
-    }
-
-    /// Takes all events of one person, in total order.
-    pub fn add_person(&mut self, events: &[StepEvent]) {
-        self.forget();
-        self.total.add_person(events);
-        for event in events {
-            self.feed(event);
-        }
-        self.forget();
+    /// Takes all events of one person, in total order, marked as steps of the [`ConversionSpec::funnel`].
+    pub fn add(&mut self, person: u64, events: &[StepEvent]) {
+        self.funnel.add(person, events);
     }
 
     /// The report.
     pub fn finish(self, now_ms: i64) -> ConversionReport {
-        let days = self.days.iter().zip(self.entered.iter().zip(&self.converted));
-        ConversionReport {
-            days: days
-                .filter_map(|(bucket, (&entered, &converted))| {
-                    Some(ConversionDay {
-                        date: bucket.date?,
-                        entered,
-                        converted,
-                        rate: rate(converted, entered),
-                        is_final: bucket.end + self.window_ms <= now_ms,
-                    })
-                })
-                .collect(),
-            total: self.total.finish(now_ms).overall,
-            window_ms: self.window_ms,
-        }
+        ConversionReport::of(self.funnel.finish(&Values::default(), now_ms))
     }
+}
 
-    fn feed(&mut self, event: &StepEvent) {
-        self.open_day(event);
-        // A day's latest entry lies before its end; after a window more none of its runs can convert.
-        while let Some((day, _)) = self.open.front()
-            && event.ts >= self.days[*day].end + self.window_ms
-        {
-            self.open.pop_front();
-        }
-        let (plan, converted) = (&self.plan, &mut self.converted);
-        self.open.retain_mut(|(day, run)| {
-            run.feed(plan, event);
-            let done = run.depth() == 2;
-            converted[*day] += u64::from(done);
-            !done
-        });
-    }
-
-    /// Opens the day's run when the person enters on it for the first time.
-    fn open_day(&mut self, event: &StepEvent) {
-        if !self.plan.may_enter(event) {
-            return;
-        }
-        let Some(day) = time::bucket_of(&self.days, event.ts) else {
-            return;
+impl ConversionReport {
+    /// The report of the funnel behind it.
+    pub fn of(funnel: super::funnel::FunnelReport) -> ConversionReport {
+        let points = funnel.trend.unwrap_or_default().into_iter();
+        let day = |point: super::funnel::report::FunnelPoint| {
+            Some(ConversionDay {
+                date: point.date?,
+                entered: point.entered,
+                converted: point.converted,
+                rate: point.rate,
+                is_final: point.is_final,
+            })
         };
-        if self.opened != Some(day) {
-            self.opened = Some(day);
-            self.entered[day] += 1;
-            let bucket = self.days[day];
-            let entry = TimeRange {
-                from_ms: bucket.start,
-                to_ms: bucket.end,
-            };
-            self.open.push_back((day, Run::new(&self.plan, entry)));
+        ConversionReport {
+            days: points.filter_map(day).collect(),
+            total: funnel.overall,
+            window_ms: funnel.window_ms,
         }
-    }
-
-    fn forget(&mut self) {
-        self.person = None;
-        self.open.clear();
-        self.opened = None;
     }
 }
 
@@ -279,17 +231,20 @@ mod tests {
                 from: Day(0),
                 to: Day(1),
             },
+            filter: Filter::everything(),
+            goal_filter: Filter::everything(),
+            after_filter: Filter::everything(),
         };
         let mut tally = ConversionTally::new(&spec, &Zone::utc());
-        let at = |ts, name_index| StepEvent {
+        let at = |ts: i64, marks| StepEvent {
             ts,
-            seq: 0,
             id: u128::from(ts.unsigned_abs()),
-            name_index,
+            marks,
+            ..StepEvent::default()
         };
-        tally.add_person(&[at(1, 1), at(4, 2)]);
-        tally.add_person(&[at(1, 1), at(12, 2)]);
-        tally.add_person(&[at(2, 1)]);
+        tally.add(1, &[at(1, 1), at(4, 2)]);
+        tally.add(2, &[at(1, 1), at(12, 2)]);
+        tally.add(3, &[at(2, 1)]);
         assert_eq!(
             serde_json::to_value(tally.finish(86_400_010)).unwrap(),
             serde_json::json!({

@@ -38,6 +38,7 @@ pub mod lifecycle;
 pub mod oracle;
 pub mod retention;
 pub mod selection;
+pub mod session;
 pub mod sketch;
 pub mod stickiness;
 pub mod time;

@@ -137,6 +137,9 @@ fn properties(rng: &mut fastrand::Rng) -> Value {
             properties[name] = rng.choice(values).expect("one");
         }
     }
+    if let Some(p) = rng.choice([None, Some("x"), Some("y"), Some("z")]).flatten() {
+        properties["p"] = json!(p);
+    }
     if rng.u8(0..5) == 0 {
         properties["$set"] = json!({"tier": rng.choice(["gold", "tin"])});
     }
@@ -223,6 +226,7 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
         );
         asked.push(json!({"kind": "stickiness", "event": event, "from": day(rng.i32(-38..1)), "to": day(3)}));
     }
+    asked.extend(crate::random_funnels::funnels(rng, drawn, (&from, &to)));
     asked.extend((0..8).map(|_| retention(rng, drawn, zone)));
     asked
 }

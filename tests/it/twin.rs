@@ -22,7 +22,7 @@ pub fn twin(question: &Value, zone: &Zone, now: i64, events: &[Event]) -> Value 
         }
         Question::Funnel(query) => {
             let spec = query.validate(zone, now).expect("valid");
-            json(oracle::funnel(&spec, now, events))
+            json(oracle::funnel(&spec, zone, now, events))
         }
         Question::Conversion(query) => {
             let spec = query.validate(zone, now).expect("valid");

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use footfall::event::{Day, Event, ProjectNumber, Zone, actor_of};
-use footfall::metrics::funnel::StepEvent;
+use footfall::metrics::funnel::plan::mark;
+use footfall::metrics::funnel::{FunnelSpec, FunnelStep, StepEvent};
 use footfall::metrics::selection::Selection;
+use footfall::metrics::time::TimeRange;
+use footfall::store::Store;
 use footfall::store::events::EventQuery;
 use footfall::store::rollups::quarter_hours;
 use uuid::Uuid;
@@ -25,39 +28,49 @@ async fn step_events_come_person_by_person_in_the_total_order() {
     }
     deliver(&store, &name(0, 1), &events).await;
 
-    let names = ["buy".to_owned(), "view".to_owned()];
+    let spec = funnel(&["buy", "view"], NOON, NOON + DAY);
     let mut expected: Vec<(u64, StepEvent)> = events
         .iter()
-        .filter(|e| names.contains(&e.event))
-        .map(|e| {
-            let step = StepEvent {
+        .filter_map(|e| {
+            let step = ["buy", "view"].iter().position(|n| *n == e.event)?;
+            let event = StepEvent {
                 ts: e.ts,
                 seq: e.seq,
                 id: e.id.as_u128(),
-                name_index: 1 + names.iter().position(|n| *n == e.event).expect("listed") as u8,
+                marks: mark::step(step),
+                ..StepEvent::default()
             };
-            (e.actor(), step)
+            Some((e.actor(), event))
         })
         .collect();
     expected.sort_by_key(|(actor, e)| (*actor, e.ts, e.seq, e.id));
 
-    let mut stream = store
-        .step_events(PROJECT, &names, NOON, NOON + DAY)
-        .await
-        .expect("a stream");
-    let (mut found, mut person) = (Vec::new(), Vec::new());
-    while let Some(actor) = stream.next_person(&mut person).await.expect("a person") {
-        found.extend(person.iter().map(|step| (actor, *step)));
-    }
+    let (mut found, rows_read) = persons(&store, &spec).await;
+    found.sort_by_key(|(actor, _)| *actor);
+    let distinct: BTreeSet<u64> = found.iter().map(|(actor, _)| *actor).collect();
+    assert_eq!(distinct.len(), found.len(), "each person once");
+    let found: Vec<(u64, StepEvent)> = found
+        .into_iter()
+        .flat_map(|(actor, events)| events.into_iter().map(move |event| (actor, event)))
+        .collect();
     assert_eq!(found, expected);
-    let actors: Vec<u64> = found.iter().map(|(actor, _)| *actor).collect();
-    let distinct: BTreeSet<u64> = actors.iter().copied().collect();
-    assert_eq!(
-        distinct.len(),
-        actors.chunk_by(|a, b| a == b).count(),
-        "each person once"
-    );
-    assert!(stream.rows_read() >= found.len() as u64);
+    assert!(rows_read >= found.len() as u64);
+}
+
+/// A funnel of an event a step.
+fn funnel(names: &[&str], from_ms: i64, to_ms: i64) -> FunnelSpec {
+    let steps = names.iter().map(|name| FunnelStep::of(&[name])).collect();
+    FunnelSpec::plain(steps, 0, TimeRange { from_ms, to_ms })
+}
+
+/// What the store says of a funnel's persons, and how many rows it read.
+async fn persons(store: &Store, spec: &FunnelSpec) -> (Vec<(u64, Vec<StepEvent>)>, u64) {
+    let mut events = store.funnel_events(PROJECT, spec).await.expect("events");
+    let mut found = Vec::new();
+    for partition in events.partitions() {
+        partition.persons(|person, events| found.push((person, events.to_vec())));
+    }
+    (found, events.rows_read)
 }
 
 #[tokio::test]
@@ -65,16 +78,19 @@ async fn a_range_of_steps_is_half_open_to_the_millisecond() {
     let store = store().await;
     let at = |ms: i64| event("view", "ann", NOON + ms);
     deliver(&store, &name(0, 1), &[at(-1), at(0), at(999), at(1000)]).await;
-    let names = ["view".to_owned()];
-    let mut stream = store
-        .step_events(PROJECT, &names, NOON, NOON + 1000)
-        .await
-        .expect("a stream");
-    let mut person = Vec::new();
-    stream.next_person(&mut person).await.expect("ann");
-    let times: Vec<i64> = person.iter().map(|e| e.ts - NOON).collect();
-    assert_eq!(times, [0, 999]);
-    assert_eq!(stream.next_person(&mut person).await, Ok(None));
+    let (found, _) = persons(&store, &funnel(&["view"], NOON, NOON + 1000)).await;
+    let times: Vec<i64> = found[0].1.iter().map(|e| e.ts - NOON).collect();
+    assert_eq!((found.len(), times), (1, vec![0, 999]));
+}
+
+#[tokio::test]
+async fn a_copy_that_was_delivered_again_is_the_same_event() {
+    let store = store().await;
+    let once = event("view", "ann", NOON);
+    deliver(&store, &name(0, 1), std::slice::from_ref(&once)).await;
+    deliver(&store, &name(0, 2), &[once]).await;
+    let (found, _) = persons(&store, &funnel(&["view"], NOON, NOON + 1000)).await;
+    assert_eq!(found[0].1.len(), 1);
 }
 
 #[tokio::test]
@@ -146,14 +162,9 @@ async fn no_question_reads_another_projects_rows() {
         .await
         .expect("sketches");
     assert_eq!(sketches.rows.len(), 1);
-    let names: Vec<String> = ["view", "add", "buy", "$identify"].map(String::from).into();
-    let mut steps = store
-        .step_events(PROJECT, &names, 0, NOON * 2)
-        .await
-        .expect("a stream");
-    let mut person = Vec::new();
-    assert_eq!(steps.next_person(&mut person).await, Ok(Some(actor_of("ann"))));
-    assert_eq!(steps.next_person(&mut person).await, Ok(None));
+    let (steps, _) = persons(&store, &funnel(&["view", "add", "buy", "$identify"], 0, NOON * 2)).await;
+    let who: Vec<u64> = steps.iter().map(|(actor, _)| *actor).collect();
+    assert_eq!(who, [actor_of("ann")]);
     let zone = Zone::utc();
     let day = mine.day();
     let mut days = store
@@ -228,16 +239,13 @@ async fn names_that_look_like_sql_are_only_names() {
         assert_eq!(page.rows.len(), 1, "{name:?}");
         assert_eq!(page.rows[0].distinct_id, *name);
     }
-    let mut steps = store
-        .step_events(PROJECT, &names, NOON, NOON + 1)
-        .await
-        .expect("a stream");
-    let mut seen = BTreeSet::new();
-    while let Some((actor, step)) = steps.next().await.expect("a step") {
-        assert_eq!(actor, actor_of(&names[usize::from(step.name_index) - 1]));
-        seen.insert(step.name_index);
+    let each: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (steps, _) = persons(&store, &funnel(&each, NOON, NOON + 1)).await;
+    for (actor, events) in &steps {
+        let step = events[0].steps().next().expect("a step");
+        assert_eq!(*actor, actor_of(&names[step]));
     }
-    assert_eq!(seen.len(), names.len());
+    assert_eq!(steps.len(), names.len());
 }
 
 #[tokio::test]

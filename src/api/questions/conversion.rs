@@ -2,16 +2,44 @@
 
 use axum::Json;
 use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::funnels::fold;
 use super::{Asked, Loaded, Questions, refused, refused_query};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
-use crate::metrics::conversion::{ConversionQuery, ConversionReport, ConversionSpec, ConversionTally};
+use crate::metrics::conversion::{ConversionQuery, ConversionReport, ConversionSpec};
 use crate::metrics::envelope::Answer;
-use crate::metrics::identity::person_of;
-use crate::metrics::time::TimeRange;
 use crate::problem::Problem;
+
+/// The query string of a conversion.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ConversionParams {
+    /// The event that counts as conversion.
+    #[serde(default)]
+    #[param(required = true, example = "purchase")]
+    goal: String,
+    /// The event that enters.
+    #[serde(default)]
+    #[param(required = true, example = "view_item")]
+    after: String,
+    /// How long after entry the goal still counts. Default: 7 days.
+    #[serde(default)]
+    #[param(example = "7d")]
+    window: Option<String>,
+    /// First local day of entry. Default: 30 days before `to`.
+    #[serde(default)]
+    #[param(example = "2026-11-01")]
+    from: Option<String>,
+    /// The local day after the last. Default: tomorrow.
+    #[serde(default)]
+    #[param(example = "2026-12-01")]
+    to: Option<String>,
+}
 
 /// Conversion of a goal after an event, by local day of entry.
 #[utoipa::path(
@@ -19,7 +47,7 @@ use crate::problem::Problem;
     path = "/v1/projects/{id}/conversion",
     operation_id = "conversion",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project"), ConversionQuery),
+    params(("id" = Uuid, Path, description = "The project"), ConversionParams),
     responses((status = 200, description = "Conversion by day of entry", body = Answer<ConversionReport>), SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
@@ -28,9 +56,17 @@ pub async fn get_conversion(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
-    ApiQuery(query): ApiQuery<ConversionQuery>,
+    ApiQuery(params): ApiQuery<ConversionParams>,
 ) -> Answered<Json<Answer<ConversionReport>>> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let query = ConversionQuery {
+        goal: params.goal,
+        after: params.after,
+        window: params.window,
+        from: params.from,
+        to: params.to,
+        ..ConversionQuery::default()
+    };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
     report(&asked, &spec).await.map(Json)
 }
@@ -43,20 +79,8 @@ pub async fn answer(asked: &Asked, query: &ConversionQuery) -> Result<Answer<Con
 
 async fn report(asked: &Asked, spec: &ConversionSpec) -> Result<Answer<ConversionReport>, Problem> {
     let funnel = spec.funnel(&asked.zone);
-    let facts = funnel.facts_range();
-    let names = funnel.event_names();
-    let mut rows = asked
-        .store
-        .step_events(asked.number, &names, facts.from_ms, facts.to_ms)
-        .await?;
-    let mut tally = ConversionTally::new(spec, &asked.zone);
-    while let Some((actor, event)) = rows.next().await? {
-        tally.push(person_of(actor), &event);
-    }
-    let asked_for = TimeRange {
-        from_ms: funnel.from_ms,
-        to_ms: funnel.to_ms,
-    };
-    let report = tally.finish(asked.now_ms);
-    asked.answer(report, asked_for, rows.rows_read(), None).await
+    let asked_for = funnel.entry_range();
+    let folded = fold(asked, &funnel).await?;
+    let report = ConversionReport::of(folded.report);
+    asked.answer(report, asked_for, folded.rows_read, None).await
 }

@@ -1,5 +1,7 @@
 //! Ordered funnels: the store streams the step events of one person after the other, the matcher folds them.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -9,9 +11,9 @@ use uuid::Uuid;
 use super::{Asked, Loaded, Questions, refused, refused_query};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
-use crate::metrics::envelope::Answer;
+use crate::metrics::envelope::{Answer, Warning};
+use crate::metrics::funnel::report::{ActorPage, ActorRow};
 use crate::metrics::funnel::{FunnelQuery, FunnelReport, FunnelSpec, FunnelTally, StepQuery};
-use crate::metrics::identity::person_of;
 use crate::metrics::time::TimeRange;
 use crate::problem::Problem;
 
@@ -63,6 +65,7 @@ pub async fn get_funnel(
         window,
         from,
         to,
+        ..FunnelQuery::default()
     };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
     report(&asked, &spec).await.map(Json)
@@ -75,20 +78,73 @@ pub async fn answer(asked: &Asked, query: &FunnelQuery) -> Result<Answer<FunnelR
 }
 
 async fn report(asked: &Asked, spec: &FunnelSpec) -> Result<Answer<FunnelReport>, Problem> {
-    let facts = spec.facts_range();
-    let names = spec.event_names();
-    let mut rows = asked
-        .store
-        .step_events(asked.number, &names, facts.from_ms, facts.to_ms)
-        .await?;
-    let mut tally = FunnelTally::new(spec);
-    while let Some((actor, event)) = rows.next().await? {
-        tally.push(person_of(actor), &event);
+    let mut folded = fold(asked, spec).await?;
+    if let Some(page) = &mut folded.report.actors {
+        name_actors(asked, spec, page).await?;
     }
     let asked_for = TimeRange {
         from_ms: spec.from_ms,
-        to_ms: facts.to_ms.min(spec.to_ms),
+        to_ms: spec.to_ms,
     };
-    let report = tally.finish(asked.now_ms);
-    asked.answer(report, asked_for, rows.rows_read(), None).await
+    let mut answer = asked
+        .answer(folded.report, asked_for, folded.rows_read, None)
+        .await?;
+    if folded.fell_back {
+        answer.meta.warnings.push(Warning::new(
+            "ties_in_total_order",
+            "somebody did more than 8 ambiguous events at the same time: among those their order of arrival decided",
+        ));
+    }
+    Ok(answer)
+}
+
+/// A report, and what it took.
+pub(super) struct Folded {
+    pub report: FunnelReport,
+    pub rows_read: u64,
+    fell_back: bool,
+}
+
+/// Threads that fold the events of one funnel.
+const THREADS: usize = 4;
+
+/// Gathers the events and folds them, each partition of persons on its own.
+pub(super) async fn fold(asked: &Asked, spec: &FunnelSpec) -> Result<Folded, Problem> {
+    let mut events = asked.store.funnel_events(asked.number, spec).await?;
+    let partitions = Arc::new(Mutex::new(events.partitions()));
+    let mut threads = Vec::new();
+    for _ in 0..THREADS {
+        let (partitions, spec, zone) = (partitions.clone(), spec.clone(), asked.zone.clone());
+        threads.push(tokio::task::spawn_blocking(move || {
+            let mut tally = FunnelTally::new(&spec, &zone);
+            let next = || partitions.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            while let Some(partition) = next() {
+                partition.persons(|person, events| tally.add(person, events));
+            }
+            tally
+        }));
+    }
+    let mut whole = FunnelTally::new(spec, &asked.zone);
+    for thread in threads {
+        whole.absorb(thread.await.map_err(Problem::internal)?);
+    }
+    Ok(Folded {
+        fell_back: whole.fell_back(),
+        report: whole.finish(&events.values, asked.now_ms),
+        rows_read: events.rows_read,
+    })
+}
+
+/// The ids under which the persons of a page sent their events.
+async fn name_actors(asked: &Asked, spec: &FunnelSpec, page: &mut ActorPage) -> Result<(), Problem> {
+    let number = |row: &ActorRow| u64::from_str_radix(&row.actor, 16).ok();
+    let actors: Vec<u64> = page.actors.iter().filter_map(number).collect();
+    let names = asked
+        .store
+        .distinct_ids(asked.number, &actors, spec.facts_range())
+        .await?;
+    for row in &mut page.actors {
+        row.distinct_id = number(row).and_then(|actor| names.get(&actor).cloned());
+    }
+    Ok(())
 }

@@ -1,166 +1,331 @@
-//! The rules of a sequential funnel, over the events of one person in total order.
+//! The rules of a sequential (or strict) funnel, over the events of one entity in total order.
 //!
-//! For each depth the person's attempt with the *latest start* is kept: an attempt that started later can do
-//! whatever an earlier one can, and has more of its window left. So one pass and one attempt a step find the
-//! deepest attempt there is (SEMANTICS 1; `metrics::oracle` tries them all).
+//! For each step the attempt with the *latest start* is kept: an attempt that started later can do whatever an
+//! earlier one can, and has more of its window left. So one pass and one attempt a step find the deepest attempt
+//! there is (SEMANTICS 1; `metrics::oracle` tries them all). With `max_gap` an attempt that started earlier but
+//! moved later can do more, so all that are not behind in both are kept.
+//!
+//! An event is taken in three moves: every attempt that it advances is *made*, attempts that it ends are removed
+//! (those made with it are not among them), and what was made takes its place.
 
-use super::{FunnelSpec, StepEvent};
+use std::cmp::Reverse;
+
+use super::StepEvent;
+use super::plan::Plan;
 use crate::metrics::time::TimeRange;
 
-/// A funnel made ready for matching.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// By name index: the steps (from 0) that the name satisfies, the latest first, so that one event cannot
-    /// advance an attempt that it has only just made.
-    steps_by_name: Vec<Vec<usize>>,
-    steps: usize,
-    window_ms: i64,
+/// A step that an attempt has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The step, from 0.
+    pub step: usize,
+    /// The place of its event among the entity's events.
+    pub event: usize,
+    /// The link before, in the run's arena.
+    previous: Option<usize>,
 }
 
-/// The attempts of one person. Memory is bounded by the steps, not by the events.
+impl Link {
+    /// A link that is part of no run.
+    pub(super) fn new(step: usize, event: usize) -> Link {
+        Link {
+            step,
+            event,
+            previous: None,
+        }
+    }
+}
+
+/// A way through the steps so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempt {
+    /// Time of the first step.
+    pub start: i64,
+    /// Time of the latest.
+    pub last: i64,
+    /// Its latest link, in the run's arena.
+    pub head: usize,
+    /// How many steps it has taken.
+    pub length: usize,
+}
+
+/// The attempts whose latest step is the same: one, or with `max_gap` all that are not dominated.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slot {
+    pub attempts: Vec<Attempt>,
+    /// The attempt that was last here was ended by an exclusion.
+    pub violated: bool,
+}
+
+/// The attempts of one entity.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct Run<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) events: &'a [StepEvent],
     /// Where the first step has to fall.
     entry: TimeRange,
-    /// `best[i]`: of the attempts that have matched steps 0..=i, the one with the latest start.
-    best: Vec<Attempt>,
-    /// The times of the first attempt to reach the deepest step so far.
-    reported: Vec<i64>,
+    pub(super) slots: Vec<Slot>,
+    arena: Vec<Link>,
+    /// Attempts made by the event at hand, with their step.
+    made: Vec<(usize, Attempt)>,
+    /// Start of the latest attempt opened.
+    latest_start: Option<i64>,
+    /// Place of the deepest step, and the first attempt that reached it.
+    deepest: Option<(usize, Attempt)>,
+    /// Shortest time from the first step to the last.
+    pub shortest_ms: Option<i64>,
+    /// An exclusion ended an attempt.
+    pub excluded: bool,
+    /// A tie group was too large to try its orders.
+    pub fell_back: bool,
 }
 
-/// The events that an attempt has used, a step each. Empty: nobody got there yet.
-#[derive(Clone, Debug, Default)]
-struct Attempt {
-    chain: Vec<Link>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Link {
-    ts: i64,
-    id: u128,
-}
-
-impl Plan {
-    /// The plan of a spec.
-    pub fn new(spec: &FunnelSpec) -> Plan {
-        let names = spec.event_names();
-        let mut steps_by_name = vec![Vec::new(); names.len() + 1];
-        for (i, name) in names.iter().enumerate() {
-            steps_by_name[i + 1] = (0..spec.steps.len())
-                .rev()
-                .filter(|step| spec.steps[*step].events.contains(name))
-                .collect();
-        }
-        Plan {
-            steps_by_name,
-            steps: spec.steps.len(),
-            window_ms: spec.window_ms,
+impl<'a> Run<'a> {
+    /// A run over an entity that did nothing yet and may enter in `entry`.
+    pub fn new(plan: &'a Plan, events: &'a [StepEvent], entry: TimeRange) -> Run<'a> {
+        Run {
+            plan,
+            events,
+            entry,
+            slots: vec![Slot::default(); plan.steps],
+            arena: Vec::new(),
+            made: Vec::new(),
+            latest_start: None,
+            deepest: None,
+            shortest_ms: None,
+            excluded: false,
+            fell_back: false,
         }
     }
 
-    /// The steps that the event satisfies by name, the latest first.
-    fn steps_of(&self, event: &StepEvent) -> &[usize] {
-        self.steps_by_name
-            .get(usize::from(event.name_index))
-            .map_or(&[], Vec::as_slice)
+    /// Starts over behind what was seen.
+    pub fn reset(&mut self) {
+        for slot in &mut self.slots {
+            slot.attempts.clear();
+            slot.violated = false;
+        }
+        self.arena.clear();
+        (self.latest_start, self.deepest, self.shortest_ms) = (None, None, None);
+        self.excluded = false;
     }
 
-    /// Whether the event satisfies the first step by name.
-    pub fn may_enter(&self, event: &StepEvent) -> bool {
-        self.steps_of(event).last() == Some(&0)
+    /// Takes the events `from..from + count`, which are tied, or one event. In total order.
+    pub fn feed(&mut self, from: usize, count: usize) {
+        if count > 1 {
+            self.feed_tied(from, count);
+        } else {
+            self.feed_one(from);
+        }
+    }
+
+    pub(super) fn feed_one(&mut self, place: usize) {
+        let event = &self.events[place];
+        let mut made = std::mem::take(&mut self.made);
+        for step in event.steps() {
+            let next = if step == 0 {
+                self.opened(place)
+            } else {
+                self.advanced(step, place)
+            };
+            made.extend(next.map(|attempt| (step, attempt)));
+        }
+        for (step, attempt) in &made {
+            self.note(*step, attempt);
+        }
+        if self.plan.can_end() {
+            self.exclude_by(place);
+            self.kill_by(place);
+        }
+        for (step, attempt) in made.drain(..) {
+            self.settle(step, attempt);
+        }
+        self.made = made;
+    }
+
+    /// An attempt that the event opens.
+    fn opened(&mut self, place: usize) -> Option<Attempt> {
+        self.may_open(place).then(|| {
+            self.started(self.events[place].ts);
+            self.open(place)
+        })
+    }
+
+    /// Whether the event may open an attempt, and no earlier one did where only the first counts.
+    pub(super) fn may_open(&self, place: usize) -> bool {
+        !(self.plan.first && self.latest_start.is_some())
+            && self.plan.may_enter(&self.events[place], self.entry)
+    }
+
+    pub(super) fn open(&mut self, place: usize) -> Attempt {
+        let ts = self.events[place].ts;
+        Attempt {
+            start: ts,
+            last: ts,
+            head: self.link(0, place, None),
+            length: 1,
+        }
+    }
+
+    pub(super) fn started(&mut self, ts: i64) {
+        self.latest_start = self.latest_start.max(Some(ts));
+    }
+
+    /// The attempt with the latest start that the event moves to the step.
+    fn advanced(&mut self, step: usize, place: usize) -> Option<Attempt> {
+        let plan = self.plan;
+        let candidates = plan.before[step]
+            .iter()
+            .flat_map(|before| &self.slots[*before].attempts);
+        let best = candidates
+            .filter(|attempt| self.may_take(attempt, place))
+            .max_by_key(|attempt| self.rank(attempt))
+            .copied();
+        best.map(|attempt| self.take(&attempt, step, place))
+    }
+
+    /// Of two attempts the one with the latest start; the longer chain; the latest last event; if that could be
+    /// either of two optional steps, the earlier one.
+    pub(super) fn rank(&self, attempt: &Attempt) -> (i64, usize, usize, Reverse<usize>) {
+        let last = self.arena[attempt.head];
+        (attempt.start, attempt.length, last.event, Reverse(last.step))
     }
 
     /// Whether an attempt may take the event as its next step.
-    fn may_take(&self, attempt: &Attempt, event: &StepEvent) -> bool {
-        attempt
-            .start()
-            .is_some_and(|start| event.ts - start <= self.window_ms)
-            && attempt.chain.iter().all(|link| link.id != event.id)
+    pub(super) fn may_take(&self, attempt: &Attempt, place: usize) -> bool {
+        let event = &self.events[place];
+        let in_time = event.ts - attempt.start <= self.plan.window_ms
+            && self
+                .plan
+                .max_gap_ms
+                .is_none_or(|gap| event.ts - attempt.last <= gap);
+        // A copy that was delivered again is the same event.
+        in_time
+            && self
+                .links(attempt.head)
+                .all(|link| self.events[link.event].id != event.id)
     }
-}
 
-impl Run {
-    /// A person who did nothing yet and may enter in `entry`.
-    pub fn new(plan: &Plan, entry: TimeRange) -> Run {
-        Run {
-            entry,
-            best: vec![Attempt::default(); plan.steps],
-            reported: Vec::with_capacity(plan.steps),
+    pub(super) fn take(&mut self, attempt: &Attempt, step: usize, place: usize) -> Attempt {
+        Attempt {
+            start: attempt.start,
+            last: self.events[place].ts,
+            head: self.link(step, place, Some(attempt.head)),
+            length: attempt.length + 1,
         }
     }
 
-    /// Starts over with another person.
-    pub fn reset(&mut self) {
-        for attempt in &mut self.best {
-            attempt.chain.clear();
-        }
-        self.reported.clear();
+    fn link(&mut self, step: usize, event: usize, previous: Option<usize>) -> usize {
+        self.arena.push(Link {
+            step,
+            event,
+            previous,
+        });
+        self.arena.len() - 1
     }
 
-    /// Takes the person's next event. Events come in total order; after conversion they change nothing.
-    pub fn feed(&mut self, plan: &Plan, event: &StepEvent) {
-        if self.depth() == plan.steps {
-            return;
+    /// The links of an attempt, the latest first.
+    pub(super) fn links(&self, head: usize) -> impl Iterator<Item = Link> + '_ {
+        std::iter::successors(Some(self.arena[head]), |link| {
+            link.previous.map(|at| self.arena[at])
+        })
+    }
+
+    /// Keeps what the attempt means for the report.
+    pub(super) fn note(&mut self, step: usize, attempt: &Attempt) {
+        if self.deepest.is_none_or(|(deepest, _)| deepest < step) {
+            self.deepest = Some((step, *attempt));
         }
-        for &step in plan.steps_of(event) {
-            let moved = if step == 0 {
-                self.enter(event)
-            } else {
-                self.advance(plan, step, event)
-            };
-            if moved && self.depth() <= step {
-                self.reported.clear();
-                self.reported
-                    .extend(self.best[step].chain.iter().map(|link| link.ts));
+        self.note_time(step, attempt);
+    }
+
+    /// Keeps the shortest time from the first step to the last.
+    pub(super) fn note_time(&mut self, step: usize, attempt: &Attempt) {
+        if step + 1 == self.plan.steps {
+            let took = (attempt.last - attempt.start).max(0);
+            self.shortest_ms = Some(self.shortest_ms.map_or(took, |shortest| shortest.min(took)));
+        }
+    }
+
+    /// Ends the attempts that an exclusion, which is none of their steps, does not let live.
+    pub(super) fn exclude_by(&mut self, place: usize) {
+        let (plan, event) = (self.plan, &self.events[place]);
+        for (from, until) in plan.excluded_by(event) {
+            for slot in &mut self.slots[from..until] {
+                let before = slot.attempts.len();
+                // Expiry is judged before exclusion.
+                slot.attempts
+                    .retain(|attempt| event.ts - attempt.start > plan.window_ms);
+                slot.violated |= slot.attempts.len() < before;
+                self.excluded |= slot.attempts.len() < before;
             }
         }
     }
 
-    /// How many steps the deepest attempt has matched; 0: the person never entered.
-    pub fn depth(&self) -> usize {
-        self.reported.len()
-    }
-
-    /// The event times of the reported chain, a step each: the first attempt to complete, else the first to
-    /// reach the deepest step.
-    pub fn reported(&self) -> &[i64] {
-        &self.reported
-    }
-
-    /// Every first step in range opens an attempt, which starts later than the one before.
-    fn enter(&mut self, event: &StepEvent) -> bool {
-        let inside = self.entry.contains(event.ts);
-        if inside {
-            self.best[0].chain.clear();
-            self.best[0].take(event);
+    /// In strict order: ends the attempts whose latest step the event, which is not their next, does not repeat.
+    pub(super) fn kill_by(&mut self, place: usize) {
+        let event = &self.events[place];
+        if self.plan.strict && event.counts() {
+            for (step, slot) in self.slots.iter_mut().enumerate() {
+                if !event.matches(step) {
+                    slot.attempts.clear();
+                }
+            }
         }
-        inside
     }
 
-    /// Moves the best attempt of the step before on, unless as late a start is there already.
-    fn advance(&mut self, plan: &Plan, step: usize, event: &StepEvent) -> bool {
-        let (before, from) = self.best.split_at_mut(step);
-        let (previous, here) = (&before[step - 1], &mut from[0]);
-        // An absent attempt has no start, and None is less than any.
-        let better = plan.may_take(previous, event) && previous.start() > here.start();
-        if better {
-            here.chain.clear();
-            here.chain.extend_from_slice(&previous.chain);
-            here.take(event);
+    /// Puts an attempt in its place, unless one that can do as much is there already.
+    pub(super) fn settle(&mut self, step: usize, attempt: Attempt) {
+        let slot = &mut self.slots[step];
+        let as_able = |other: &Attempt, than: &Attempt| {
+            other.start >= than.start && (self.plan.max_gap_ms.is_none() || other.last >= than.last)
+        };
+        if slot.attempts.iter().any(|other| as_able(other, &attempt)) {
+            return;
         }
-        better
-    }
-}
-
-impl Attempt {
-    fn start(&self) -> Option<i64> {
-        self.chain.first().map(|link| link.ts)
+        slot.attempts.retain(|other| !as_able(&attempt, other));
+        slot.attempts.push(attempt);
+        slot.violated = false;
     }
 
-    fn take(&mut self, event: &StepEvent) {
-        self.chain.push(Link {
-            ts: event.ts,
-            id: event.id,
-        });
+    /// The deepest step reached, from 0; `None`: never entered.
+    pub fn deepest(&self) -> Option<usize> {
+        self.deepest.map(|(step, _)| step)
+    }
+
+    /// Whether the last step was reached.
+    pub fn converted(&self) -> bool {
+        self.deepest() == Some(self.plan.steps - 1)
+    }
+
+    /// Start of the latest attempt opened.
+    pub fn latest_start(&self) -> Option<i64> {
+        self.latest_start
+    }
+
+    /// Whether any attempt was not ended.
+    pub fn alive(&self) -> bool {
+        self.slots.iter().any(|slot| !slot.attempts.is_empty())
+    }
+
+    /// Whether the deepest attempt was ended by an exclusion, and none as deep is clean.
+    pub fn violated(&self) -> bool {
+        let plan = self.plan;
+        let Some(deepest) = self.deepest() else {
+            return false;
+        };
+        let depth = plan.depth[deepest];
+        let as_deep = || (0..plan.steps).filter(|step| plan.depth[*step] == depth);
+        as_deep().any(|step| self.slots[step].violated)
+            && as_deep().all(|step| self.slots[step].attempts.is_empty())
+    }
+
+    /// The first attempt to reach the last step, else the deepest one: its links in order of steps.
+    pub fn reported(&self) -> Vec<Link> {
+        let Some((_, attempt)) = self.deepest else {
+            return Vec::new();
+        };
+        let mut links: Vec<Link> = self.links(attempt.head).collect();
+        links.reverse();
+        links
     }
 }

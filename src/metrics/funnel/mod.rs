@@ -1,19 +1,37 @@
-//! Ordered funnels: who did the steps one after the other within a window, how far the others came, and how
-//! long it took.
+//! Funnels: who did the steps within a window, how far the others came, how long it took, and what stopped them.
 //!
-//! The store selects the step events of the project and streams them person by person in total order;
-//! [`FunnelTally`] runs the rules over one person at a time. [`spec`] is the vocabulary of what can be asked,
-//! [`matcher`] the rules, [`report`] the numbers.
+//! The store selects the events that matter and marks which steps and exclusions each of them is
+//! ([`StepEvent::marks`]); person by person and in total order they come to the [`FunnelTally`]. [`query`] is how a
+//! person asks, [`validate`] reads it, [`spec`] is the vocabulary. [`plan`] makes a spec ready for matching,
+//! [`entity`] says whose events are put together, [`attempts`] runs the rules of [`matcher`] (with [`ties`]) or of
+//! [`any_order`], and [`tally`] gathers the [`report`].
 
+pub mod any_order;
+pub mod attempts;
+pub mod breakdown;
+mod conflicts;
+pub mod entity;
 pub mod matcher;
+pub mod numbers;
+mod parts;
+pub mod plan;
+pub mod preset;
+pub mod query;
 pub mod report;
 pub mod spec;
+pub mod tally;
+pub mod ties;
+pub mod times;
+pub mod validate;
+pub mod why;
 
-pub use report::{FunnelOverall, FunnelReport, FunnelStepReport, FunnelTally};
-pub use spec::{FunnelQuery, FunnelSpec, FunnelStep, StepQuery};
+pub use query::{FunnelQuery, StepQuery};
+pub use report::{FunnelOverall, FunnelReport, FunnelStepReport};
+pub use spec::{FunnelSpec, FunnelStep};
+pub use tally::FunnelTally;
 
-/// A step event as the store streams it: of one person, in the total order `(ts, seq, id)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// An event that matters to a funnel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StepEvent {
     /// Event time, UTC milliseconds.
     pub ts: i64,
@@ -21,9 +39,71 @@ pub struct StepEvent {
     pub seq: u32,
     /// Event id as a number.
     pub id: u128,
-    /// Which name: 1-based index into [`FunnelSpec::event_names`]; 0 is any other event and matches nothing.
-    pub name_index: u8,
+    /// Which steps and exclusions it is: bits of [`plan::mark`].
+    pub marks: u32,
+    /// xxh3 of the session id that the client gave; 0: none.
+    pub session: u64,
+    /// xxh3 of the device id.
+    pub device: u64,
+    /// Values of the properties held constant, as numbers of [`Values`]; 0: missing.
+    pub held: [u32; 3],
+    /// Value of the breakdown's property; 0: missing.
+    pub value: u32,
+}
+
+impl StepEvent {
+    /// Whether it satisfies the step (from 0).
+    pub fn matches(&self, step: usize) -> bool {
+        self.marks & plan::mark::step(step) != 0
+    }
+
+    /// The steps (from 0) that it satisfies, in order.
+    pub fn steps(&self) -> impl Iterator<Item = usize> + use<> {
+        let mut left = self.marks & plan::mark::STEPS;
+        std::iter::from_fn(move || {
+            let step = left.trailing_zeros() as usize;
+            let found = left != 0;
+            left &= left.wrapping_sub(1);
+            found.then_some(step)
+        })
+    }
+
+    /// Whether it counts in strict order.
+    pub fn counts(&self) -> bool {
+        self.marks & plan::mark::COUNTS != 0
+    }
+}
+
+/// The texts behind the numbers of values: a number is a place in it, from 1; 0 is missing.
+#[derive(Clone, Debug, Default)]
+pub struct Values {
+    texts: Vec<String>,
+    numbers: std::collections::HashMap<String, u32>,
+}
+
+impl Values {
+    /// The number of a text, which is given one when it is seen first.
+    pub fn number(&mut self, text: Option<&str>) -> u32 {
+        let Some(text) = text else {
+            return 0;
+        };
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        self.texts.push(text.to_owned());
+        let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(text.to_owned(), number);
+        number
+    }
+
+    /// The text of a number; `None`: missing.
+    pub fn text(&self, number: u32) -> Option<&str> {
+        let place = (number as usize).checked_sub(1)?;
+        self.texts.get(place).map(String::as_str)
+    }
 }
 
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod conformance;

@@ -1,11 +1,11 @@
-//! What can be asked of a funnel.
+//! What a funnel is asked for: the validated vocabulary of SEMANTICS 1.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::event::Zone;
-use crate::metrics::time::{self, TimeRange};
-use crate::metrics::{SpecError, accepted, check_event_name};
+use crate::metrics::filter::{Filter, Property};
+use crate::metrics::session;
+use crate::metrics::time::{Interval, TimeRange, WeekStart};
 
 /// The fewest steps of a funnel.
 pub const MIN_STEPS: usize = 2;
@@ -13,180 +13,298 @@ pub const MIN_STEPS: usize = 2;
 pub const MAX_STEPS: usize = 20;
 /// The most alternative events of one step.
 pub const MAX_ALTERNATIVES: usize = 10;
+/// The most exclusions of a funnel.
+pub const MAX_EXCLUSIONS: usize = 10;
+/// The most properties that are held constant.
+pub const MAX_HELD: usize = 3;
+/// The most windows of a sweep.
+pub const MAX_WINDOWS: usize = 50;
+/// The most persons of one page of actors.
+pub const MAX_ACTORS: usize = 1_000;
+/// The most names that strict order ignores.
+pub const MAX_IGNORED: usize = 50;
+/// The longest time within which events may count as simultaneous: a minute.
+pub const MAX_TIE_MS: i64 = 60_000;
+/// What strict order ignores unless told otherwise.
+pub const IGNORED: [&str; 3] = ["$identify", "$heartbeat", "$autocapture"];
 
-/// A question about a funnel, as a person writes it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({
-    "steps": [{"event": "view_item"}, {"event": "add_to_cart"}, {"events": ["purchase", "subscribe"], "name": "paid"}],
-    "window": "7d", "from": "2026-11-01", "to": "2026-12-01"
-}))]
-pub struct FunnelQuery {
-    /// 2 to 20 steps, in order.
-    #[serde(default)]
-    #[schema(required = true, min_items = 2, max_items = 20)]
-    pub steps: Vec<StepQuery>,
-    /// Conversion window, from the first step to the last: `30s`, `30m`, `12h`, `7d`, `2w`, `1mo` (fixed lengths, at
-    /// most 366 d). Default: 7 days.
-    #[serde(default)]
-    #[schema(example = "7d")]
-    pub window: Option<String>,
-    /// Start of the range in which the first step has to fall: a local date or an instant. Default: 30 days before
-    /// `to`.
-    #[serde(default)]
-    #[schema(example = "2026-11-01")]
-    pub from: Option<String>,
-    /// End of the range, not included; later steps may still follow. Default: tomorrow.
-    #[serde(default)]
-    #[schema(example = "2026-12-01")]
-    pub to: Option<String>,
-}
-
-/// One step of a funnel: `{"event": "purchase"}`, or several events of which any will do:
-/// `{"events": ["purchase", "subscribe"]}`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"event": "add_to_cart"}))]
-pub struct StepQuery {
-    /// The event's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event: Option<String>,
-    /// At most 10 alternatives, instead of `event`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 10)]
-    pub events: Vec<String>,
-    /// What to call the step. Default: its events.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-}
-
-impl StepQuery {
-    /// The step of one event.
-    pub fn event(name: impl Into<String>) -> StepQuery {
-        StepQuery {
-            event: Some(name.into()),
-            ..StepQuery::default()
-        }
-    }
-}
-
-/// A validated [`FunnelQuery`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// A validated [`FunnelQuery`](super::FunnelQuery).
+#[derive(Clone, Debug, PartialEq)]
 pub struct FunnelSpec {
     /// The steps, 2 to 20.
     pub steps: Vec<FunnelStep>,
+    /// How the steps follow each other.
+    pub order: Order,
     /// Completed if the last step is at most this many milliseconds after the first.
     pub window_ms: i64,
+    /// The window is the session instead: `window_ms` is then the longest a session can be.
+    pub by_session: bool,
+    /// The longest time between two steps of a chain.
+    pub max_gap_ms: Option<i64>,
     /// The first step falls in `[from_ms, to_ms)`, UTC milliseconds; later steps may follow `to_ms`.
     pub from_ms: i64,
     /// End of the range, not included.
     pub to_ms: i64,
+    /// What has to fall in the range.
+    pub range_applies_to: RangeAppliesTo,
+    /// Whose steps are put together.
+    pub entity: Entity,
+    /// The property whose values are the groups, for [`Entity::Group`].
+    pub group: Option<Property>,
+    /// What is counted.
+    pub count: Count,
+    /// Which entries open an attempt.
+    pub reentry: Reentry,
+    /// The same value at every step.
+    pub hold: Vec<Property>,
+    /// What must not happen on the way.
+    pub exclusions: Vec<Exclusion>,
+    /// What becomes of those to whom it does.
+    pub on_exclusion: OnExclusion,
+    /// Events with the same `floor(ts / tie_ms)` are simultaneous; 0: none are.
+    pub tie_ms: i64,
+    /// Names that strict order does not see.
+    pub ignore_events: Vec<String>,
+    /// What every event has to pass.
+    pub filter: Filter,
+    /// Numbers by the value of a property.
+    pub breakdown: Option<Breakdown>,
+    /// What is shown beside the steps.
+    pub view: View,
+    /// Whether those who did not convert are told why.
+    pub why_not: bool,
+    /// A page of the persons behind a number.
+    pub actors: Option<Actors>,
+    /// Whose habits the fields were set by.
+    pub preset: Option<Preset>,
 }
 
-/// A step: any of its events will do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// A step: any of its alternatives will do.
+#[derive(Clone, Debug, PartialEq)]
 pub struct FunnelStep {
-    /// Event names, 1 to 10, all different.
-    pub events: Vec<String>,
+    /// 1 to 10.
+    pub events: Vec<Alternative>,
     /// What the asker calls it.
     pub name: Option<String>,
+    /// May be left out.
+    pub optional: bool,
 }
 
-impl FunnelQuery {
-    /// The spec, or everything that is wrong with the query.
-    pub fn validate(&self, zone: &Zone, now_ms: i64) -> Result<FunnelSpec, Vec<SpecError>> {
-        let mut errors = Vec::new();
-        let n = self.steps.len();
-        if !(MIN_STEPS..=MAX_STEPS).contains(&n) {
-            let code = if n < MIN_STEPS { "too_few" } else { "too_many" };
-            let detail = format!("a funnel has {MIN_STEPS} to {MAX_STEPS} steps, this one has {n}");
-            errors.push(SpecError::new("/steps", code, detail));
-        }
-        let steps = self
-            .steps
-            .iter()
-            .take(MAX_STEPS)
-            .enumerate()
-            .map(|(i, step)| step.validate(&format!("/steps/{i}"), &mut errors))
-            .collect();
-        let window_ms = time::window(self.window.as_deref(), &mut errors);
-        let range = time::time_range(
-            self.from.as_deref(),
-            self.to.as_deref(),
-            zone,
-            now_ms,
-            &mut errors,
-        );
-        let spec = FunnelSpec {
-            steps,
-            window_ms,
-            from_ms: range.from_ms,
-            to_ms: range.to_ms,
-        };
-        accepted(spec, errors)
-    }
+/// An event name and what such an event has to pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alternative {
+    /// The event's name.
+    pub event: String,
+    /// What it has to pass besides.
+    pub filter: Filter,
 }
 
-impl StepQuery {
-    fn validate(&self, pointer: &str, errors: &mut Vec<SpecError>) -> FunnelStep {
-        let events: Vec<String> = match &self.event {
-            Some(name) => vec![name.clone()],
-            None => self.events.clone(),
-        };
-        if self.event.is_some() && !self.events.is_empty() {
-            errors.push(SpecError::new(
-                format!("{pointer}/events"),
-                "conflict",
-                "give either event or events, not both",
-            ));
-        } else if events.is_empty() {
-            errors.push(SpecError::new(
-                format!("{pointer}/event"),
-                "required",
-                "name the step's event",
-            ));
-        } else if events.len() > MAX_ALTERNATIVES {
-            errors.push(SpecError::new(
-                format!("{pointer}/events"),
-                "too_many",
-                format!(
-                    "a step has at most {MAX_ALTERNATIVES} alternatives, this one has {}",
-                    events.len()
-                ),
-            ));
-        }
-        for (i, name) in events.iter().enumerate() {
-            let at = match self.event {
-                Some(_) => format!("{pointer}/event"),
-                None => format!("{pointer}/events/{i}"),
-            };
-            check_event_name(&at, name, errors);
-            if events[..i].contains(name) {
-                errors.push(SpecError::new(
-                    at,
-                    "duplicate",
-                    format!("{name:?} is listed twice"),
-                ));
-            }
-        }
-        if let Some(name) = &self.name {
-            check_event_name(&format!("{pointer}/name"), name, errors);
-        }
-        FunnelStep {
-            events,
-            name: self.name.clone(),
-        }
-    }
+/// What must not happen between two steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exclusion {
+    /// Any of these.
+    pub events: Vec<Alternative>,
+    /// From this step on (from 0), …
+    pub after: usize,
+    /// … and before this one (from 0).
+    pub before: usize,
+}
+
+/// How the steps follow each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// One after the other, with anything in between.
+    #[default]
+    Sequential,
+    /// One directly after the other.
+    Strict,
+    /// In any order.
+    Any,
+}
+
+/// What has to fall in the range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RangeAppliesTo {
+    /// The first step.
+    #[default]
+    Entry,
+    /// Every event.
+    All,
+}
+
+/// Whose steps are put together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Entity {
+    /// Those of a person.
+    #[default]
+    Person,
+    /// Those of one session.
+    Session,
+    /// Those of everybody with the same value of the `group` property.
+    Group,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    /// Each entity once.
+    #[default]
+    Unique,
+    /// Each attempt.
+    Total,
+}
+
+/// Which entries open an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reentry {
+    /// Every one.
+    #[default]
+    Any,
+    /// The first one only.
+    First,
+}
+
+/// What an exclusion does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnExclusion {
+    /// Ends the attempt; the steps that it reached stay counted.
+    #[default]
+    Stop,
+    /// Takes the entity out of every step, unless another attempt as deep is clean.
+    Drop,
+}
+
+/// Numbers by the value of a property.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Breakdown {
+    /// The property.
+    pub property: Property,
+    /// At which step of the reported chain it is read.
+    pub attribution: Attribution,
+    /// The most values; the rest is one.
+    pub limit: usize,
+}
+
+/// At which step of the reported chain a property is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attribution {
+    /// The first value there is.
+    #[default]
+    First,
+    /// The last value there is.
+    Last,
+    /// At one step (from 0).
+    Step(usize),
+    /// At every step, where it has to be the same.
+    All,
+}
+
+/// What is shown beside the steps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum View {
+    /// Nothing.
+    #[default]
+    Steps,
+    /// By time of entry.
+    Trend(Interval, WeekStart),
+    /// The time from one step to another (from 0), as a histogram.
+    Time(usize, usize),
+    /// Conversion for each of these windows, in milliseconds, ascending.
+    Sweep(Vec<i64>),
+}
+
+/// Whose persons a page lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actors {
+    /// The step (from 1, mandatory steps only).
+    pub depth: usize,
+    /// Those who came no further.
+    pub dropped: bool,
+    /// Where the page before ended: an entity's number and the place of its outcome.
+    pub after: Option<(u64, u32)>,
+    /// How many.
+    pub limit: usize,
+}
+
+/// Another product's habits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// Mixpanel.
+    Mixpanel,
+    /// Amplitude.
+    Amplitude,
+    /// PostHog.
+    Posthog,
 }
 
 impl FunnelStep {
+    /// The step of one of these events.
+    pub fn of(events: &[&str]) -> FunnelStep {
+        let alternative = |name: &&str| Alternative {
+            event: (*name).to_owned(),
+            filter: Filter::everything(),
+        };
+        FunnelStep {
+            events: events.iter().map(alternative).collect(),
+            name: None,
+            optional: false,
+        }
+    }
+
+    /// The names of its events.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for alternative in &self.events {
+            if !names.contains(&alternative.event) {
+                names.push(alternative.event.clone());
+            }
+        }
+        names
+    }
+
     /// What to call the step: its name, else its events.
     pub fn label(&self) -> String {
-        self.name.clone().unwrap_or_else(|| self.events.join(" or "))
+        self.name.clone().unwrap_or_else(|| self.names().join(" or "))
     }
 }
 
 impl FunnelSpec {
+    /// The plain funnel: in order, every entry counts, persons, entry in range.
+    pub fn plain(steps: Vec<FunnelStep>, window_ms: i64, range: TimeRange) -> FunnelSpec {
+        FunnelSpec {
+            steps,
+            order: Order::default(),
+            window_ms,
+            by_session: false,
+            max_gap_ms: None,
+            from_ms: range.from_ms,
+            to_ms: range.to_ms,
+            range_applies_to: RangeAppliesTo::default(),
+            entity: Entity::default(),
+            group: None,
+            count: Count::default(),
+            reentry: Reentry::default(),
+            hold: Vec::new(),
+            exclusions: Vec::new(),
+            on_exclusion: OnExclusion::default(),
+            tie_ms: 0,
+            ignore_events: IGNORED.map(str::to_owned).to_vec(),
+            filter: Filter::everything(),
+            breakdown: None,
+            view: View::default(),
+            why_not: false,
+            actors: None,
+            preset: None,
+        }
+    }
+
     /// Where the first step has to fall.
     pub fn entry_range(&self) -> TimeRange {
         TimeRange {
@@ -195,95 +313,61 @@ impl FunnelSpec {
         }
     }
 
-    /// Where every event that can matter lies: the range and one window beyond.
-    pub fn facts_range(&self) -> TimeRange {
-        TimeRange {
-            from_ms: self.from_ms,
-            to_ms: self.to_ms + self.window_ms,
+    /// The window, or the longest of a sweep.
+    pub fn longest_window(&self) -> i64 {
+        match &self.view {
+            View::Sweep(windows) => windows.iter().copied().max().unwrap_or(0).max(self.window_ms),
+            _ => self.window_ms,
         }
     }
 
-    /// The distinct event names in the order in which the steps name them first. A
-    /// [`StepEvent`](super::StepEvent)'s `name_index` is the 1-based place in it: 200 at most.
+    /// Where every event that can matter lies: the range and one window beyond. Two, where it is to be told by how
+    /// much the window was missed; what came before, where sessions are derived; a tie group more at the front,
+    /// since its events may come in any order.
+    pub fn facts_range(&self) -> TimeRange {
+        let before = if self.uses_sessions() {
+            session::LOOK_BACK_MS
+        } else {
+            self.tie_ms
+        };
+        let windows = if self.why_not { 2 } else { 1 };
+        let from_ms = (self.from_ms - before).max(0);
+        if self.range_applies_to == RangeAppliesTo::All && !self.uses_sessions() && !self.why_not {
+            return self.entry_range();
+        }
+        TimeRange {
+            from_ms,
+            to_ms: self.to_ms + windows * self.longest_window() + self.tie_ms,
+        }
+    }
+
+    /// Whether sessions have to be derived.
+    pub fn uses_sessions(&self) -> bool {
+        self.by_session || self.entity == Entity::Session
+    }
+
+    /// Whether events that are neither steps nor exclusions matter.
+    pub fn needs_every_event(&self) -> bool {
+        self.order == Order::Strict || self.uses_sessions()
+    }
+
+    /// The distinct names of steps and exclusions, in the order in which they are named first.
     pub fn event_names(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
-        for name in self.steps.iter().flat_map(|step| &step.events) {
-            if !names.contains(name) {
-                names.push(name.clone());
+        let steps = self.steps.iter().map(|step| &step.events);
+        let exclusions = self.exclusions.iter().map(|exclusion| &exclusion.events);
+        for alternative in steps.chain(exclusions).flatten() {
+            if !names.contains(&alternative.event) {
+                names.push(alternative.event.clone());
             }
         }
         names
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(json: serde_json::Value) -> Result<FunnelSpec, Vec<(String, &'static str)>> {
-        let query: FunnelQuery = serde_json::from_value(json).unwrap();
-        query
-            .validate(&Zone::utc(), 1_795_000_000_000)
-            .map_err(|errors| errors.into_iter().map(|e| (e.pointer, e.code)).collect())
-    }
-
-    #[test]
-    fn defaults_are_a_week_and_30_days() {
-        let spec = check(serde_json::json!({"steps": [{"event": "a"}, {"event": "b"}]})).unwrap();
-        assert_eq!(spec.window_ms, 7 * 86_400_000);
-        assert_eq!(spec.to_ms - spec.from_ms, 30 * 86_400_000);
-        assert_eq!(spec.facts_range().to_ms, spec.to_ms + spec.window_ms);
-    }
-
-    #[test]
-    fn names_are_listed_once_in_the_order_of_the_steps() {
-        let spec = check(serde_json::json!({"steps": [
-            {"events": ["b", "a"]}, {"event": "a"}, {"event": "c", "name": "done"}]}))
-        .unwrap();
-        assert_eq!(spec.event_names(), ["b", "a", "c"]);
-        let labels: Vec<String> = spec.steps.iter().map(FunnelStep::label).collect();
-        assert_eq!(labels, ["b or a", "a", "done"]);
-    }
-
-    #[test]
-    fn what_is_wrong_is_named_by_pointer() {
-        let error = |pointer: &str, code| (pointer.to_owned(), code);
-        let steps = vec![serde_json::json!({"event": "a"}); 21];
-        assert_eq!(
-            check(serde_json::json!({"steps": steps})),
-            Err(vec![error("/steps", "too_many")])
-        );
-        assert_eq!(
-            check(serde_json::json!({
-                "steps": [
-                    {"event": "a", "events": ["b"]}, {}, {"events": ["x", ""]}, {"events": ["x", "x"]},
-                    {"event": "a".repeat(201)}, {"events": (0..11).map(|n| n.to_string()).collect::<Vec<_>>()}],
-                "window": "400d", "from": "2026-99-01"})),
-            Err(vec![
-                error("/steps/0/events", "conflict"),
-                error("/steps/1/event", "required"),
-                error("/steps/2/events/1", "required"),
-                error("/steps/3/events/1", "duplicate"),
-                error("/steps/4/event", "name_too_long"),
-                error("/steps/5/events", "too_many"),
-                error("/window", "out_of_range"),
-                error("/from", "invalid_time"),
-            ])
-        );
-        assert_eq!(
-            check(serde_json::json!({"steps": []})),
-            Err(vec![error("/steps", "too_few")])
-        );
-    }
-
-    #[test]
-    fn unknown_fields_are_refused() {
-        let with = |json| {
-            serde_json::from_value::<FunnelQuery>(json)
-                .unwrap_err()
-                .to_string()
-        };
-        assert!(with(serde_json::json!({"steps": [], "widnow": "7d"})).contains("widnow"));
-        assert!(with(serde_json::json!({"steps": [{"evnt": "a"}]})).contains("evnt"));
+    /// Places (from 0) of the mandatory steps.
+    pub fn mandatory(&self) -> Vec<usize> {
+        (0..self.steps.len())
+            .filter(|step| !self.steps[*step].optional)
+            .collect()
     }
 }

@@ -3,14 +3,24 @@
 use super::{by_person, date_exists, end_of_day, fraction, funnel, wall_clock};
 use crate::event::{Day, Event, Zone};
 use crate::metrics::conversion::{ConversionDay, ConversionReport, ConversionSpec};
+use crate::metrics::filter::{self, PersonProperties};
+use crate::metrics::funnel::spec::Alternative;
 use crate::metrics::funnel::{FunnelSpec, FunnelStep};
+use crate::metrics::time::TimeRange;
 
 /// The report over a project's events.
 pub fn conversion(spec: &ConversionSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> ConversionReport {
     let persons = by_person(events);
+    let (properties, none) = (filter::persons(events), PersonProperties::default());
+    let is_one = |event: &Event, name: &str, filter: &filter::Filter| {
+        let person = properties.get(&event.actor()).unwrap_or(&none);
+        event.event == name && spec.filter.matches(event, person) && filter.matches(event, person)
+    };
     let dates = (spec.range.from.0..spec.range.to.0).map(|day| Day(day).date());
     let days = dates.filter(|date| date_exists(zone, *date)).map(|date| {
-        let enters = |event: &Event| event.event == spec.after && wall_clock(zone, event.ts).date() == date;
+        let enters = |event: &Event| {
+            is_one(event, &spec.after, &spec.after_filter) && wall_clock(zone, event.ts).date() == date
+        };
         let converts = |events: &[&Event]| {
             events
                 .iter()
@@ -20,7 +30,7 @@ pub fn conversion(spec: &ConversionSpec, zone: &Zone, now_ms: i64, events: &[Eve
                     let later = &events[i + 1..];
                     later
                         .iter()
-                        .any(|b| b.event == spec.goal && b.ts - a.ts <= spec.window_ms)
+                        .any(|b| is_one(b, &spec.goal, &spec.goal_filter) && b.ts - a.ts <= spec.window_ms)
                 })
         };
         let entered = persons
@@ -36,19 +46,29 @@ pub fn conversion(spec: &ConversionSpec, zone: &Zone, now_ms: i64, events: &[Eve
             is_final: end_of_day(zone, date) + spec.window_ms <= now_ms,
         }
     });
-    let step = |name: &String| FunnelStep {
-        events: vec![name.clone()],
+    let step = |name: &String, filter: &filter::Filter| FunnelStep {
+        events: vec![Alternative {
+            event: name.clone(),
+            filter: filter.clone(),
+        }],
         name: None,
+        optional: false,
     };
-    let whole_range = FunnelSpec {
-        steps: vec![step(&spec.after), step(&spec.goal)],
-        window_ms: spec.window_ms,
+    let steps = vec![
+        step(&spec.after, &spec.after_filter),
+        step(&spec.goal, &spec.goal_filter),
+    ];
+    let range = TimeRange {
         from_ms: end_of_day(zone, spec.range.from.plus(-1).date()),
         to_ms: end_of_day(zone, spec.range.to.plus(-1).date()),
     };
+    let whole_range = FunnelSpec {
+        filter: spec.filter.clone(),
+        ..FunnelSpec::plain(steps, spec.window_ms, range)
+    };
     ConversionReport {
         days: days.collect(),
-        total: funnel(&whole_range, now_ms, events).overall,
+        total: funnel(&whole_range, zone, now_ms, events).overall,
         window_ms: spec.window_ms,
     }
 }
@@ -90,6 +110,9 @@ mod tests {
                             from,
                             to: from.plus(days),
                         },
+                        filter: filter::Filter::everything(),
+                        goal_filter: filter::Filter::everything(),
+                        after_filter: filter::Filter::everything(),
                     };
                     (zone, spec, at + now * HOUR, events)
                 },
@@ -101,17 +124,12 @@ mod tests {
 
         #[test]
         fn a_run_a_day_finds_what_looking_for_pairs_finds((zone, spec, now, events) in world()) {
-            let rows = worlds::step_events(&spec.funnel(&zone), &events);
-            let (mut whole, mut streamed) =
-                (ConversionTally::new(&spec, &zone), ConversionTally::new(&spec, &zone));
-            for (person, events) in &rows {
-                whole.add_person(events);
-                for event in events {
-                    streamed.push(*person, event);
-                }
+            let funnel = spec.funnel(&zone);
+            let mut tally = ConversionTally::new(&spec, &zone);
+            for (person, events) in worlds::step_events(&funnel, &events).0 {
+                tally.add(person, &events);
             }
-            let report = whole.finish(now);
-            prop_assert_eq!(&report, &streamed.finish(now));
+            let report = tally.finish(now);
             prop_assert_eq!(&report, &conversion(&spec, &zone, now, &events));
             let entries: u64 = report.days.iter().map(|day| day.entered).sum();
             prop_assert!(entries >= report.total.entered);

@@ -1,13 +1,17 @@
 //! Small random worlds: few people, few names, few seconds, so that ties, overlaps and copies are common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use uuid::Uuid;
 
-use crate::event::{Event, ProjectNumber, Zone, flag};
-use crate::metrics::funnel::{FunnelReport, FunnelSpec, FunnelStep, FunnelTally, StepEvent};
+use crate::event::{Event, ProjectNumber, Zone, actor_of, flag};
+use crate::metrics::filter::{self, PersonProperties, Property, value_of};
+use crate::metrics::funnel::plan::mark;
+use crate::metrics::funnel::spec::Alternative;
+use crate::metrics::funnel::{FunnelReport, FunnelSpec, FunnelStep, FunnelTally, StepEvent, Values};
+use crate::metrics::time::TimeRange;
 
 /// The same worlds every time, so that a test run can be repeated.
 pub fn seeded(worlds: u32) -> ProptestConfig {
@@ -15,6 +19,8 @@ pub fn seeded(worlds: u32) -> ProptestConfig {
         cases: worlds,
         rng_seed: RngSeed::Fixed(20_111_230),
         failure_persistence: None,
+        max_global_rejects: worlds.saturating_mul(4).max(1_024),
+        max_local_rejects: worlds.saturating_mul(16).max(65_536),
         ..ProptestConfig::default()
     }
 }
@@ -85,7 +91,7 @@ pub fn events(
     count: std::ops::Range<usize>,
     times: impl Strategy<Value = i64> + Clone,
 ) -> impl Strategy<Value = Vec<Event>> {
-    let names = prop::sample::select(vec!["A", "A", "B", "B", "C", "D", "$identify"]);
+    let names = prop::sample::select(vec!["A", "A", "B", "B", "C", "D", "X", "$identify"]);
     let one = (
         0..people,
         names,
@@ -106,6 +112,34 @@ pub fn events(
     })
 }
 
+/// How many worlds a test tries: `FOOTFALL_WORLDS`, as `make worlds` says it, else so many.
+pub fn count(usual: u32) -> u32 {
+    option_env!("FOOTFALL_WORLDS")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(usual)
+}
+
+/// The same with values, sessions and devices.
+pub fn rich() -> impl Strategy<Value = Vec<Event>> {
+    let values = prop::collection::vec((0..4_u8, 0..3_u8, 0..3_u8, 0..2_u8), 32);
+    (seconds(), values).prop_map(|(mut events, values)| {
+        for (event, (p, g, session, device)) in events.iter_mut().zip(values.into_iter().cycle()) {
+            // a copy that is sent again says the same
+            let mut props = serde_json::Map::new();
+            if p < 3 {
+                props.insert("p".to_owned(), ["x", "y", "z"][usize::from(p)].into());
+            }
+            if g < 2 {
+                props.insert("g".to_owned(), g.into());
+            }
+            event.props = serde_json::Value::Object(props).to_string();
+            event.session = u64::from(session);
+            event.device_id = ["", "phone"][usize::from(device)].to_owned();
+        }
+        events
+    })
+}
+
 /// Two people within 13 seconds, half of the events on whole seconds.
 pub fn seconds() -> impl Strategy<Value = Vec<Event>> {
     let times = prop_oneof![(0..13_i64).prop_map(|s| s * 1_000), 0..13_000_i64];
@@ -116,59 +150,106 @@ pub fn seconds() -> impl Strategy<Value = Vec<Event>> {
 pub fn funnel_spec() -> impl Strategy<Value = FunnelSpec> {
     let names = prop::sample::subsequence(vec!["A", "B", "C"], 1..=2);
     let steps = prop::collection::vec(names, 2..=4);
-    (steps, 1..=9_i64, 0..=3_i64, 6..=14_i64).prop_map(|(steps, window, from, to)| FunnelSpec {
-        steps: steps
-            .into_iter()
-            .map(|names| FunnelStep {
-                events: names.into_iter().map(str::to_owned).collect(),
-                name: None,
-            })
-            .collect(),
-        window_ms: window * 1_000,
-        from_ms: from * 1_000,
-        to_ms: to * 1_000,
+    (steps, 1..=9_i64, 0..=3_i64, 6..=14_i64).prop_map(|(steps, window, from, to)| {
+        let range = TimeRange {
+            from_ms: from * 1_000,
+            to_ms: to * 1_000,
+        };
+        let steps = steps.iter().map(|names| FunnelStep::of(names)).collect();
+        FunnelSpec::plain(steps, window * 1_000, range)
     })
 }
 
-/// The rows that the store would stream, in the facts' range, each person's in total order; and, which the store
-/// would not send, every other event under the index 0.
-pub fn step_events(spec: &FunnelSpec, events: &[Event]) -> BTreeMap<u64, Vec<StepEvent>> {
-    let names = spec.event_names();
-    let index = |event: &Event| {
-        names
-            .iter()
-            .position(|name| *name == event.event)
-            .map_or(0, |i| i as u8 + 1)
-    };
+/// The events of each person (or group) that matter, in total order and marked, as the store would send them; and
+/// every other event, which it would not.
+pub fn step_events(spec: &FunnelSpec, events: &[Event]) -> (BTreeMap<u64, Vec<StepEvent>>, Values) {
+    let mut values = Values::default();
+    let properties = filter::persons(events);
+    let none = PersonProperties::default();
     let mut persons: BTreeMap<u64, Vec<StepEvent>> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for event in events
         .iter()
         .filter(|event| spec.facts_range().contains(event.ts))
     {
-        persons.entry(event.actor()).or_default().push(StepEvent {
+        if !seen.insert(event.id) {
+            continue;
+        }
+        let person = properties.get(&event.actor()).unwrap_or(&none);
+        let mut number = |property: &Property| values.number(value_of(property, event, person).as_deref());
+        let mut held = [0; 3];
+        for (held, property) in held.iter_mut().zip(&spec.hold) {
+            *held = number(property);
+        }
+        let value = spec
+            .breakdown
+            .as_ref()
+            .map_or(0, |breakdown| number(&breakdown.property));
+        let owner = match &spec.group {
+            Some(group) => u64::from(number(group)),
+            None => event.actor(),
+        };
+        if spec.group.is_some() && owner == 0 {
+            continue;
+        }
+        persons.entry(owner).or_default().push(StepEvent {
             ts: event.ts,
             seq: event.seq,
             id: event.id.as_u128(),
-            name_index: index(event),
+            marks: marks(spec, event, person),
+            session: event.session,
+            device: actor_of(&event.device_id),
+            held,
+            value,
         });
     }
     for events in persons.values_mut() {
-        events.sort_unstable();
+        events.sort_unstable_by_key(|event| (event.ts, event.seq, event.id));
     }
-    persons
+    (persons, values)
 }
 
-/// The fast path's funnel, by either way of feeding it.
-pub fn tally(spec: &FunnelSpec, now_ms: i64, events: &[Event]) -> FunnelReport {
-    let persons = step_events(spec, events);
-    let (mut whole, mut streamed) = (FunnelTally::new(spec), FunnelTally::new(spec));
-    for (person, events) in &persons {
-        whole.add_person(events);
-        for event in events {
-            streamed.push(*person, event);
-        }
+/// What an event is to a funnel, as the store's SQL says it.
+fn marks(spec: &FunnelSpec, event: &Event, person: &PersonProperties) -> u32 {
+    if !spec.filter.matches(event, person) {
+        return 0;
     }
-    let report = whole.finish(now_ms);
-    assert_eq!(report, streamed.finish(now_ms), "a stream of rows means the same");
+    let is_one_of = |alternatives: &[Alternative]| {
+        let mut alternatives = alternatives.iter();
+        alternatives.any(|one| one.event == event.event && one.filter.matches(event, person))
+    };
+    let steps = spec.steps.iter().enumerate();
+    let steps = steps
+        .filter(|(_, step)| is_one_of(&step.events))
+        .map(|(i, _)| mark::step(i));
+    let exclusions = spec.exclusions.iter().enumerate();
+    let exclusions = exclusions
+        .filter(|(_, exclusion)| is_one_of(&exclusion.events))
+        .map(|(i, _)| mark::exclusion(i));
+    let counts = if spec.ignore_events.contains(&event.event) {
+        0
+    } else {
+        mark::COUNTS
+    };
+    steps.chain(exclusions).fold(counts, |marks, mark| marks | mark)
+}
+
+/// The fast path's funnel, in one tally or gathered by several.
+pub fn tally(spec: &FunnelSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> FunnelReport {
+    let (persons, values) = step_events(spec, events);
+    let mut whole = FunnelTally::new(spec, zone);
+    let mut halves = [FunnelTally::new(spec, zone), FunnelTally::new(spec, zone)];
+    for (n, (person, events)) in persons.iter().enumerate() {
+        whole.add(*person, events);
+        halves[n % 2].add(*person, events);
+    }
+    let report = whole.finish(&values, now_ms);
+    let [mut one, other] = halves;
+    one.absorb(other);
+    assert_eq!(
+        report,
+        one.finish(&values, now_ms),
+        "two tallies together mean the same"
+    );
     report
 }

@@ -61,11 +61,12 @@ impl Remover {
         loop {
             match tokio::time::timeout(TURN / 4, &mut step).await {
                 Ok(done) => return done,
-                Err(_) => match self.keep_turn().await {
-                    Err(lost @ RemoveError::Overtaken) => return Err(lost),
-                    // An engine that is away for a moment is asked again well before the turn runs out.
-                    Ok(()) | Err(_) => {}
-                },
+                // An engine that is away for a moment is asked again well before the turn runs out.
+                Err(_) => {
+                    if let Err(lost @ RemoveError::Overtaken) = self.keep_turn().await {
+                        return Err(lost);
+                    }
+                }
             }
         }
     }

@@ -1,0 +1,179 @@
+//! Every chain of an entity's events that the rules allow.
+
+use super::doer::Seen;
+use crate::metrics::funnel::spec::{FunnelSpec, Order, Reentry};
+use crate::metrics::time::TimeRange;
+
+/// A step and the place of its event.
+pub type Step = (usize, usize);
+
+/// The events of one run and the rules over them.
+pub struct Run<'a> {
+    pub spec: &'a FunnelSpec,
+    pub events: &'a [Seen<'a>],
+    /// Where the first step has to fall.
+    pub entry: TimeRange,
+    /// Every chain, as far as it came at each of its steps.
+    pub chains: Vec<Vec<Step>>,
+}
+
+/// What ended a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Excluded,
+    Killed,
+}
+
+impl<'a> Run<'a> {
+    pub fn new(spec: &'a FunnelSpec, events: &'a [Seen<'a>], entry: TimeRange) -> Run<'a> {
+        let mut run = Run {
+            spec,
+            events,
+            entry,
+            chains: Vec::new(),
+        };
+        let mut found = Vec::new();
+        run.extend(&mut Vec::new(), &mut found);
+        run.chains = found;
+        run
+    }
+
+    pub fn ts(&self, place: usize) -> i64 {
+        self.events[place].event.ts
+    }
+
+    /// Events of the same moment are tied.
+    pub fn moment(&self, place: usize) -> i64 {
+        match self.spec.tie_ms {
+            0 => place as i64,
+            tie => self.ts(place).div_euclid(tie),
+        }
+    }
+
+    pub fn enters(&self, place: usize) -> bool {
+        self.events[place].steps[0] && self.entry.contains(self.ts(place))
+    }
+
+    fn extend(&self, chain: &mut Vec<Step>, found: &mut Vec<Vec<Step>>) {
+        for place in 0..self.events.len() {
+            for step in 0..self.spec.steps.len() {
+                if self.events[place].steps[step] && self.may_follow(chain, step, place) {
+                    chain.push((step, place));
+                    found.push(chain.clone());
+                    self.extend(chain, found);
+                    chain.pop();
+                }
+            }
+        }
+    }
+
+    fn may_follow(&self, chain: &[Step], step: usize, place: usize) -> bool {
+        let Some(&(last_step, last)) = chain.last() else {
+            let earlier = (0..self.events.len())
+                .filter(|other| self.enters(*other))
+                .map(|other| self.moment(other));
+            let is_first = self.spec.reentry == Reentry::Any || earlier.min() == Some(self.moment(place));
+            return step == 0 && self.enters(place) && is_first;
+        };
+        let left_out = last_step + 1..step;
+        let later = self.moment(place) >= self.moment(last) && chain.iter().all(|(_, other)| *other != place);
+        step > last_step
+            && left_out.clone().all(|between| self.spec.steps[between].optional)
+            && later
+            && self.ts(place) - self.ts(chain[0].1) <= self.spec.window_ms
+            && self
+                .spec
+                .max_gap_ms
+                .is_none_or(|gap| self.ts(place) - self.ts(last) <= gap)
+            && self.ended(chain, self.moment(place)).is_none()
+    }
+
+    /// Whether, and by what, the chain was ended at a moment before `until`. An exclusion goes first.
+    pub fn ended(&self, chain: &[Step], until: i64) -> Option<Ended> {
+        let mut moments: Vec<i64> = (0..self.events.len()).map(|place| self.moment(place)).collect();
+        moments.dedup();
+        moments.retain(|moment| *moment < until);
+        moments
+            .into_iter()
+            .find_map(|moment| self.ended_at(chain, moment))
+    }
+
+    /// Whether the events of one moment that the chain did not use end it.
+    pub fn ended_at(&self, chain: &[Step], moment: i64) -> Option<Ended> {
+        let before = chain.iter().filter(|(_, place)| self.moment(*place) < moment);
+        let held = before.map(|(step, _)| *step).next_back()?;
+        let within = chain.iter().filter(|(_, place)| self.moment(*place) == moment);
+        let taken: Vec<usize> = within.map(|(step, _)| *step).collect();
+        let holds = *taken.last().unwrap_or(&held);
+        let start = self.ts(chain[0].1);
+        let unused: Vec<usize> = (0..self.events.len())
+            .filter(|place| self.moment(*place) == moment)
+            .filter(|place| chain.iter().all(|(_, used)| used != place))
+            .collect();
+        let excluded = unused.iter().any(|place| {
+            let is_one = |i: usize| {
+                let exclusion = &self.spec.exclusions[i];
+                self.events[*place].exclusions[i] && exclusion.after <= held && holds < exclusion.before
+            };
+            self.ts(*place) - start <= self.spec.window_ms && (0..self.spec.exclusions.len()).any(is_one)
+        });
+        let killed = self.spec.order == Order::Strict
+            && unused.iter().any(|place| {
+                let repeats = |step: usize| self.events[*place].steps[step];
+                self.events[*place].counts && !repeats(held) && !taken.iter().any(|step| repeats(*step))
+            });
+        match (excluded, killed) {
+            (true, _) => Some(Ended::Excluded),
+            (false, true) => Some(Ended::Killed),
+            (false, false) => None,
+        }
+    }
+
+    /// The reported chain: the first to reach the deepest step; of those the one that started last; of those, as
+    /// [`Run::past`] says.
+    pub fn reported(&self) -> Vec<Step> {
+        let Some(deepest) = self.chains.iter().map(|chain| chain[chain.len() - 1].0).max() else {
+            return Vec::new();
+        };
+        let deep = self
+            .chains
+            .iter()
+            .filter(|chain| chain[chain.len() - 1].0 == deepest);
+        let end = deep
+            .clone()
+            .map(|chain| chain[chain.len() - 1].1)
+            .min()
+            .unwrap_or(0);
+        let first = deep.filter(|chain| chain[chain.len() - 1].1 == end);
+        let start = first.map(|chain| self.ts(chain[0].1)).max().unwrap_or(0);
+        self.past(deepest, end, start)
+    }
+
+    /// Of the chains that start at an instant and do a step with an event: at each step before, the event that did
+    /// it first (with a longest gap: last); where an optional step may be left out, the longer way, then the one
+    /// whose last event is the latest, then the earlier of two optional steps.
+    fn past(&self, step: usize, place: usize, start: i64) -> Vec<Step> {
+        let fitting = self
+            .chains
+            .iter()
+            .filter(|chain| chain[chain.len() - 1] == (step, place) && self.ts(chain[0].1) == start);
+        let mut before: Vec<Step> = fitting
+            .filter_map(|chain| chain.iter().nth_back(1).copied())
+            .collect();
+        before.sort_unstable();
+        if self.spec.max_gap_ms.is_some() {
+            before.reverse();
+        }
+        before.dedup_by_key(|(step, _)| *step);
+        let ways = before
+            .into_iter()
+            .map(|(step, place)| self.past(step, place, start));
+        let best = ways.max_by_key(|way| {
+            let (step, place) = way[way.len() - 1];
+            (way.len(), place, std::cmp::Reverse(step))
+        });
+        let mut way = best.unwrap_or_default();
+        way.push((step, place));
+        way
+    }
+}
