@@ -33,6 +33,7 @@ pub mod oracle;
 pub mod sketch;
 pub mod time;
 pub mod trend;
+pub mod turning;
 
 /// The longest event name, in characters, as at capture.
 pub const MAX_NAME_CHARS: usize = 200;

@@ -151,6 +151,17 @@ impl Store {
             .await?)
     }
 
+    /// Questions that ClickHouse is working on.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn questions_under_way(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count() FROM system.processes WHERE current_database = {database:String} \
+                   AND startsWith(query, 'SELECT') AND query NOT LIKE '%system.processes%'";
+        let query = self.statement(sql).param("database", &self.database);
+        Ok(query.fetch_one().await?)
+    }
+
     /// The name of our database.
     pub fn database(&self) -> &str {
         &self.database

@@ -19,6 +19,7 @@ mod operations;
 mod paging;
 mod random;
 mod retention;
+mod serving;
 mod tenants;
 mod times;
 mod twin;
