@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Questions;
 use super::admission::{Admission, Place};
 use super::served::Served;
-use crate::api::{Accounts, Caller, Need};
+use crate::api::{Accounts, Caller};
 use crate::event::{ProjectNumber, Zone};
 use crate::meta::Project;
 use crate::metrics::envelope::{Answer, Envelope, Warning};
@@ -50,7 +50,7 @@ impl Asked {
         id: Uuid,
     ) -> Result<Asked, Problem> {
         let started = Instant::now();
-        let project = caller.project(&accounts.meta, id, Need::Read).await?;
+        let project = caller.reads(accounts, id).await?;
         let now_ms = accounts.clock.now_ms();
         let fresh = questions
             .serving
