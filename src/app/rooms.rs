@@ -142,6 +142,7 @@ pub(super) async fn connect(config: &Config, engines: &Engines) -> anyhow::Resul
         open_signup: config.open_signup,
         serving: ServingLimits {
             answer_bytes: config.answer_cache_mb << 20,
+            sketch_bytes: config.sketchbook_mb << 20,
         },
         demo_key: None,
     })

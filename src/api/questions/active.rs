@@ -1,6 +1,5 @@
 //! Active users: from the sketches of the days, or exactly from raw events.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -10,9 +9,9 @@ use uuid::Uuid;
 use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
-use crate::metrics::active::{ActiveSpec, ActiveUsersQuery, ActiveUsersReport, ExactActives, from_sketches};
+use crate::metrics::active::{ActiveSpec, ActiveUsersQuery, ActiveUsersReport, ExactActives, from_windows};
 use crate::metrics::envelope::Answer;
-use crate::metrics::sketch::{STANDARD_ERROR, UserSketch};
+use crate::metrics::sketch::STANDARD_ERROR;
 use crate::problem::Problem;
 
 /// Daily, weekly and monthly active users of a range of days.
@@ -73,19 +72,12 @@ async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersRe
         let report = counted.finish(asked.now_ms);
         return asked.answer(report, asked_for, rows.rows_read(), None).await;
     }
-    let facts = asked
-        .store
-        .day_sketches(asked.number, spec.sketch_event(), facts.from, facts.to)
+    let (report, rows_read) = asked
+        .days(spec.sketch_event(), facts, |days| {
+            from_windows(spec, &asked.zone, asked.now_ms, |window| days.count(window))
+        })
         .await?;
-    let mut sketches: BTreeMap<_, UserSketch> = BTreeMap::new();
-    for (day, bytes) in &facts.rows {
-        let sketch = UserSketch::decode(bytes).map_err(Problem::internal)?;
-        sketches
-            .entry(*day)
-            .and_modify(|united| united.merge(&sketch))
-            .or_insert(sketch);
-    }
-    let report = from_sketches(spec, &asked.zone, asked.now_ms, &sketches);
-    let error = Some(STANDARD_ERROR);
-    asked.answer(report, asked_for, facts.rows_read, error).await
+    asked
+        .answer(report, asked_for, rows_read, Some(STANDARD_ERROR))
+        .await
 }

@@ -14,11 +14,12 @@ use crate::api::{Accounts, Caller};
 use crate::event::{ProjectNumber, Zone};
 use crate::meta::Project;
 use crate::metrics::envelope::{Answer, Envelope, Warning};
-use crate::metrics::time::{Moment, TimeRange};
+use crate::metrics::time::{DayRange, Moment, TimeRange};
 use crate::metrics::turning::Turning;
 use crate::problem::Problem;
 use crate::serving::answers::{Key, Remembered};
 use crate::serving::freshness::Fresh;
+use crate::serving::sketchbook::Page;
 use crate::store::Store;
 
 /// A question that may be asked: who asks has been checked, and the freshness was read *after* it came and
@@ -154,6 +155,18 @@ impl Asked {
         Ok(Arc::new(Remembered::new(data, answer.meta)))
     }
 
+    /// The decoded days of an event name (`""`: any activity) for `range`, and the rows read to bring them up to date.
+    pub async fn days<T>(
+        &self,
+        event: &str,
+        range: DayRange,
+        tell: impl FnOnce(&mut Page) -> T,
+    ) -> Result<(T, u64), Problem> {
+        let book = &self.questions.serving.sketchbook;
+        let read = book.read(self.number, event, range, self.fresh.revision, tell);
+        Ok(read.await?)
+    }
+
     /// Up to when everything received was in the tables when the question came.
     pub fn as_of(&self) -> Moment {
         Moment(self.fresh.as_of(self.now_ms).as_of)
@@ -174,7 +187,9 @@ impl Asked {
             self.zone.local_day(range.from_ms),
             self.zone.local_day(range.to_ms - 1),
         );
-        let late = self.store.late_events(self.number, first, last.plus(1)).await?;
+        let late = &self.questions.serving.late;
+        let revision = self.fresh.revision;
+        let late = late.between(self.number, revision, (first, last.plus(1))).await?;
         if late > 0 {
             let detail = format!(
                 "of these days' events {late} arrived more than 24 hours after they happened: earlier answers did not \

@@ -26,6 +26,7 @@ use crate::metrics::envelope::Answer;
 use crate::metrics::funnel::FunnelReport;
 use crate::metrics::trend::TrendReport;
 use crate::problem::{FieldError, Problem};
+use crate::serving::sketchbook::SketchbookError;
 use crate::serving::{Serving, ServingLimits};
 use crate::store::{Store, StoreError};
 use crate::stream::EventStream;
@@ -54,8 +55,8 @@ impl Questions {
     /// Questions with the default limit of questions under way.
     pub fn new(store: Store, stream: EventStream, limits: ServingLimits) -> Questions {
         Questions {
+            serving: Serving::new(store.clone(), stream.clone(), limits),
             store,
-            serving: Serving::new(stream.clone(), limits),
             stream,
             admission: Admission::of_questions(),
             exports: Admission::of_exports(),
@@ -118,6 +119,19 @@ pub enum Loaded {
     /// The question took longer than it may: `query_timeout`.
     #[response(status = 504, content_type = "application/problem+json")]
     Timeout(Problem),
+}
+
+impl From<SketchbookError> for Problem {
+    fn from(error: SketchbookError) -> Problem {
+        match error {
+            SketchbookError::Store(error) => error.into(),
+            SketchbookError::Stream(error) => {
+                tracing::warn!(%error, "the stream does not say what is committed");
+                Problem::unavailable("the event stream does not answer", 1)
+            }
+            damaged @ SketchbookError::Damaged(_) => Problem::internal(damaged),
+        }
+    }
 }
 
 /// What is wrong with a question, field by field.

@@ -14,7 +14,7 @@ use super::{SpecError, accepted, check_event_name};
 use crate::event::{Day, Zone};
 
 pub use exact::ExactActives;
-pub use rolling::from_sketches;
+pub use rolling::{from_sketches, from_windows};
 
 /// Days of a WAU, ending with its day.
 pub const WAU_DAYS: usize = 7;

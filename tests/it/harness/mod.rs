@@ -100,7 +100,10 @@ impl World {
     /// The same installation by a process that remembers no answers.
     pub fn forgetful(&self) -> Router {
         let rooms = Rooms {
-            serving: ServingLimits { answer_bytes: 0 },
+            serving: ServingLimits {
+                answer_bytes: 0,
+                sketch_bytes: 0,
+            },
             ..self.rooms.clone()
         };
         router(&rooms, &[Role::Api], None, self.stop.clone())
