@@ -18,7 +18,7 @@ type Days = Arc<BTreeMap<Day, u64>>;
 #[derive(Clone)]
 pub struct Late {
     store: Store,
-    known: Cache<ProjectNumber, (Revision, Days)>,
+    known: Cache<(ProjectNumber, Revision), Days>,
 }
 
 impl Late {
@@ -27,6 +27,14 @@ impl Late {
         Late {
             store,
             known: Cache::new(MOST),
+        }
+    }
+
+    /// Reads what [`Late::between`] will need. What goes wrong shows there.
+    pub async fn look(&self, project: ProjectNumber, revision: Option<Revision>) {
+        if let Some(revision) = revision {
+            // An error is not remembered.
+            let _ = self.days(project, revision).await;
         }
     }
 
@@ -42,23 +50,22 @@ impl Late {
         (from, to): (Day, Day),
     ) -> Result<u64, StoreError> {
         let known = match revision {
-            Some(revision) => self
-                .known
-                .get(&project)
-                .await
-                .filter(|(under, _)| *under == revision),
+            Some(revision) => self.days(project, revision).await,
             None => None,
         };
         let days = match known {
-            Some((_, days)) => days,
-            None => {
-                let days = Arc::new(self.store.late_days(project).await?.into_iter().collect());
-                if let Some(revision) = revision {
-                    self.known.insert(project, (revision, Arc::clone(&days))).await;
-                }
-                days
-            }
+            Some(days) => days,
+            None => Arc::new(self.store.late_days(project).await?.into_iter().collect()),
         };
         Ok(days.range(from..to.max(from)).map(|(_, events)| events).sum())
+    }
+
+    /// From memory, or read once for all who ask at the same time; `None` when that went wrong.
+    async fn days(&self, project: ProjectNumber, revision: Revision) -> Option<Days> {
+        let read = async {
+            let days = self.store.late_days(project).await?;
+            Ok::<Days, StoreError>(Arc::new(days.into_iter().collect()))
+        };
+        self.known.try_get_with((project, revision), read).await.ok()
     }
 }

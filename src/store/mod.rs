@@ -18,6 +18,7 @@ pub mod batch;
 pub mod compact;
 pub mod error;
 pub mod events;
+pub mod explain;
 pub mod export;
 pub mod funnels;
 pub mod installation;

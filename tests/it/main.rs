@@ -7,6 +7,7 @@ mod bad_questions;
 mod consistency;
 mod envelope;
 mod erasures;
+mod explain;
 mod harness;
 mod keys;
 mod ledger;

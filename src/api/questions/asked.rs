@@ -34,7 +34,7 @@ pub struct Asked {
     /// When the question came.
     pub now_ms: i64,
     /// Facts.
-    pub store: Store,
+    pub store: Arc<Store>,
     questions: Questions,
     fresh: Fresh,
     started: Instant,
@@ -111,7 +111,7 @@ impl Asked {
     ) -> Result<Served, Problem>
     where
         S: Serialize + Turning + Send + 'static,
-        T: Serialize,
+        T: Serialize + Send,
         F: Future<Output = Result<Answer<T>, Problem>> + Send + 'static,
     {
         let asked = Arc::new(self);
@@ -150,7 +150,10 @@ impl Asked {
         F: Future<Output = Result<Answer<T>, Problem>>,
     {
         let _place = self.questions.admission.enter(self.number).await?;
-        let answer = compute(self.clone(), spec).await?;
+        // Beside the facts, not after them; the envelope finds it.
+        let late = self.questions.serving.late.look(self.number, self.fresh.revision);
+        let (answer, _) = tokio::join!(compute(self.clone(), spec), late);
+        let answer = answer?;
         let data = serde_json::to_vec(&answer.data).map_err(Problem::internal)?;
         Ok(Arc::new(Remembered::new(data, answer.meta)))
     }

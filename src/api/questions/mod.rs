@@ -8,16 +8,21 @@ pub mod trends;
 
 mod admission;
 mod asked;
+mod explain;
 mod question;
 mod served;
 
+use std::sync::Arc;
+
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::error::{ApiPath, Named, SignedIn, WithBody};
+use super::error::{ApiPath, ApiQuery, Named, SignedIn, WithBody};
 use super::{Accounts, Answered, Caller};
 use crate::metrics::SpecError;
 use crate::metrics::active::ActiveUsersReport;
@@ -28,19 +33,26 @@ use crate::metrics::trend::TrendReport;
 use crate::problem::{FieldError, Problem};
 use crate::serving::sketchbook::SketchbookError;
 use crate::serving::{Serving, ServingLimits};
+use crate::store::explain::Noted;
 use crate::store::{Store, StoreError};
 use crate::stream::EventStream;
 
 pub use admission::Admission;
 pub use asked::Asked;
+pub use explain::{AskParams, Explanation};
 pub use question::Question;
 pub use served::{NotModified, Served};
 
-/// What questions need besides accounts.
+/// What questions need besides accounts. Cheap to clone, which every request does.
 #[derive(Clone)]
 pub struct Questions {
+    rooms: Arc<QuestionRooms>,
+}
+
+/// The parts of [`Questions`].
+pub struct QuestionRooms {
     /// Facts.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// The ledger, the live view.
     pub stream: EventStream,
     /// Freshness, remembered answers, what is being computed.
@@ -51,15 +63,46 @@ pub struct Questions {
     pub exports: Admission,
 }
 
+impl std::ops::Deref for Questions {
+    type Target = QuestionRooms;
+
+    fn deref(&self) -> &QuestionRooms {
+        &self.rooms
+    }
+}
+
 impl Questions {
+    /// The same to questions that shall not run: what they would ask of ClickHouse is noted.
+    fn explaining(&self) -> (Questions, Noted) {
+        let (store, noted) = self.store.explaining();
+        let nothing = ServingLimits {
+            answer_bytes: 0,
+            sketch_bytes: 0,
+        };
+        let rooms = QuestionRooms {
+            serving: Serving::new(store.clone(), self.stream.clone(), nothing),
+            store: Arc::new(store),
+            stream: self.stream.clone(),
+            admission: Admission::of_questions(),
+            exports: Admission::of_exports(),
+        };
+        let questions = Questions {
+            rooms: Arc::new(rooms),
+        };
+        (questions, noted)
+    }
+
     /// Questions with the default limit of questions under way.
     pub fn new(store: Store, stream: EventStream, limits: ServingLimits) -> Questions {
-        Questions {
+        let rooms = QuestionRooms {
             serving: Serving::new(store.clone(), stream.clone(), limits),
-            store,
+            store: Arc::new(store),
             stream,
             admission: Admission::of_questions(),
             exports: Admission::of_exports(),
+        };
+        Questions {
+            rooms: Arc::new(rooms),
         }
     }
 }
@@ -76,6 +119,8 @@ pub enum QuestionAnswer {
     Funnel(Answer<FunnelReport>),
     /// To `conversion`.
     Conversion(Answer<ConversionReport>),
+    /// To any question with `explain=true`.
+    Explanation(Explanation),
 }
 
 /// Ask anything: the question's `kind` says what its other members mean.
@@ -84,7 +129,7 @@ pub enum QuestionAnswer {
     path = "/v1/projects/{id}/query",
     operation_id = "ask",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project")),
+    params(("id" = Uuid, Path, description = "The project"), AskParams),
     request_body(content = Question, example = json!({
         "kind": "funnel", "steps": [{"event": "view_item"}, {"event": "purchase"}], "window": "7d"
     })),
@@ -96,9 +141,23 @@ pub async fn ask(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(AskParams { explain }): ApiQuery<AskParams>,
     question: Question,
-) -> Answered<Served> {
+) -> Answered<Response> {
+    if explain {
+        // It takes a place: ClickHouse plans each statement.
+        let asked = Asked::placed(&caller, &accounts, &questions, id).await?;
+        let (explaining, noted) = questions.explaining();
+        let instead = Asked::by(&caller, &accounts, &explaining, id).await?;
+        answer(instead, question).await?;
+        let explanation = Explanation::of(&asked, &noted).await?;
+        return Ok(Json(QuestionAnswer::Explanation(explanation)).into_response());
+    }
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    Ok(answer(asked, question).await?.into_response())
+}
+
+async fn answer(asked: Asked, question: Question) -> Answered<Served> {
     match question {
         Question::ActiveUsers(query) => active::answer(asked, &query).await,
         Question::Trends(query) => trends::answer(asked, &query).await,
