@@ -78,7 +78,6 @@ pub async fn fill(installation: &Installation, project: ProjectNumber, events: u
         first = first.as_u16(),
         scale = events as f64 / 1e8,
     );
-    let sql = sql.replace("", "");
     installation.sql(&sql).await?;
     installation
         .sql("INSERT INTO actor_days SELECT DISTINCT project, actor, local_day, 0, 1 FROM events")

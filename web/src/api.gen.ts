@@ -1342,6 +1342,24 @@ export interface components {
          * @enum {string}
          */
         ErasureState: "requested" | "waiting" | "removing" | "rebuilding" | "verifying" | "done" | "failed";
+        /** @description What ClickHouse expects to read of a table. */
+        Estimate: {
+            /**
+             * Format: int64
+             * @description Parts of it.
+             */
+            parts: number;
+            /**
+             * Format: int64
+             * @description Rows, before filters that no index serves.
+             */
+            rows: number;
+            /**
+             * @description The table.
+             * @example events
+             */
+            table: string;
+        };
         /** @description Names of events and how often each happened. */
         EventNames: {
             /** @description The most frequent first. */
@@ -1393,6 +1411,36 @@ export interface components {
              * @example page_view
              */
             event: string;
+        };
+        /**
+         * @description How a question would be answered if nothing of it were in memory.
+         * @example {
+         *       "rows": 40960,
+         *       "statements": [
+         *         {
+         *           "parameters": {
+         *             "project": "1"
+         *           },
+         *           "reads": [
+         *             {
+         *               "parts": 2,
+         *               "rows": 40960,
+         *               "table": "events"
+         *             }
+         *           ],
+         *           "sql": "SELECT actor, ts FROM events WHERE project = {project:UInt32}"
+         *         }
+         *       ]
+         *     }
+         */
+        Explanation: {
+            /**
+             * Format: int64
+             * @description The rows that ClickHouse expects to read for all of them.
+             */
+            rows: number;
+            /** @description The statements in their order. One that needs the rows of an earlier one is shown as for none. */
+            statements: components["schemas"]["Statement"][];
         };
         /** @description One field that was refused. */
         FieldError: {
@@ -2162,6 +2210,9 @@ export interface components {
         }) | (components["schemas"]["Answer_ConversionReport"] & {
             /** @enum {string} */
             kind: "conversion";
+        }) | (components["schemas"]["Explanation"] & {
+            /** @enum {string} */
+            kind: "explanation";
         });
         /** @description Whatever happened in a range of time. */
         RangeRequest: {
@@ -2364,6 +2415,23 @@ export interface components {
             token_type: string;
             /** @description Who is signed in. */
             user: components["schemas"]["User"];
+        };
+        /** @description A statement that a question sends. */
+        Statement: {
+            /**
+             * @description The parameters by name, as text.
+             * @example {
+             *       "from": "1793491200",
+             *       "project": "1"
+             *     }
+             */
+            parameters: {
+                [key: string]: string;
+            };
+            /** @description What ClickHouse expects to read for it, table by table. */
+            reads: components["schemas"]["Estimate"][];
+            /** @description The SQL, with `{name:Type}` where a parameter stands. */
+            sql: string;
         };
         /**
          * @description One step of a funnel: `{"event": "purchase"}`, or several events of which any will do:
@@ -4074,6 +4142,16 @@ export interface operations {
                     "application/json": components["schemas"]["Answer_ActiveUsersReport"];
                 };
             };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
                 headers: {
@@ -4262,6 +4340,16 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Answer_ConversionReport"];
                 };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
@@ -5121,6 +5209,16 @@ export interface operations {
                     "application/json": components["schemas"]["Answer_FunnelReport"];
                 };
             };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
                 headers: {
@@ -5568,7 +5666,10 @@ export interface operations {
     };
     ask: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with the SQL of the question and the rows that it would read, instead of running it. */
+                explain?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The project */
@@ -5822,6 +5923,16 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Answer_TrendReport"];
                 };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
