@@ -15,7 +15,7 @@ say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
 comma := ,
 
-.PHONY: help run build test check clean engines test-engines sdk web lint doc rust-test sdk-test web-test browser-test openapi bench-ingest bench-drain crash worlds
+.PHONY: help run build test check clean engines test-engines sdk web lint doc rust-test sdk-test web-test browser-test openapi bench-ingest bench-drain bench-query crash worlds
 
 help:            ## what there is
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -83,6 +83,11 @@ bench-ingest: engines web    ## events a second, CPU an event, memory; ARGS="--h
 
 bench-drain: engines     ## one worker drains an hour's backlog; freshness at 10,000 events/s (ARGS="--help")
 	@$(CARGO) bench --locked --quiet --bench drain -- $(ARGS)
+
+EVENTS := 20000000
+
+bench-query: engines     ## questions a second, and what they cost beside SQL written by hand: EVENTS=100000000
+	@$(CARGO) bench --locked --quiet --bench query -- --events $(EVENTS) $(ARGS)
 
 openapi:         ## write openapi/footfall.json and the dashboard's typed client from the code
 	@$(CARGO) run --quiet --locked $(FAULTS) --bin footfall -- openapi > openapi/footfall.json.new

@@ -94,6 +94,15 @@ pub struct Config {
     #[arg(long, env = "FOOTFALL_STREAM_REQUESTS", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub stream_requests: u64,
 
+    /// Megabytes of answers that the api role remembers, until something of their project changes. 0 turns it off.
+    #[arg(long, env = "FOOTFALL_ANSWER_CACHE_MB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(..=65_536))]
+    pub answer_cache_mb: u64,
+
+    /// Megabytes of decoded sketches that the api role keeps, so that active users need no query. A year of one event
+    /// name takes six at most.
+    #[arg(long, env = "FOOTFALL_SKETCHBOOK_MB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(..=65_536))]
+    pub sketchbook_mb: u64,
+
     /// Signs access tokens: at least 32 characters that nobody can guess, the same for every node. Unset: made at the
     /// first start and kept in the data directory.
     #[arg(long, env = "FOOTFALL_SIGNING_SECRET", hide_env_values = true)]
@@ -153,6 +162,8 @@ impl Config {
             ("batch-rows", self.batch_rows.to_string()),
             ("lease-s", self.lease_s.to_string()),
             ("stream-requests", self.stream_requests.to_string()),
+            ("answer-cache-mb", self.answer_cache_mb.to_string()),
+            ("sketchbook-mb", self.sketchbook_mb.to_string()),
             (
                 "signing-secret",
                 self.signing_secret

@@ -31,6 +31,7 @@ pub mod fault;
 pub mod meta;
 pub mod metrics;
 pub mod problem;
+pub mod serving;
 pub mod store;
 pub mod stream;
 pub mod telemetry;

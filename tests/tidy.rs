@@ -26,10 +26,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["event", "metrics", "stream", "store", "meta", "clock", "fault"],
     ),
     ("audit", &["event", "metrics", "stream", "store"]),
+    ("serving", &["event", "metrics", "stream", "store", "problem"]),
     (
         "api",
         &[
-            "event", "metrics", "store", "stream", "audit", "meta", "problem", "clock",
+            "event", "metrics", "store", "stream", "audit", "serving", "meta", "problem", "clock",
         ],
     ),
 ];

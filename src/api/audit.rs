@@ -119,7 +119,7 @@ pub async fn audit_project(
     let _place = questions.exports.enter(project.number).await?;
     let (number, zone) = (project.number, project.zone());
     let zone_of = Arc::new(move |of| (of == number).then(|| zone.clone()));
-    let auditor = Auditor::new(questions.stream.clone(), questions.store.clone(), zone_of);
+    let auditor = Auditor::new(questions.stream.clone(), (*questions.store).clone(), zone_of);
     let now = accounts.clock.now_ms();
     let options = AuditOptions {
         cost: Cost {

@@ -95,6 +95,20 @@ impl Caller {
         Ok(project)
     }
 
+    /// The project, for a question about it: as [`Caller::project`], from memory.
+    pub async fn reads(&self, accounts: &Accounts, project: Uuid) -> Result<Project, Problem> {
+        let found = match self {
+            Caller::User { id, .. } => accounts.authority.project(project, Some(*id)).await?,
+            Caller::ApiKey(key) if key.project_id == project => {
+                accounts.authority.project(project, None).await?
+            }
+            Caller::ApiKey(_) => None,
+        };
+        let project = found.ok_or_else(|| Problem::not_found("project"))?;
+        Need::Read.check(project.role)?;
+        Ok(project)
+    }
+
     /// The project, for what outlives it: its owners go on to see a deleted one.
     pub async fn project_even_deleted(
         &self,
@@ -161,7 +175,7 @@ where
         if !credential.starts_with(KeyKind::Secret.prefix()) {
             let token = accounts.tokens.read(credential, accounts.clock.now_ms())?;
             // A good signature tells nothing about an account that went with a restored backup.
-            if accounts.meta.user(token.user).await?.is_none() {
+            if !accounts.authority.knows_user(token.user).await? {
                 return Err(Problem::unauthenticated("the account is gone"));
             }
             return Ok(Caller::User {
@@ -178,7 +192,7 @@ where
             ));
         }
         let key = accounts
-            .meta
+            .authority
             .find_key(credential)
             .await?
             .ok_or_else(revoked_key)?;

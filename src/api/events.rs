@@ -198,7 +198,7 @@ pub async fn event_names(
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(params): ApiQuery<NamesParams>,
 ) -> Answered<Json<Answer<EventNames>>> {
-    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = Asked::placed(&caller, &accounts, &questions, id).await?;
     let limit = page_size(params.limit)?;
     let mut errors = Vec::new();
     let range = time_range(
@@ -273,7 +273,7 @@ pub async fn list_events(
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(params): ApiQuery<EventsParams>,
 ) -> Answered<Json<EventPage>> {
-    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = Asked::placed(&caller, &accounts, &questions, id).await?;
     let limit = page_size(params.limit)?;
     let before = params.cursor.as_deref().map(read_cursor).transpose()?;
     let query = EventQuery {

@@ -88,7 +88,7 @@ pub async fn get_ledger(
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(params): ApiQuery<LedgerParams>,
 ) -> Answered<Json<LedgerAnswer>> {
-    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = Asked::placed(&caller, &accounts, &questions, id).await?;
     let LedgerParams { from, to, interval } = params;
     let spec = LedgerSpec::of(
         from.as_deref(),
@@ -230,7 +230,7 @@ pub async fn get_rejections(
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(params): ApiQuery<RejectionParams>,
 ) -> Answered<Json<Rejections>> {
-    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = Asked::placed(&caller, &accounts, &questions, id).await?;
     let limit = params.limit.map_or(MAX_REJECTIONS, |limit| limit as usize);
     if !(1..=MAX_REJECTIONS).contains(&limit) {
         return Err(invalid_query("limit", "out_of_range", "limit is 1 to 100"));

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod assets;
 pub mod audit;
 pub mod auth;
+pub mod authority;
 pub mod caller;
 pub mod erasures;
 pub mod error;
@@ -42,6 +43,7 @@ use crate::clock::Clock;
 use crate::meta::{Meta, ZoneChange};
 use crate::problem::Problem;
 
+pub use authority::Authority;
 pub use caller::{Caller, Need};
 pub use openapi::document;
 pub use questions::Questions;
@@ -56,6 +58,8 @@ pub type ZoneHook = Arc<dyn Fn(ZoneChange) -> BoxFuture<'static, Result<(), Stri
 pub struct Accounts {
     /// The control database.
     pub meta: Meta,
+    /// Who may ask, from memory.
+    pub authority: Authority,
     /// Tells the time.
     pub clock: Clock,
     /// Issues and reads access tokens.
@@ -78,6 +82,7 @@ impl Accounts {
         on_zone_change: ZoneHook,
     ) -> Accounts {
         Accounts {
+            authority: Authority::new(meta.clone()),
             meta,
             clock,
             tokens: AccessTokens::new(secret),

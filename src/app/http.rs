@@ -71,7 +71,7 @@ pub fn router(
             rooms.open_signup,
             zone_change::hook(rooms),
         );
-        let questions = Questions::new(rooms.store.clone(), rooms.stream.clone());
+        let questions = Questions::new(rooms.store.clone(), rooms.stream.clone(), rooms.serving);
         let state = ApiState {
             accounts,
             questions,

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engines::{ClickHouseAddress, EngineOptions, Engines};
 use crate::meta::{KeyRegistry, Meta};
+use crate::serving::ServingLimits;
 use crate::store::{Credentials, Store, StoreOptions};
 use crate::stream::{EventStream, StreamOptions};
 
@@ -39,6 +40,8 @@ pub struct Rooms {
     pub secret: Vec<u8>,
     /// Whether anybody may register.
     pub open_signup: bool,
+    /// How much memory answers may take.
+    pub serving: ServingLimits,
     /// Write key that the shop page at `/demo` uses when its address names none.
     pub demo_key: Option<String>,
 }
@@ -142,6 +145,10 @@ pub(super) async fn connect(config: &Config, engines: &Engines) -> anyhow::Resul
         notes: CaptureLedger::default(),
         clock: Clock::system(),
         open_signup: config.open_signup,
+        serving: ServingLimits {
+            answer_bytes: config.answer_cache_mb << 20,
+            sketch_bytes: config.sketchbook_mb << 20,
+        },
         demo_key: None,
     })
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::accounts::{User, insert_user};
-use super::{Meta, MetaError, Moment, Page, Paged, Result, uuid_at};
+use super::{Meta, MetaError, Moment, Page, Paged, Result, raise_version, uuid_at};
 
 /// What a member may do. Each role may do everything that the weaker ones may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -153,6 +153,7 @@ impl Meta {
             .bind(role.as_str())
             .execute(&mut *tx)
             .await?;
+        raise_version(&mut tx).await?;
         tx.commit().await?;
         Ok(Member { role, ..before })
     }
@@ -169,6 +170,7 @@ impl Meta {
             .bind(user.to_string())
             .execute(&mut *tx)
             .await?;
+        raise_version(&mut tx).await?;
         tx.commit().await?;
         Ok(())
     }

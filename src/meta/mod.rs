@@ -136,8 +136,9 @@ impl Meta {
         })
     }
 
-    /// The version of everything that a [`KeySnapshot`] holds: it moves with every change of a key, a project
-    /// or a zone, in the transaction of the change.
+    /// The version of everything that a [`KeySnapshot`] holds and of what the api remembers of its callers: it moves
+    /// with every change of a key, a project or a zone and with every member's new role or removal, in the
+    /// transaction of the change.
     pub async fn version(&self) -> Result<i64> {
         let row = sqlx::query("SELECT value FROM versions WHERE name = 'keys'")
             .fetch_optional(&self.pool)

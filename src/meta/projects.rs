@@ -179,7 +179,7 @@ impl Meta {
             .collect()
     }
 
-    /// Changes a project (as `user` sees it). A new zone also raises [`Meta::version`] and stays pending until
+    /// Changes a project (as `user` sees it). Raises [`Meta::version`]; a new zone stays pending until
     /// its rebuild is queued.
     pub async fn update_project(
         &self,
@@ -228,7 +228,6 @@ impl Meta {
             .bind(now_ms)
             .execute(&mut *tx)
             .await?;
-            raise_version(&mut tx).await?;
             updated.timezone = zone.name().to_owned();
             updated.zone_kept = false;
             zone_change = Some(ZoneChange {
@@ -237,6 +236,7 @@ impl Meta {
                 changed_at: now_ms,
             });
         }
+        raise_version(&mut tx).await?;
         tx.commit().await?;
         Ok(ProjectUpdate {
             project: updated,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::time::Moment;
+use super::time::{Moment, TimeRange};
 
 /// What an answer says about itself, the same beside every report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -33,6 +33,9 @@ pub struct Envelope {
     pub timezone: String,
     /// What a careful reader has to know before using the numbers.
     pub warnings: Vec<Warning>,
+    /// The range, whose end decides about `complete`.
+    #[serde(skip)]
+    pub range: Option<TimeRange>,
 }
 
 /// A limit of one answer, in words and as a code.

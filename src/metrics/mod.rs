@@ -43,6 +43,7 @@ pub mod sketch;
 pub mod stickiness;
 pub mod time;
 pub mod trend;
+pub mod turning;
 
 /// The longest event name, in characters, as at capture.
 pub const MAX_NAME_CHARS: usize = 200;

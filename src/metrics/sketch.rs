@@ -15,6 +15,9 @@ use hyperloglogplus::{HyperLogLog, HyperLogLogPlus};
 use serde::{Deserialize, Serialize};
 
 mod bulk;
+mod expanded;
+
+pub use expanded::Expanded;
 
 /// Relative standard error of [`UserSketch::count`] at precision 14: 1.04 / sqrt(2^14). Below some thousands
 /// distinct actors the sketch is sparse and near exact.
@@ -111,22 +114,13 @@ impl UserSketch {
     ///
     /// Whatever the bytes are, anything but a whole and undamaged sketch is refused, with the reason.
     pub fn decode(bytes: &[u8]) -> Result<UserSketch, SketchError> {
-        if bytes.len() < HEADER.len() + CRC_BYTES || bytes.len() > MAX_ENCODED_BYTES {
-            return Err(SketchError::Length(bytes.len()));
-        }
-        let (body, crc) = bytes.split_at(bytes.len() - CRC_BYTES);
-        let Some(payload) = body.strip_prefix(&HEADER) else {
-            return Err(SketchError::Header);
-        };
-        if crc32fast::hash(body).to_le_bytes() != crc {
-            return Err(SketchError::Checksum);
-        }
-        let (layout, rest) =
-            postcard::take_from_bytes::<Layout>(payload).map_err(|_| SketchError::Content)?;
-        if !rest.is_empty() || !layout.is_possible() {
-            return Err(SketchError::Content);
-        }
-        let registers = postcard::from_bytes(payload).map_err(|_| SketchError::Content)?;
+        UserSketch::of(&Layout::read(bytes)?)
+    }
+
+    /// The crate's sketch of this layout.
+    fn of(layout: &Layout) -> Result<UserSketch, SketchError> {
+        let payload = postcard::to_stdvec(layout).map_err(|_| SketchError::Content)?;
+        let registers = postcard::from_bytes(&payload).map_err(|_| SketchError::Content)?;
         Ok(UserSketch { registers })
     }
 }
@@ -173,6 +167,26 @@ struct Dense {
 }
 
 impl Layout {
+    /// The layout in an encoded sketch, checked.
+    fn read(bytes: &[u8]) -> Result<Layout, SketchError> {
+        if bytes.len() < HEADER.len() + CRC_BYTES || bytes.len() > MAX_ENCODED_BYTES {
+            return Err(SketchError::Length(bytes.len()));
+        }
+        let (body, crc) = bytes.split_at(bytes.len() - CRC_BYTES);
+        let Some(payload) = body.strip_prefix(&HEADER) else {
+            return Err(SketchError::Header);
+        };
+        if crc32fast::hash(body).to_le_bytes() != crc {
+            return Err(SketchError::Checksum);
+        }
+        let (layout, rest) =
+            postcard::take_from_bytes::<Layout>(payload).map_err(|_| SketchError::Content)?;
+        if !rest.is_empty() || !layout.is_possible() {
+            return Err(SketchError::Content);
+        }
+        Ok(layout)
+    }
+
     fn is_possible(&self) -> bool {
         self.precision == PRECISION
             && self.counts == COUNTS

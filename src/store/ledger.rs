@@ -216,19 +216,23 @@ impl Store {
         Ok(asked.bind(self.question(asked.project, &sql)).fetch_all().await?)
     }
 
-    /// Events of the local days `[from, to)` that arrived more than 24 hours after they happened.
+    /// Events that arrived more than 24 hours after they happened, by the local day on which they did.
     ///
     /// # Errors
     /// When ClickHouse does not answer within the limits.
-    pub async fn late_events(&self, project: ProjectNumber, from: Day, to: Day) -> Result<u64, StoreError> {
-        let sql = "SELECT sum(count) FROM late_days WHERE project = {project:UInt32} \
-                   AND day >= toDate({from:UInt16}) AND day < toDate({to:UInt16})";
-        let query = self.question(project, sql);
-        Ok(query
-            .param("from", from.as_u16())
-            .param("to", to.as_u16())
-            .fetch_one()
-            .await?)
+    pub async fn late_days(&self, project: ProjectNumber) -> Result<Vec<(Day, u64)>, StoreError> {
+        #[derive(Row, Deserialize)]
+        struct Late {
+            on: u16,
+            events: u64,
+        }
+        let sql = "SELECT day AS on, toUInt64(sum(count)) AS events FROM late_days \
+                   WHERE project = {project:UInt32} GROUP BY day";
+        let found: Vec<Late> = self.question(project, sql).fetch_all().await?;
+        Ok(found
+            .into_iter()
+            .map(|late| (Day(late.on.into()), late.events))
+            .collect())
     }
 }
 

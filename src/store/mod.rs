@@ -19,6 +19,7 @@ pub mod buckets;
 pub mod compact;
 pub mod error;
 pub mod events;
+pub mod explain;
 pub mod export;
 pub mod filter;
 pub mod funnels;
@@ -154,6 +155,17 @@ impl Store {
             .query_raw("SELECT version()")
             .fetch_one::<String>()
             .await?)
+    }
+
+    /// Questions that ClickHouse is working on.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn questions_under_way(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count() FROM system.processes WHERE current_database = {database:String} \
+                   AND startsWith(query, 'SELECT') AND query NOT LIKE '%system.processes%'";
+        let query = self.statement(sql).param("database", &self.database);
+        Ok(query.fetch_one().await?)
     }
 
     /// The name of our database.

@@ -7,11 +7,13 @@
 //! it resolves the table's name, from left to right. Hence `heads … RIGHT JOIN rows`; the join is told to
 //! swap its sides, so that the hash table is built over the few heads.
 
+mod sketches;
 mod upto;
 
 use clickhouse::Row;
 use serde::Deserialize;
 
+pub use sketches::DeltaSpan;
 pub(super) use upto::FINGERPRINT;
 
 use super::rows::ByteBuf;

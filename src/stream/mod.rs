@@ -45,7 +45,7 @@ use keys::Keys;
 use replicas::Replicated;
 
 pub use append::{AppendError, Appended, Request};
-pub use rev::{AsOf, ShardCounters};
+pub use rev::{AsOf, ShardCounters, Standing};
 
 /// How long an append may take before the request is refused with 503. Also how far behind "now" an answer's
 /// `as_of` stays, because a request that was received then may still become an entry.

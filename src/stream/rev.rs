@@ -1,5 +1,7 @@
 //! What a reader of answers needs to know of the stream: how fresh they are, and whether they changed.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{APPEND_TIMEOUT, EventStream, StreamError, scripts};
 use crate::event::ProjectNumber;
 use futures_util::future::try_join_all;
@@ -12,6 +14,35 @@ pub struct AsOf {
     pub as_of: i64,
     /// Rows taken and not committed yet.
     pub pending_rows: u64,
+}
+
+/// How the stream and some projects stand: what tells whether an answer is still the right one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Receipt of the first uncommitted row over all shards.
+    pub first_waiting: Option<i64>,
+    /// Rows taken and not committed yet.
+    pub pending_rows: u64,
+    /// Moves whenever a shard is begun anew, as by a Redis that was restored from a copy: revisions from before
+    /// mean nothing then.
+    pub incarnations: u64,
+    /// Of each project that was asked about.
+    pub revs: HashMap<ProjectNumber, u64>,
+    /// Projects with a commit whose revision is still to be raised: what was remembered may lack it.
+    pub unannounced: HashSet<ProjectNumber>,
+    /// Those asked about that have sketches waiting to be computed anew.
+    pub rebuilding: HashSet<ProjectNumber>,
+}
+
+impl Standing {
+    /// How fresh answers are for a question of `now_ms`, which came before this was looked at.
+    pub fn as_of(&self, now_ms: i64) -> AsOf {
+        let settled = now_ms - APPEND_TIMEOUT.as_millis() as i64;
+        AsOf {
+            as_of: self.first_waiting.map_or(settled, |first| first.min(settled)),
+            pending_rows: self.pending_rows,
+        }
+    }
 }
 
 /// A shard's counters since the installation began.
@@ -60,17 +91,42 @@ impl EventStream {
 
     /// How fresh answers are at `now_ms`. Ask it before the question runs.
     pub async fn as_of(&self, now_ms: i64) -> Result<AsOf, StreamError> {
-        let all = try_join_all((0..self.shards()).map(|shard| self.waiting(shard))).await?;
-        let settled = now_ms - APPEND_TIMEOUT.as_millis() as i64;
-        Ok(AsOf {
-            as_of: all.iter().filter_map(|(_, first)| *first).fold(settled, i64::min),
-            pending_rows: all.iter().map(|(counters, _)| counters.rows_waiting).sum(),
-        })
+        Ok(self.standing(&[]).await?.as_of(now_ms))
+    }
+
+    /// How fresh the tables are and which revisions these projects have, for many questions at once. The shards
+    /// are looked at before the revisions: a commit that the first look saw has raised its projects' revisions
+    /// before the second, or is listed as unannounced.
+    pub async fn standing(&self, projects: &[ProjectNumber]) -> Result<Standing, StreamError> {
+        let shards = try_join_all((0..self.shards()).map(|shard| self.waiting(shard))).await?;
+        let mut standing = Standing {
+            first_waiting: shards.iter().filter_map(|shard| shard.first).min(),
+            pending_rows: shards.iter().map(|shard| shard.counters.rows_waiting).sum(),
+            incarnations: shards.iter().map(|shard| shard.incarnation).sum(),
+            unannounced: shards.iter().flat_map(|shard| shard.unannounced()).collect(),
+            ..Standing::default()
+        };
+        if projects.is_empty() {
+            return Ok(standing);
+        }
+        let (rebuilds, revs) = tokio::join!(
+            self.rebuilds_waiting(),
+            try_join_all(projects.iter().map(|&project| self.rev(project)))
+        );
+        standing.revs = projects.iter().copied().zip(revs?).collect();
+        if rebuilds? > 0 {
+            for &project in projects {
+                if self.sketches_pending(project).await? > 0 {
+                    standing.rebuilding.insert(project);
+                }
+            }
+        }
+        Ok(standing)
     }
 
     /// The shard's counters.
     pub async fn shard_counters(&self, shard: u16) -> Result<ShardCounters, StreamError> {
-        Ok(self.waiting(shard).await?.0)
+        Ok(self.waiting(shard).await?.counters)
     }
 
     /// Rows of the shard that ClickHouse refused and that are kept as dead letters.
@@ -102,18 +158,22 @@ impl EventStream {
         Ok(oldest)
     }
 
-    async fn waiting(&self, shard: u16) -> Result<(ShardCounters, Option<i64>), StreamError> {
+    async fn waiting(&self, shard: u16) -> Result<ShardStanding, StreamError> {
         let mut call = scripts::WAITING.prepare_invoke();
         call.key(self.keys().st(shard)).key(self.keys().ev(shard));
-        let (rows_in, rows_out, rows_dead, rows_dup, rows_removed, rows_discarded, first): (
-            u64,
-            u64,
-            u64,
-            u64,
-            u64,
-            u64,
-            String,
-        ) = call.invoke_async(&mut self.front()).await?;
+        type Told = (u64, u64, u64, u64, u64, u64, String, String, u64);
+        let told: Told = call.invoke_async(&mut self.front()).await?;
+        let (
+            rows_in,
+            rows_out,
+            rows_dead,
+            rows_dup,
+            rows_removed,
+            rows_discarded,
+            first,
+            announce,
+            incarnation,
+        ) = told;
         let counters = ShardCounters {
             rows_in,
             rows_out,
@@ -123,6 +183,28 @@ impl EventStream {
             rows_removed,
             rows_waiting: rows_in.saturating_sub(rows_out + rows_dead + rows_discarded),
         };
-        Ok((counters, first.parse().ok()))
+        Ok(ShardStanding {
+            counters,
+            first: first.parse().ok(),
+            announce,
+            incarnation,
+        })
+    }
+}
+
+/// What one shard says of itself.
+struct ShardStanding {
+    counters: ShardCounters,
+    /// Receipt of its first uncommitted row.
+    first: Option<i64>,
+    /// Projects whose commit is not announced yet, comma-separated.
+    announce: String,
+    incarnation: u64,
+}
+
+impl ShardStanding {
+    fn unannounced(&self) -> impl Iterator<Item = ProjectNumber> {
+        let listed = self.announce.split(',');
+        listed.filter_map(|number| number.parse().ok().map(ProjectNumber))
     }
 }

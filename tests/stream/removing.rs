@@ -122,7 +122,7 @@ async fn a_new_incarnation_has_a_removal_counted_anew() {
     stream.begin_incarnation(&lease, 2, 3, &[], 0).await.unwrap();
     assert!(!stream.is_removing(0).await.unwrap());
     let lease = stream.acquire(0, &owner("w"), TTL).await.unwrap().unwrap().lease;
-    assert_eq!(stream.removals(0).await.unwrap(), [removal.clone()]);
+    assert_eq!(stream.removals(0).await.unwrap(), std::slice::from_ref(&removal));
     assert_eq!(
         stream.count_removal(&lease, removal.id, 3).await.unwrap(),
         Some(3)

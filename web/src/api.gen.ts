@@ -773,57 +773,6 @@ export interface components {
             weeks: components["schemas"]["ActivePeriod"][];
         };
         /**
-         * @description Which of those who reached a step.
-         * @enum {string}
-         */
-        ActorOutcome: "converted" | "dropped";
-        /** @description A page of the persons behind a number. */
-        ActorPage: {
-            /** @description In a stable order. */
-            actors: components["schemas"]["ActorRow"][];
-            /** @description The next page's `cursor`; null on the last. */
-            next?: string | null;
-            /**
-             * Format: int64
-             * @description How many there are on all pages: the chart's number.
-             */
-            total: number;
-        };
-        /** @description One entity (in totals: one attempt) behind a number. */
-        ActorRow: {
-            /** @description The person's number, in hexadecimal; empty for a group. */
-            actor: string;
-            /** @description The reported chain. */
-            chain: components["schemas"]["ChainStep"][];
-            /** @description Mandatory steps reached. */
-            depth: number;
-            /** @description Who it is: the id under which the events came; null for a group. */
-            distinct_id?: string | null;
-            /** @description The group. */
-            group?: string | null;
-            /** @description The values held constant. */
-            held?: string[];
-            why_not?: components["schemas"]["WhyNot"] | null;
-        };
-        /**
-         * @description A page of the persons behind a number of the chart.
-         * @example {
-         *       "limit": 100,
-         *       "outcome": "dropped",
-         *       "step": 2
-         *     }
-         */
-        ActorsQuery: {
-            /** @description `next` of the page before. */
-            cursor?: string | null;
-            /** @description At most 1,000. Default: 100. */
-            limit?: number | null;
-            /** @description `converted` (default): came at least this far. `dropped`: came no further. */
-            outcome?: components["schemas"]["ActorOutcome"];
-            /** @description The step, from 1; a mandatory one (in any order: how many steps were completed). */
-            step: number;
-        };
-        /**
          * @description Somebody to add. No mail is sent: for somebody without an account give a password and hand it over.
          * @example {
          *       "email": "grace@example.com",
@@ -849,12 +798,6 @@ export interface components {
              *     name stay as they were.
              */
             account_created: boolean;
-        };
-        /** @description An event and what it has to pass. */
-        AlternativeQuery: {
-            /** @description The event's name. */
-            event: string;
-            filter?: components["schemas"]["FilterQuery"] | null;
         };
         /** @description A report in its trust envelope. */
         Answer_ActiveUsersReport: {
@@ -903,14 +846,6 @@ export interface components {
         Answer_FunnelReport: {
             /** @description How far persons came. */
             data: {
-                actors?: components["schemas"]["ActorPage"] | null;
-                /**
-                 * @description By the value of a property: the largest first, then the values beyond the limit as `Other`, then those
-                 *     without a value.
-                 */
-                breakdown?: components["schemas"]["FunnelSlice"][] | null;
-                /** @description What the numbers count. */
-                counted: components["schemas"]["Counted"];
                 /** @description Whether everybody had their whole window: the range and one window more are over. */
                 final: boolean;
                 /**
@@ -920,24 +855,16 @@ export interface components {
                 from: string;
                 /** @description From the first step to the last. */
                 overall: components["schemas"]["FunnelOverall"];
-                /** @description What the preset cannot reproduce of the product whose habits it takes. */
-                preset_limits?: string[] | null;
                 /** @description The steps, in order. */
                 steps: components["schemas"]["FunnelStepReport"][];
-                sweep?: components["schemas"]["SweepReport"] | null;
-                time?: components["schemas"]["TimeReport"] | null;
                 /**
                  * Format: date-time
                  * @description The first step lies before this instant.
                  */
                 to: string;
-                /** @description By time of entry. */
-                trend?: components["schemas"]["FunnelPoint"][] | null;
-                /** @description Those who entered and did not convert, by reason; reasons of nobody are left out. */
-                why_not?: components["schemas"]["ReasonCount"][] | null;
                 /**
                  * Format: int64
-                 * @description The conversion window, in milliseconds; of a funnel within sessions, the longest that a session can be.
+                 * @description The conversion window, in milliseconds.
                  */
                 window_ms: number;
             };
@@ -1138,21 +1065,6 @@ export interface components {
             /** @description Salted SHA-256 of each distinct id; empty for other kinds. */
             subject_hashes: string[];
         };
-        /** @description A step on a reported chain. */
-        ChainStep: {
-            /**
-             * Format: date-time
-             * @description When it was done.
-             */
-            at: string;
-            /**
-             * Format: uuid
-             * @description The event.
-             */
-            event_id: string;
-            /** @description The step, from 1. */
-            step: number;
-        };
         /**
          * @description A member's new role.
          * @example {
@@ -1226,8 +1138,6 @@ export interface components {
              * @example view_item
              */
             after: string;
-            after_filter?: components["schemas"]["FilterQuery"] | null;
-            filter?: components["schemas"]["FilterQuery"] | null;
             /**
              * @description First local day of entry. Default: 30 days before `to`.
              * @example 2026-11-01
@@ -1238,7 +1148,6 @@ export interface components {
              * @example purchase
              */
             goal: string;
-            goal_filter?: components["schemas"]["FilterQuery"] | null;
             /**
              * @description The local day after the last. Default: tomorrow.
              * @example 2026-12-01
@@ -1262,16 +1171,6 @@ export interface components {
              */
             window_ms: number;
         };
-        /**
-         * @description What is counted.
-         * @enum {string}
-         */
-        Count: "unique" | "total";
-        /**
-         * @description What the numbers of a funnel count.
-         * @enum {string}
-         */
-        Counted: "persons" | "sessions" | "groups" | "pairs" | "attempts";
         /** @description A row that ClickHouse refused. */
         DeadLetter: {
             /**
@@ -1326,11 +1225,6 @@ export interface components {
              */
             total: number;
         };
-        /**
-         * @description Whose steps are put together.
-         * @enum {string}
-         */
-        Entity: "person" | "session" | "group";
         /**
          * @description What an answer says about itself, the same beside every report.
          * @example {
@@ -1448,6 +1342,24 @@ export interface components {
          * @enum {string}
          */
         ErasureState: "requested" | "waiting" | "removing" | "rebuilding" | "verifying" | "done" | "failed";
+        /** @description What ClickHouse expects to read of a table. */
+        Estimate: {
+            /**
+             * Format: int64
+             * @description Parts of it.
+             */
+            parts: number;
+            /**
+             * Format: int64
+             * @description Rows, before filters that no index serves.
+             */
+            rows: number;
+            /**
+             * @description The table.
+             * @example events
+             */
+            table: string;
+        };
         /** @description Names of events and how often each happened. */
         EventNames: {
             /** @description The most frequent first. */
@@ -1501,23 +1413,34 @@ export interface components {
             event: string;
         };
         /**
-         * @description What must not happen between two mandatory steps.
+         * @description How a question would be answered if nothing of it were in memory.
          * @example {
-         *       "after": 1,
-         *       "before": 3,
-         *       "event": "refund"
+         *       "rows": 40960,
+         *       "statements": [
+         *         {
+         *           "parameters": {
+         *             "project": "1"
+         *           },
+         *           "reads": [
+         *             {
+         *               "parts": 2,
+         *               "rows": 40960,
+         *               "table": "events"
+         *             }
+         *           ],
+         *           "sql": "SELECT actor, ts FROM events WHERE project = {project:UInt32}"
+         *         }
+         *       ]
          *     }
          */
-        ExclusionQuery: {
-            /** @description From this step on (from 1). Default: the first. */
-            after?: number | null;
-            /** @description And before this one. Default: the last. */
-            before?: number | null;
-            /** @description The event's name. */
-            event?: string | null;
-            /** @description At most 10 alternatives, instead of `event`. */
-            events?: string[];
-            filter?: components["schemas"]["FilterQuery"] | null;
+        Explanation: {
+            /**
+             * Format: int64
+             * @description The rows that ClickHouse expects to read for all of them.
+             */
+            rows: number;
+            /** @description The statements in their order. One that needs the rows of an earlier one is shown as for none. */
+            statements: components["schemas"]["Statement"][];
         };
         /** @description One field that was refused. */
         FieldError: {
@@ -1527,57 +1450,6 @@ export interface components {
             detail: string;
             /** @description JSON pointer (RFC 6901) into the body, or `?name` for a query parameter. */
             pointer: string;
-        };
-        /**
-         * @description A filter: `{"and": […]}`, `{"or": […]}` (1 to 20 members, nested at most 4 deep, at most 50 predicates), or a
-         *     predicate over a property of the event, a property of the person, or the event's name.
-         * @example {
-         *       "and": [
-         *         {
-         *           "op": "in",
-         *           "property": "plan",
-         *           "value": [
-         *             "club",
-         *             "pro"
-         *           ]
-         *         },
-         *         {
-         *           "or": [
-         *             {
-         *               "property": "$country",
-         *               "value": "DE"
-         *             },
-         *             {
-         *               "op": "is_set",
-         *               "person": "newsletter"
-         *             }
-         *           ]
-         *         }
-         *       ]
-         *     }
-         */
-        FilterQuery: {
-            /** @description All of these hold. */
-            and?: components["schemas"]["FilterQuery"][] | null;
-            /** @description `true`: the name of the event. */
-            event_name?: boolean | null;
-            op?: components["schemas"]["Op"] | null;
-            /** @description At least one of these holds. */
-            or?: components["schemas"]["FilterQuery"][] | null;
-            /** @description A property of the person, as it is now. */
-            person?: string | null;
-            /**
-             * @description A property of the event. `$path`, `$host`, `$referrer_host`, `$utm_source`, `$utm_medium`, `$utm_campaign`,
-             *     `$country`, `$region`, `$city`, `$browser`, `$os`, `$device`, `$lib`, `$amount` and `$currency` are what
-             *     capture found out.
-             * @example plan
-             */
-            property?: string | null;
-            /**
-             * @description What to compare with: a text, a number or a boolean; a list of 1 to 200 for `in` and `not_in`, of two numbers
-             *     for `between`; nothing for `is_set` and `is_not_set`.
-             */
-            value?: Record<string, never> | null;
         };
         /**
          * @description A funnel from its first step to its last.
@@ -1591,12 +1463,12 @@ export interface components {
         FunnelOverall: {
             /**
              * Format: int64
-             * @description Those who completed every step within the window.
+             * @description Persons who completed every step within the window.
              */
             converted: number;
             /**
              * Format: int64
-             * @description Those who did the first step in range.
+             * @description Persons who did the first step in range.
              */
             entered: number;
             /**
@@ -1610,40 +1482,8 @@ export interface components {
              */
             rate?: number | null;
         };
-        /** @description The funnel of those who entered in one bucket of time. */
-        FunnelPoint: {
-            /**
-             * Format: int64
-             * @description The last of them.
-             */
-            converted: number;
-            /**
-             * Format: date
-             * @description The first local date of a day, week or month; null for hours.
-             */
-            date?: string | null;
-            /**
-             * Format: int64
-             * @description The first of them.
-             */
-            entered: number;
-            /** @description Whether everybody had their whole window: the bucket and one window more are over. */
-            final: boolean;
-            /**
-             * Format: double
-             * @description `converted / entered`; null when nobody entered.
-             */
-            rate?: number | null;
-            /** @description Those who came at least to each mandatory step. */
-            reached: number[];
-            /**
-             * Format: date-time
-             * @description Where the bucket starts.
-             */
-            start: string;
-        };
         /**
-         * @description A question about a funnel.
+         * @description A question about a funnel, as a person writes it.
          * @example {
          *       "from": "2026-11-01",
          *       "steps": [
@@ -1666,95 +1506,28 @@ export interface components {
          *     }
          */
         FunnelQuery: {
-            actors?: components["schemas"]["ActorsQuery"] | null;
-            /**
-             * @description Where the breakdown reads the value on a chain: `first` value there is (default), `last`, `all` (the same at
-             *     every step, else `(mixed)`), or `step:2` (at the second step).
-             * @example first
-             */
-            attribution?: string | null;
-            /** @description Numbers by the value of a property: at most one. */
-            breakdown?: components["schemas"]["PropertyQuery"][];
-            /** @description The most values of the breakdown, 1 to 200; the rest is `Other`. Default: 25. */
-            breakdown_limit?: number | null;
-            count?: components["schemas"]["Count"] | null;
-            entity?: components["schemas"]["Entity"] | null;
-            /** @description What must not happen on the way, at most 10. */
-            exclusions?: components["schemas"]["ExclusionQuery"][];
-            filter?: components["schemas"]["FilterQuery"] | null;
             /**
              * @description Start of the range in which the first step has to fall: a local date or an instant. Default: 30 days before
              *     `to`.
              * @example 2026-11-01
              */
             from?: string | null;
-            group?: components["schemas"]["PropertyQuery"] | null;
-            /**
-             * @description Up to 3 properties whose values have to be the same at every step. Results then count pairs of an entity and
-             *     its values.
-             */
-            hold?: components["schemas"]["PropertyQuery"][];
-            /** @description Names that strict order does not see, at most 50. Default: `$identify`, `$heartbeat`, `$autocapture`. */
-            ignore_events?: string[] | null;
-            interval?: components["schemas"]["Interval"] | null;
-            /**
-             * @description Longest time from one step to the next. Not together with exclusions.
-             * @example 1h
-             */
-            max_gap?: string | null;
-            on_exclusion?: components["schemas"]["OnExclusion"] | null;
-            order?: components["schemas"]["Order"] | null;
-            preset?: components["schemas"]["Preset"] | null;
-            range_applies_to?: components["schemas"]["RangeAppliesTo"] | null;
-            reentry?: components["schemas"]["Reentry"] | null;
             /** @description 2 to 20 steps, in order. */
             steps: components["schemas"]["StepQuery"][];
-            /**
-             * Format: int64
-             * @description Events whose times are equal after division by this many milliseconds count as simultaneous and may be taken
-             *     in any order. At most 60,000. Default 0: the order of arrival in the client's batch decides.
-             * @example 0
-             */
-            tie_ms?: number | null;
-            /** @description The step from which `time` counts. Default: 1. */
-            time_from?: number | null;
-            /** @description The step up to which `time` counts. Default: the last. */
-            time_to?: number | null;
             /**
              * @description End of the range, not included; later steps may still follow. Default: tomorrow.
              * @example 2026-12-01
              */
             to?: string | null;
-            view?: components["schemas"]["ViewName"] | null;
-            week_start?: components["schemas"]["WeekStart"] | null;
-            /** @description Tells why those who entered did not convert: numbers by reason, and for each person on the page of actors. */
-            why_not?: boolean;
             /**
-             * @description Conversion window, from the first step to the last, end included: `30s`, `30m`, `12h`, `7d`, `2w`, `1mo` (fixed
-             *     lengths, at most 366 d), or `session`. Default: 7 days.
+             * @description Conversion window, from the first step to the last: `30s`, `30m`, `12h`, `7d`, `2w`, `1mo` (fixed lengths, at
+             *     most 366 d). Default: 7 days.
              * @example 7d
              */
             window?: string | null;
-            /**
-             * @description The windows of `sweep`, at most 50. Default: twelve from 5 minutes to 30 days.
-             * @example [
-             *       "1h",
-             *       "1d",
-             *       "7d"
-             *     ]
-             */
-            windows?: string[] | null;
         };
         /** @description How far persons came. */
         FunnelReport: {
-            actors?: components["schemas"]["ActorPage"] | null;
-            /**
-             * @description By the value of a property: the largest first, then the values beyond the limit as `Other`, then those
-             *     without a value.
-             */
-            breakdown?: components["schemas"]["FunnelSlice"][] | null;
-            /** @description What the numbers count. */
-            counted: components["schemas"]["Counted"];
             /** @description Whether everybody had their whole window: the range and one window more are over. */
             final: boolean;
             /**
@@ -1764,43 +1537,21 @@ export interface components {
             from: string;
             /** @description From the first step to the last. */
             overall: components["schemas"]["FunnelOverall"];
-            /** @description What the preset cannot reproduce of the product whose habits it takes. */
-            preset_limits?: string[] | null;
             /** @description The steps, in order. */
             steps: components["schemas"]["FunnelStepReport"][];
-            sweep?: components["schemas"]["SweepReport"] | null;
-            time?: components["schemas"]["TimeReport"] | null;
             /**
              * Format: date-time
              * @description The first step lies before this instant.
              */
             to: string;
-            /** @description By time of entry. */
-            trend?: components["schemas"]["FunnelPoint"][] | null;
-            /** @description Those who entered and did not convert, by reason; reasons of nobody are left out. */
-            why_not?: components["schemas"]["ReasonCount"][] | null;
             /**
              * Format: int64
-             * @description The conversion window, in milliseconds; of a funnel within sessions, the longest that a session can be.
+             * @description The conversion window, in milliseconds.
              */
             window_ms: number;
         };
-        /** @description The funnel of one value of a property. */
-        FunnelSlice: {
-            /** @description From the first step to the last. */
-            overall: components["schemas"]["FunnelOverall"];
-            /**
-             * @description `reached` of each step over that of the mandatory step before. Null where the value was read later, and when
-             *     nobody reached the one before.
-             */
-            rates: (number | null)[];
-            /** @description Those who reached each step; of an optional step, those whose chain has it. */
-            reached: number[];
-            /** @description The value; `Other`, `(none)`, `(skipped)`, `(did not reach)` or `(mixed)`. */
-            value: string;
-        };
         /**
-         * @description One step of a funnel. In any order: how many came to complete this many steps.
+         * @description One step of a funnel.
          * @example {
          *       "drop_off_rate": 0.387,
          *       "dropped": 120,
@@ -1811,7 +1562,6 @@ export interface components {
          *       "median_from_previous_ms": 94000,
          *       "median_from_start_ms": 94000,
          *       "name": "add_to_cart",
-         *       "optional": false,
          *       "rate_from_previous": 0.31,
          *       "rate_from_start": 0.31,
          *       "reached": 310
@@ -1820,36 +1570,34 @@ export interface components {
         FunnelStepReport: {
             /**
              * Format: double
-             * @description `dropped / reached`; null at the last step, at optional ones, and when nobody reached this one.
+             * @description `dropped / reached`; null at the last step, and when nobody reached this one.
              */
             drop_off_rate?: number | null;
             /**
              * Format: int64
-             * @description Those who came exactly this far: they did not reach the next mandatory step. 0 at the last.
+             * @description Persons who came exactly this far: they did not reach the next step. 0 at the last.
              */
             dropped: number;
-            /** @description The events of which any satisfies the step; none in any order. */
+            /** @description The events of which any satisfies the step. */
             events: string[];
             /** @description The step's number, from 1. */
             index: number;
             /**
              * Format: double
-             * @description Median time since the mandatory step before; null at the first step, and when nobody reached this one.
+             * @description Median time from the step before, over the chains that reached this step, in milliseconds; the mean of the
+             *     two middle ones of an even number. Null at the first step, and when nobody reached this one.
              */
             median_from_previous_ms?: number | null;
             /**
              * Format: double
-             * @description Median time since the first step; null at the first step, and when nobody reached this one.
+             * @description Median time from the first step, likewise.
              */
             median_from_start_ms?: number | null;
-            /** @description The step's name, else its events; in any order `2 of 3 completed`. */
+            /** @description The step's name, else its events. */
             name: string;
-            /** @description Whether it may be left out. Depth, rates and drop-offs count the other steps only. */
-            optional?: boolean;
             /**
              * Format: double
-             * @description `reached` over that of the mandatory step before; null at the first step, and when nobody reached the one
-             *     before.
+             * @description `reached` over that of the step before; null at the first step, and when nobody reached the one before.
              */
             rate_from_previous?: number | null;
             /**
@@ -1859,7 +1607,7 @@ export interface components {
             rate_from_start?: number | null;
             /**
              * Format: int64
-             * @description Those who came at least this far; of an optional step, those whose reported chain has it.
+             * @description Persons who came at least this far.
              */
             reached: number;
         };
@@ -2235,24 +1983,6 @@ export interface components {
          * @example 2026-11-23T10:15:00Z
          */
         Moment: string;
-        /** @description Those who did everything, in more than the question's window but no more than the longest one of the sweep. */
-        NearMisses: {
-            /**
-             * Format: int64
-             * @description How many.
-             */
-            count: number;
-            /**
-             * Format: int64
-             * @description The nearest was so much over.
-             */
-            least_over_ms?: number | null;
-            /**
-             * Format: double
-             * @description The middle one was so much over the window; null without any.
-             */
-            median_over_ms?: number | null;
-        };
         /**
          * @description A new key.
          * @example {
@@ -2319,22 +2049,6 @@ export interface components {
             events_today: number;
         };
         /**
-         * @description What an exclusion does.
-         * @enum {string}
-         */
-        OnExclusion: "stop" | "drop";
-        /**
-         * @description What a predicate asks. Texts are compared with case; numbers by their canonical text (1, 1.0 and "1" are equal).
-         *     Of a missing or null property only `is_not`, `not_contains`, `not_in` and `is_not_set` are true.
-         * @enum {string}
-         */
-        Op: "is" | "is_not" | "contains" | "not_contains" | "starts_with" | "ends_with" | "matches" | "gt" | "gte" | "lt" | "lte" | "between" | "in" | "not_in" | "is_set" | "is_not_set" | "before" | "after";
-        /**
-         * @description How the steps follow each other.
-         * @enum {string}
-         */
-        Order: "sequential" | "strict" | "any";
-        /**
          * @description What people and projects belong to. A tenant.
          * @example {
          *       "id": "019ab2c4-7d1f-7d02-8a4c-cc2d90b1e6aa",
@@ -2358,11 +2072,6 @@ export interface components {
             /** @description 1 to 100 distinct ids: user ids, or device ids of visitors who never signed in. */
             distinct_ids: string[];
         };
-        /**
-         * @description Another product's habits.
-         * @enum {string}
-         */
-        Preset: "mixpanel" | "amplitude" | "posthog";
         /**
          * @description An error as it leaves the server: `application/problem+json` with a stable `code`.
          * @example {
@@ -2474,21 +2183,6 @@ export interface components {
         };
         /** @description Nothing else is needed. */
         ProjectRequest: Record<string, never>;
-        /**
-         * @description The name of a property to break down by or to hold constant: `{"property": "plan"}` or `{"person": "plan"}`.
-         * @example {
-         *       "property": "plan"
-         *     }
-         */
-        PropertyQuery: {
-            /** @description A property of the person, as it is now. */
-            person?: string | null;
-            /**
-             * @description A property of the event; with a dollar sign (`$country`, `$browser`, …) what capture found out.
-             * @example plan
-             */
-            property?: string | null;
-        };
         /** @description A question, tagged by `kind`. Unknown members are refused. */
         Question: (components["schemas"]["ActiveUsersQuery"] & {
             /** @enum {string} */
@@ -2516,33 +2210,16 @@ export interface components {
         }) | (components["schemas"]["Answer_ConversionReport"] & {
             /** @enum {string} */
             kind: "conversion";
+        }) | (components["schemas"]["Explanation"] & {
+            /** @enum {string} */
+            kind: "explanation";
         });
-        /**
-         * @description What has to fall in the range.
-         * @enum {string}
-         */
-        RangeAppliesTo: "entry" | "all";
         /** @description Whatever happened in a range of time. */
         RangeRequest: {
             /** @description Start: a local date, or an instant. */
             from: string;
             /** @description End, not included. */
             to: string;
-        };
-        /**
-         * @description What stopped an attempt.
-         * @enum {string}
-         */
-        Reason: "step_missing" | "window_over" | "gap_over" | "excluded" | "killed" | "outside_range" | "same_event" | "held_differs";
-        /** @description How many did not convert for one reason. */
-        ReasonCount: {
-            /**
-             * Format: int64
-             * @description How many.
-             */
-            count: number;
-            /** @description What stopped their deepest attempt first. */
-            reason: components["schemas"]["Reason"];
         };
         /** @description What became of the events received: `received` is the sum of the others. */
         Received: {
@@ -2582,11 +2259,6 @@ export interface components {
              */
             stored: number;
         };
-        /**
-         * @description Which entries open an attempt.
-         * @enum {string}
-         */
-        Reentry: "any" | "first";
         /**
          * @description A refresh token, unless it is in the cookie.
          * @example {
@@ -2744,26 +2416,37 @@ export interface components {
             /** @description Who is signed in. */
             user: components["schemas"]["User"];
         };
+        /** @description A statement that a question sends. */
+        Statement: {
+            /**
+             * @description The parameters by name, as text.
+             * @example {
+             *       "from": "1793491200",
+             *       "project": "1"
+             *     }
+             */
+            parameters: {
+                [key: string]: string;
+            };
+            /** @description What ClickHouse expects to read for it, table by table. */
+            reads: components["schemas"]["Estimate"][];
+            /** @description The SQL, with `{name:Type}` where a parameter stands. */
+            sql: string;
+        };
         /**
          * @description One step of a funnel: `{"event": "purchase"}`, or several events of which any will do:
-         *     `{"events": ["purchase", "subscribe"]}`, or alternatives with a filter each:
-         *     `{"any_of": [{"event": "purchase", "filter": …}, {"event": "subscribe"}]}`.
+         *     `{"events": ["purchase", "subscribe"]}`.
          * @example {
          *       "event": "add_to_cart"
          *     }
          */
         StepQuery: {
-            /** @description At most 10 alternatives with a filter each, instead of `event` and `events`. */
-            any_of?: components["schemas"]["AlternativeQuery"][];
             /** @description The event's name. */
             event?: string | null;
             /** @description At most 10 alternatives, instead of `event`. */
             events?: string[];
-            filter?: components["schemas"]["FilterQuery"] | null;
             /** @description What to call the step. Default: its events. */
             name?: string | null;
-            /** @description May be left out; not the first or the last step. */
-            optional?: boolean;
         };
         /** @description A stored event. */
         StoredEvent: {
@@ -2828,93 +2511,6 @@ export interface components {
             utm_campaign: string;
             utm_medium: string;
             utm_source: string;
-        };
-        /** @description Conversion for each of several windows, from one pass. */
-        SweepReport: {
-            /** @description Those who did everything, in more than the question's window. */
-            near_misses: components["schemas"]["NearMisses"];
-            /** @description The windows, the shortest first. */
-            windows: components["schemas"]["SweepWindow"][];
-        };
-        /** @description Conversion within one window. */
-        SweepWindow: {
-            /**
-             * Format: int64
-             * @description Those who would convert.
-             */
-            converted: number;
-            /**
-             * Format: double
-             * @description `converted` over those who entered; null when nobody did.
-             */
-            rate?: number | null;
-            /**
-             * Format: int64
-             * @description Its length.
-             */
-            window_ms: number;
-        };
-        /** @description Times of `[from_ms, to_ms)`; the last bin has both its ends. */
-        TimeBin: {
-            /**
-             * Format: int64
-             * @description Chains.
-             */
-            count: number;
-            /**
-             * Format: int64
-             * @description Shortest time.
-             */
-            from_ms: number;
-            /**
-             * Format: int64
-             * @description Time that belongs to the next bin.
-             */
-            to_ms: number;
-        };
-        /** @description How long it took from one step to another, on the reported chains. */
-        TimeReport: {
-            /** @description At most 30 of the same width, which is 1, 2 or 5 times a power of ten milliseconds. */
-            bins: components["schemas"]["TimeBin"][];
-            /**
-             * Format: int64
-             * @description Chains that have both steps.
-             */
-            count: number;
-            /** @description The step from which it is counted, from 1. */
-            from_step: number;
-            /**
-             * Format: int64
-             * @description Chains that lack one of them.
-             */
-            left_out: number;
-            /**
-             * Format: double
-             * @description Null without a chain, as the others.
-             */
-            mean_ms?: number | null;
-            /**
-             * Format: double
-             * @description The middle value, or the mean of the two middle ones.
-             */
-            median_ms?: number | null;
-            /**
-             * Format: int64
-             * @description The smallest time that at least 75 % took at most.
-             */
-            p75_ms?: number | null;
-            /**
-             * Format: int64
-             * @description The same of 90 %.
-             */
-            p90_ms?: number | null;
-            /**
-             * Format: int64
-             * @description The same of 95 %.
-             */
-            p95_ms?: number | null;
-            /** @description The step up to which it is counted. */
-            to_step: number;
         };
         /**
          * @description The count of one bucket.
@@ -3024,11 +2620,6 @@ export interface components {
             /** @description As shown to others. */
             name: string;
         };
-        /**
-         * @description What is shown beside the steps.
-         * @enum {string}
-         */
-        ViewName: "steps" | "trend" | "time" | "sweep";
         /** @description A limit of one answer, in words and as a code. */
         Warning: {
             /**
@@ -3056,25 +2647,6 @@ export interface components {
         WholeDeadLetter: components["schemas"]["DeadLetter"] & {
             /** @description The whole event. */
             event_json: components["schemas"]["StoredEvent"];
-        };
-        /** @description Why somebody went no further. */
-        WhyNot: {
-            /**
-             * Format: uuid
-             * @description The event that stopped it, or that came too late.
-             */
-            event_id?: string | null;
-            /** @description Which exclusion ended it, from 1. */
-            exclusion?: number | null;
-            /**
-             * Format: int64
-             * @description By how much the window or the gap was over.
-             */
-            over_by_ms?: number | null;
-            /** @description The first rule that stopped the deepest attempt. */
-            reason: components["schemas"]["Reason"];
-            /** @description The step that was not reached, from 1. */
-            step: number;
         };
         /**
          * @description Where an event happened. Page, locale, screen and time zone become the properties `$url`, `$referrer`,
@@ -4570,6 +4142,16 @@ export interface operations {
                     "application/json": components["schemas"]["Answer_ActiveUsersReport"];
                 };
             };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
                 headers: {
@@ -4758,6 +4340,16 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Answer_ConversionReport"];
                 };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
@@ -5617,6 +5209,16 @@ export interface operations {
                     "application/json": components["schemas"]["Answer_FunnelReport"];
                 };
             };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
                 headers: {
@@ -6064,7 +5666,10 @@ export interface operations {
     };
     ask: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with the SQL of the question and the rows that it would read, instead of running it. */
+                explain?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The project */
@@ -6318,6 +5923,16 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Answer_TrendReport"];
                 };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {

@@ -1,17 +1,17 @@
 //! Active users: from the sketches of the days, or exactly from raw events.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use uuid::Uuid;
 
-use super::{Asked, Loaded, Questions, refused, refused_query};
+use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
-use crate::metrics::active::{ActiveSpec, ActiveUsersQuery, ActiveUsersReport, ExactActives, from_sketches};
-use crate::metrics::envelope::{Answer, Warning};
-use crate::metrics::sketch::{STANDARD_ERROR, UserSketch};
+use crate::metrics::active::{ActiveSpec, ActiveUsersQuery, ActiveUsersReport, ExactActives, from_windows};
+use crate::metrics::envelope::Answer;
+use crate::metrics::sketch::STANDARD_ERROR;
 use crate::problem::Problem;
 
 /// Daily, weekly and monthly active users of a range of days.
@@ -21,7 +21,7 @@ use crate::problem::Problem;
     operation_id = "active_users",
     tag = "questions",
     params(("id" = Uuid, Path, description = "The project"), ActiveUsersQuery),
-    responses((status = 200, description = "Active users", body = Answer<ActiveUsersReport>), SignedIn, Named, Validated, Loaded),
+    responses((status = 200, description = "Active users", body = Answer<ActiveUsersReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn get_active_users(
@@ -29,17 +29,23 @@ pub async fn get_active_users(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
+    headers: HeaderMap,
     ApiQuery(query): ApiQuery<ActiveUsersQuery>,
-) -> Answered<Json<Answer<ActiveUsersReport>>> {
+) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
-    report(&asked, &spec).await.map(Json)
+    Ok(serve(asked, spec).await?.to_get(&headers))
 }
 
 /// Validates and answers.
-pub async fn answer(asked: &Asked, query: &ActiveUsersQuery) -> Result<Answer<ActiveUsersReport>, Problem> {
+pub async fn answer(asked: Asked, query: &ActiveUsersQuery) -> Result<Served, Problem> {
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused)?;
-    report(asked, &spec).await
+    Ok(serve(asked, spec).await?.tagged("active_users"))
+}
+
+async fn serve(asked: Asked, spec: ActiveSpec) -> Result<Served, Problem> {
+    let compute = |asked: Arc<Asked>, spec| async move { report(&asked, &spec).await };
+    asked.serve("active_users", spec, compute).await
 }
 
 async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersReport>, Problem> {
@@ -66,30 +72,12 @@ async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersRe
         let report = counted.finish(asked.now_ms);
         return asked.answer(report, asked_for, rows.rows_read(), None).await;
     }
-    let rebuilding = asked.is_rebuilding().await?;
-    let facts = asked
-        .store
-        .day_sketches(asked.number, spec.sketch_event(), facts.from, facts.to)
+    let (report, rows_read) = asked
+        .days(spec.sketch_event(), facts, |days| {
+            from_windows(spec, &asked.zone, asked.now_ms, |window| days.count(window))
+        })
         .await?;
-    let mut sketches: BTreeMap<_, UserSketch> = BTreeMap::new();
-    for (day, bytes) in &facts.rows {
-        let sketch = UserSketch::decode(bytes).map_err(Problem::internal)?;
-        sketches
-            .entry(*day)
-            .and_modify(|united| united.merge(&sketch))
-            .or_insert(sketch);
-    }
-    let report = from_sketches(spec, &asked.zone, asked.now_ms, &sketches);
-    let error = Some(STANDARD_ERROR);
-    let mut answer = asked.answer(report, asked_for, facts.rows_read, error).await?;
-    if rebuilding {
-        answer.meta.complete = false;
-        answer.meta.warnings.push(Warning::new(
-            "rebuild_pending",
-            "days are being counted anew, as after an erasure or a change of the project's time zone: until that is \
-             done, in some seconds or minutes, these numbers may still be the old ones; `exact=true` counts the new \
-             ones now",
-        ));
-    }
-    Ok(answer)
+    asked
+        .answer(report, asked_for, rows_read, Some(STANDARD_ERROR))
+        .await
 }

@@ -1,13 +1,15 @@
 //! Conversion of a goal after an event, by day of entry: the two-step funnel of each day.
 
-use axum::Json;
+use std::sync::Arc;
+
 use axum::extract::State;
+use axum::http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::funnels::fold;
-use super::{Asked, Loaded, Questions, refused, refused_query};
+use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::conversion::{ConversionQuery, ConversionReport, ConversionSpec};
@@ -48,7 +50,7 @@ pub struct ConversionParams {
     operation_id = "conversion",
     tag = "questions",
     params(("id" = Uuid, Path, description = "The project"), ConversionParams),
-    responses((status = 200, description = "Conversion by day of entry", body = Answer<ConversionReport>), SignedIn, Named, Validated, Loaded),
+    responses((status = 200, description = "Conversion by day of entry", body = Answer<ConversionReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn get_conversion(
@@ -56,8 +58,9 @@ pub async fn get_conversion(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
+    headers: HeaderMap,
     ApiQuery(params): ApiQuery<ConversionParams>,
-) -> Answered<Json<Answer<ConversionReport>>> {
+) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
     let query = ConversionQuery {
         goal: params.goal,
@@ -68,13 +71,18 @@ pub async fn get_conversion(
         ..ConversionQuery::default()
     };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
-    report(&asked, &spec).await.map(Json)
+    Ok(serve(asked, spec).await?.to_get(&headers))
 }
 
 /// Validates and answers.
-pub async fn answer(asked: &Asked, query: &ConversionQuery) -> Result<Answer<ConversionReport>, Problem> {
+pub async fn answer(asked: Asked, query: &ConversionQuery) -> Result<Served, Problem> {
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused)?;
-    report(asked, &spec).await
+    Ok(serve(asked, spec).await?.tagged("conversion"))
+}
+
+async fn serve(asked: Asked, spec: ConversionSpec) -> Result<Served, Problem> {
+    let compute = |asked: Arc<Asked>, spec| async move { report(&asked, &spec).await };
+    asked.serve("conversion", spec, compute).await
 }
 
 async fn report(asked: &Asked, spec: &ConversionSpec) -> Result<Answer<ConversionReport>, Problem> {

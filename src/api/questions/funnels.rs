@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Asked, Loaded, Questions, refused, refused_query};
+use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::{Answer, Warning};
@@ -43,7 +43,7 @@ pub struct FunnelParams {
     operation_id = "funnel",
     tag = "questions",
     params(("id" = Uuid, Path, description = "The project"), FunnelParams),
-    responses((status = 200, description = "The funnel", body = Answer<FunnelReport>), SignedIn, Named, Validated, Loaded),
+    responses((status = 200, description = "The funnel", body = Answer<FunnelReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn get_funnel(
@@ -51,8 +51,9 @@ pub async fn get_funnel(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
+    headers: HeaderMap,
     ApiQuery(params): ApiQuery<FunnelParams>,
-) -> Answered<Json<Answer<FunnelReport>>> {
+) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
     let FunnelParams {
         step,
@@ -68,13 +69,18 @@ pub async fn get_funnel(
         ..FunnelQuery::default()
     };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
-    report(&asked, &spec).await.map(Json)
+    Ok(serve(asked, spec).await?.to_get(&headers))
 }
 
 /// Validates and answers.
-pub async fn answer(asked: &Asked, query: &FunnelQuery) -> Result<Answer<FunnelReport>, Problem> {
+pub async fn answer(asked: Asked, query: &FunnelQuery) -> Result<Served, Problem> {
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused)?;
-    report(asked, &spec).await
+    Ok(serve(asked, spec).await?.tagged("funnel"))
+}
+
+async fn serve(asked: Asked, spec: FunnelSpec) -> Result<Served, Problem> {
+    let compute = |asked: Arc<Asked>, spec| async move { report(&asked, &spec).await };
+    asked.serve("funnel", spec, compute).await
 }
 
 async fn report(asked: &Asked, spec: &FunnelSpec) -> Result<Answer<FunnelReport>, Problem> {

@@ -1,10 +1,12 @@
 //! Lifecycle and stickiness: what people's active days say about them.
 
-use axum::Json;
+use std::sync::Arc;
+
 use axum::extract::State;
+use axum::http::HeaderMap;
 use uuid::Uuid;
 
-use super::{Asked, Loaded, Questions, refused, refused_query};
+use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::Answer;
@@ -21,7 +23,7 @@ use crate::store::buckets::Activity;
     operation_id = "lifecycle",
     tag = "questions",
     params(("id" = Uuid, Path, description = "The project"), LifecycleQuery),
-    responses((status = 200, description = "The lifecycle", body = Answer<LifecycleReport>), SignedIn, Named, Validated, Loaded),
+    responses((status = 200, description = "The lifecycle", body = Answer<LifecycleReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn get_lifecycle(
@@ -29,17 +31,23 @@ pub async fn get_lifecycle(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
+    headers: HeaderMap,
     ApiQuery(query): ApiQuery<LifecycleQuery>,
-) -> Answered<Json<Answer<LifecycleReport>>> {
+) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
-    report(&asked, &spec).await.map(Json)
+    Ok(serve(asked, spec).await?.to_get(&headers))
 }
 
 /// Validates and answers.
-pub async fn answer(asked: &Asked, query: &LifecycleQuery) -> Result<Answer<LifecycleReport>, Problem> {
+pub async fn answer(asked: Asked, query: &LifecycleQuery) -> Result<Served, Problem> {
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused)?;
-    report(asked, &spec).await
+    Ok(serve(asked, spec).await?.tagged("lifecycle"))
+}
+
+async fn serve(asked: Asked, spec: LifecycleSpec) -> Result<Served, Problem> {
+    let compute = |asked: Arc<Asked>, spec| async move { report(&asked, &spec).await };
+    asked.serve("lifecycle", spec, compute).await
 }
 
 async fn report(asked: &Asked, spec: &LifecycleSpec) -> Result<Answer<LifecycleReport>, Problem> {
@@ -77,7 +85,7 @@ async fn report(asked: &Asked, spec: &LifecycleSpec) -> Result<Answer<LifecycleR
     operation_id = "stickiness",
     tag = "questions",
     params(("id" = Uuid, Path, description = "The project"), StickinessQuery),
-    responses((status = 200, description = "Days of activity", body = Answer<StickinessReport>), SignedIn, Named, Validated, Loaded),
+    responses((status = 200, description = "Days of activity", body = Answer<StickinessReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn get_stickiness(
@@ -85,17 +93,23 @@ pub async fn get_stickiness(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
+    headers: HeaderMap,
     ApiQuery(query): ApiQuery<StickinessQuery>,
-) -> Answered<Json<Answer<StickinessReport>>> {
+) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
-    days(&asked, &spec).await.map(Json)
+    Ok(serve_days(asked, spec).await?.to_get(&headers))
 }
 
 /// Validates and answers.
-pub async fn stickiness(asked: &Asked, query: &StickinessQuery) -> Result<Answer<StickinessReport>, Problem> {
+pub async fn stickiness(asked: Asked, query: &StickinessQuery) -> Result<Served, Problem> {
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused)?;
-    days(asked, &spec).await
+    Ok(serve_days(asked, spec).await?.tagged("stickiness"))
+}
+
+async fn serve_days(asked: Asked, spec: StickinessSpec) -> Result<Served, Problem> {
+    let compute = |asked: Arc<Asked>, spec| async move { days(&asked, &spec).await };
+    asked.serve("stickiness", spec, compute).await
 }
 
 async fn days(asked: &Asked, spec: &StickinessSpec) -> Result<Answer<StickinessReport>, Problem> {

@@ -9,59 +9,105 @@ pub mod retention;
 pub mod trends;
 
 mod admission;
+mod asked;
+mod explain;
 mod question;
+mod served;
 
-use std::time::Instant;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::error::{ApiPath, Named, SignedIn, WithBody};
-use super::{Accounts, Answered, Caller, Need};
-use crate::event::{ProjectNumber, Zone};
-use crate::meta::Project;
+use super::error::{ApiPath, ApiQuery, Named, SignedIn, WithBody};
+use super::{Accounts, Answered, Caller};
 use crate::metrics::SpecError;
 use crate::metrics::active::ActiveUsersReport;
 use crate::metrics::conversion::ConversionReport;
-use crate::metrics::envelope::{Answer, Envelope, Warning};
+use crate::metrics::envelope::Answer;
 use crate::metrics::funnel::FunnelReport;
 use crate::metrics::lifecycle::LifecycleReport;
 use crate::metrics::retention::RetentionReport;
 use crate::metrics::stickiness::StickinessReport;
-use crate::metrics::time::{Moment, TimeRange};
 use crate::metrics::trend::TrendReport;
 use crate::problem::{FieldError, Problem};
+use crate::serving::sketchbook::SketchbookError;
+use crate::serving::{Serving, ServingLimits};
+use crate::store::explain::Noted;
 use crate::store::{Store, StoreError};
-use crate::stream::{AsOf, EventStream};
+use crate::stream::EventStream;
 
 pub use admission::Admission;
+pub use asked::Asked;
+pub use explain::{AskParams, Explanation};
 pub use question::Question;
+pub use served::{NotModified, Served};
 
-/// What questions need besides accounts.
+/// What questions need besides accounts. Cheap to clone, which every request does.
 #[derive(Clone)]
 pub struct Questions {
+    rooms: Arc<QuestionRooms>,
+}
+
+/// The parts of [`Questions`].
+pub struct QuestionRooms {
     /// Facts.
-    pub store: Store,
-    /// Freshness: how far the worker has come, and the project's revision.
+    pub store: Arc<Store>,
+    /// The ledger, the live view.
     pub stream: EventStream,
+    /// Freshness, remembered answers, what is being computed.
+    pub serving: Serving,
     /// How many questions a project may have under way.
     pub admission: Admission,
     /// How many exports a project may have under way.
     pub exports: Admission,
 }
 
+impl std::ops::Deref for Questions {
+    type Target = QuestionRooms;
+
+    fn deref(&self) -> &QuestionRooms {
+        &self.rooms
+    }
+}
+
 impl Questions {
+    /// The same to questions that shall not run: what they would ask of ClickHouse is noted.
+    fn explaining(&self) -> (Questions, Noted) {
+        let (store, noted) = self.store.explaining();
+        let nothing = ServingLimits {
+            answer_bytes: 0,
+            sketch_bytes: 0,
+        };
+        let rooms = QuestionRooms {
+            serving: Serving::new(store.clone(), self.stream.clone(), nothing),
+            store: Arc::new(store),
+            stream: self.stream.clone(),
+            admission: Admission::of_questions(),
+            exports: Admission::of_exports(),
+        };
+        let questions = Questions {
+            rooms: Arc::new(rooms),
+        };
+        (questions, noted)
+    }
+
     /// Questions with the default limit of questions under way.
-    pub fn new(store: Store, stream: EventStream) -> Questions {
-        Questions {
-            store,
+    pub fn new(store: Store, stream: EventStream, limits: ServingLimits) -> Questions {
+        let rooms = QuestionRooms {
+            serving: Serving::new(store.clone(), stream.clone(), limits),
+            store: Arc::new(store),
             stream,
             admission: Admission::of_questions(),
             exports: Admission::of_exports(),
+        };
+        Questions {
+            rooms: Arc::new(rooms),
         }
     }
 }
@@ -88,6 +134,8 @@ pub enum QuestionAnswer {
     Lifecycle(Answer<LifecycleReport>),
     /// To `stickiness`.
     Stickiness(Answer<StickinessReport>),
+    /// To any question with `explain=true`.
+    Explanation(Explanation),
 }
 
 /// Ask anything: the question's `kind` says what its other members mean.
@@ -96,7 +144,7 @@ pub enum QuestionAnswer {
     path = "/v1/projects/{id}/query",
     operation_id = "ask",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project")),
+    params(("id" = Uuid, Path, description = "The project"), AskParams),
     request_body(content = Question, example = json!({
         "kind": "funnel", "steps": [{"event": "view_item"}, {"event": "purchase"}], "window": "7d"
     })),
@@ -108,20 +156,32 @@ pub async fn ask(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
+    ApiQuery(AskParams { explain }): ApiQuery<AskParams>,
     question: Question,
-) -> Answered<Json<QuestionAnswer>> {
+) -> Answered<Response> {
+    if explain {
+        // It takes a place: ClickHouse plans each statement.
+        let asked = Asked::placed(&caller, &accounts, &questions, id).await?;
+        let (explaining, noted) = questions.explaining();
+        let instead = Asked::by(&caller, &accounts, &explaining, id).await?;
+        answer(instead, question).await?;
+        let explanation = Explanation::of(&asked, &noted).await?;
+        return Ok(Json(QuestionAnswer::Explanation(explanation)).into_response());
+    }
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
-    Ok(Json(match question {
-        Question::ActiveUsers(query) => QuestionAnswer::ActiveUsers(active::answer(&asked, &query).await?),
-        Question::Trends(query) => QuestionAnswer::Trends(trends::answer(&asked, &query).await?),
-        Question::Funnel(query) => QuestionAnswer::Funnel(funnels::answer(&asked, &query).await?),
-        Question::Conversion(query) => QuestionAnswer::Conversion(conversion::answer(&asked, &query).await?),
-        Question::Retention(query) => QuestionAnswer::Retention(retention::answer(&asked, &query).await?),
-        Question::Lifecycle(query) => QuestionAnswer::Lifecycle(lifecycle::answer(&asked, &query).await?),
-        Question::Stickiness(query) => {
-            QuestionAnswer::Stickiness(lifecycle::stickiness(&asked, &query).await?)
-        }
-    }))
+    Ok(answer(asked, question).await?.into_response())
+}
+
+async fn answer(asked: Asked, question: Question) -> Answered<Served> {
+    match question {
+        Question::ActiveUsers(query) => active::answer(asked, &query).await,
+        Question::Trends(query) => trends::answer(asked, &query).await,
+        Question::Funnel(query) => funnels::answer(asked, &query).await,
+        Question::Conversion(query) => conversion::answer(asked, &query).await,
+        Question::Retention(query) => retention::answer(asked, &query).await,
+        Question::Lifecycle(query) => lifecycle::answer(asked, &query).await,
+        Question::Stickiness(query) => lifecycle::stickiness(asked, &query).await,
+    }
 }
 
 /// Refusals of questions because of what they cost.
@@ -138,146 +198,16 @@ pub enum Loaded {
     Timeout(Problem),
 }
 
-/// A question that may be asked: who asks has been checked, the freshness was read *before* any fact is, and
-/// a place among the project's questions is held until this value goes.
-pub struct Asked {
-    /// The project, from the caller's rights.
-    pub project: Project,
-    /// Its number in ClickHouse and Redis.
-    pub number: ProjectNumber,
-    /// Its zone.
-    pub zone: Zone,
-    /// When the question came.
-    pub now_ms: i64,
-    /// Facts.
-    pub store: Store,
-    stream: EventStream,
-    as_of: AsOf,
-    started: Instant,
-    _place: admission::Place,
-}
-
-impl Asked {
-    /// Checks the caller's right to read the project and takes a place among its questions.
-    pub async fn by(
-        caller: &Caller,
-        accounts: &Accounts,
-        questions: &Questions,
-        id: Uuid,
-    ) -> Result<Asked, Problem> {
-        Asked::within(&questions.admission, caller, accounts, questions, id).await
-    }
-
-    /// The same for what has places of its own.
-    pub async fn within(
-        admission: &Admission,
-        caller: &Caller,
-        accounts: &Accounts,
-        questions: &Questions,
-        id: Uuid,
-    ) -> Result<Asked, Problem> {
-        let started = Instant::now();
-        let project = caller.project(&accounts.meta, id, Need::Read).await?;
-        let number = project.number;
-        let place = admission.enter(number).await?;
-        let now_ms = accounts.clock.now_ms();
-        let as_of = questions.stream.as_of(now_ms).await.map_err(|error| {
-            tracing::warn!(%error, "the stream does not say how fresh the tables are");
-            Problem::unavailable(
-                "the event stream does not answer, so nothing can be said about freshness",
-                1,
-            )
-        })?;
-        let zone = project.zone();
-        Ok(Asked {
-            number,
-            zone,
-            now_ms,
-            store: questions.store.clone(),
-            stream: questions.stream.clone(),
-            as_of,
-            started,
-            project,
-            _place: place,
-        })
-    }
-
-    /// Whether sketches of the project wait to be computed again. Ask before reading them: then the worst is a
-    /// warning too many.
-    pub async fn is_rebuilding(&self) -> Result<bool, Problem> {
-        let pending = self.stream.sketches_pending(self.number).await;
-        pending.map(|days| days > 0).map_err(|error| {
-            tracing::warn!(%error, "the stream does not say which days wait to be rebuilt");
-            Problem::unavailable("the event stream does not answer", 1)
-        })
-    }
-
-    /// Up to when everything received was in the tables when the question came.
-    pub fn as_of(&self) -> Moment {
-        Moment(self.as_of.as_of)
-    }
-
-    /// A warning where an answer looks back to the first event ever, and older ones were removed.
-    pub fn history_removed(&self) -> Option<Warning> {
-        self.project.kept_from.map(|_| {
-            Warning::new(
-                "history_removed",
-                "older events were removed by the project's retention: the first one ever is the first that is left",
-            )
-        })
-    }
-
-    /// Wraps a report over events of `range`: while its end lies behind what has been received so far the
-    /// answer is complete.
-    pub async fn answer<T>(
-        &self,
-        data: T,
-        range: TimeRange,
-        rows_read: u64,
-        error: Option<f64>,
-    ) -> Result<Answer<T>, Problem> {
-        let mut warnings = Vec::new();
-        // By local days, the first and the last included whole.
-        let (first, last) = (
-            self.zone.local_day(range.from_ms),
-            self.zone.local_day(range.to_ms - 1),
-        );
-        let late = self.store.late_events(self.number, first, last.plus(1)).await?;
-        if late > 0 {
-            let detail = format!(
-                "of these days' events {late} arrived more than 24 hours after they happened: earlier answers did not \
-                 have them, and more may come"
-            );
-            warnings.push(Warning::new("late_events", detail).of(late));
+impl From<SketchbookError> for Problem {
+    fn from(error: SketchbookError) -> Problem {
+        match error {
+            SketchbookError::Store(error) => error.into(),
+            SketchbookError::Stream(error) => {
+                tracing::warn!(%error, "the stream does not say what is committed");
+                Problem::unavailable("the event stream does not answer", 1)
+            }
+            damaged @ SketchbookError::Damaged(_) => Problem::internal(damaged),
         }
-        if let Some(kept_from) = self.project.kept_from.filter(|kept| range.from_ms < kept.0) {
-            let instant = Moment(kept_from.0);
-            warnings.push(Warning::new(
-                "beyond_retention",
-                format!("the project keeps no events from before {instant}: the range begins earlier"),
-            ));
-        }
-        if self.as_of.pending_rows > 0 {
-            // Without a number: it counts the events of all tenants.
-            warnings.push(Warning::new(
-                "events_pending",
-                "received events are on their way into the tables",
-            ));
-        }
-        Ok(Answer {
-            data,
-            meta: Envelope {
-                as_of: self.as_of(),
-                complete: range.to_ms <= self.as_of.as_of,
-                approximate: error.is_some(),
-                error,
-                rows_read,
-                elapsed_ms: (self.started.elapsed().as_secs_f64() * 1e4).round() / 10.0,
-                cached: false,
-                timezone: self.zone.name().to_owned(),
-                warnings,
-            },
-        })
     }
 }
 

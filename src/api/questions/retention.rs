@@ -1,12 +1,14 @@
 //! Retention: from the days of activity where those say all, else from raw events folded person by person.
 
-use axum::Json;
+use std::sync::Arc;
+
 use axum::extract::State;
+use axum::http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Asked, Loaded, Questions, refused, refused_query};
+use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::Answer;
@@ -75,7 +77,7 @@ pub struct RetentionParams {
     operation_id = "retention",
     tag = "questions",
     params(("id" = Uuid, Path, description = "The project"), RetentionParams),
-    responses((status = 200, description = "The retention table", body = Answer<RetentionReport>), SignedIn, Named, Validated, Loaded),
+    responses((status = 200, description = "The retention table", body = Answer<RetentionReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn get_retention(
@@ -83,8 +85,9 @@ pub async fn get_retention(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
+    headers: HeaderMap,
     ApiQuery(params): ApiQuery<RetentionParams>,
-) -> Answered<Json<Answer<RetentionReport>>> {
+) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
     let events = |events: Vec<String>| SelectionQuery {
         events,
@@ -108,13 +111,18 @@ pub async fn get_retention(
         breakdown_limit: None,
     };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
-    report(&asked, &spec).await.map(Json)
+    Ok(serve(asked, spec).await?.to_get(&headers))
 }
 
 /// Validates and answers.
-pub async fn answer(asked: &Asked, query: &RetentionQuery) -> Result<Answer<RetentionReport>, Problem> {
+pub async fn answer(asked: Asked, query: &RetentionQuery) -> Result<Served, Problem> {
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused)?;
-    report(asked, &spec).await
+    Ok(serve(asked, spec).await?.tagged("retention"))
+}
+
+async fn serve(asked: Asked, spec: RetentionSpec) -> Result<Served, Problem> {
+    let compute = |asked: Arc<Asked>, spec| async move { report(&asked, &spec).await };
+    asked.serve("retention", spec, compute).await
 }
 
 async fn report(asked: &Asked, spec: &RetentionSpec) -> Result<Answer<RetentionReport>, Problem> {

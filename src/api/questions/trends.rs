@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use axum::Json;
+use std::sync::Arc;
+
 use axum::extract::State;
+use axum::http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Asked, Loaded, Questions, refused, refused_query};
+use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::Answer;
@@ -48,7 +50,7 @@ pub struct TrendParams {
     operation_id = "trends",
     tag = "questions",
     params(("id" = Uuid, Path, description = "The project"), TrendParams),
-    responses((status = 200, description = "Counts over time", body = Answer<TrendReport>), SignedIn, Named, Validated, Loaded),
+    responses((status = 200, description = "Counts over time", body = Answer<TrendReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
 pub async fn get_trends(
@@ -56,8 +58,9 @@ pub async fn get_trends(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
+    headers: HeaderMap,
     ApiQuery(params): ApiQuery<TrendParams>,
-) -> Answered<Json<Answer<TrendReport>>> {
+) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
     let TrendParams {
         event: events,
@@ -75,13 +78,18 @@ pub async fn get_trends(
         ..TrendsQuery::default()
     };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
-    report(&asked, &spec).await.map(Json)
+    Ok(serve(asked, spec).await?.to_get(&headers))
 }
 
 /// Validates and answers.
-pub async fn answer(asked: &Asked, query: &TrendsQuery) -> Result<Answer<TrendReport>, Problem> {
+pub async fn answer(asked: Asked, query: &TrendsQuery) -> Result<Served, Problem> {
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused)?;
-    report(asked, &spec).await
+    Ok(serve(asked, spec).await?.tagged("trends"))
+}
+
+async fn serve(asked: Asked, spec: TrendSpec) -> Result<Served, Problem> {
+    let compute = |asked: Arc<Asked>, spec| async move { report(&asked, &spec).await };
+    asked.serve("trends", spec, compute).await
 }
 
 async fn report(asked: &Asked, spec: &TrendSpec) -> Result<Answer<TrendReport>, Problem> {

@@ -18,7 +18,7 @@ use crate::event::{Day, Zone};
 
 pub use buckets::{ActiveBuckets, BucketSet};
 pub use exact::ExactActives;
-pub use rolling::from_sketches;
+pub use rolling::{from_sketches, from_windows};
 
 /// Days of a WAU, ending with its day.
 pub const WAU_DAYS: usize = 7;

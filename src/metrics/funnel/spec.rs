@@ -29,7 +29,7 @@ pub const MAX_TIE_MS: i64 = 60_000;
 pub const IGNORED: [&str; 3] = ["$identify", "$heartbeat", "$autocapture"];
 
 /// A validated [`FunnelQuery`](super::FunnelQuery).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FunnelSpec {
     /// The steps, 2 to 20.
     pub steps: Vec<FunnelStep>,
@@ -80,7 +80,7 @@ pub struct FunnelSpec {
 }
 
 /// A step: any of its alternatives will do.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FunnelStep {
     /// 1 to 10.
     pub events: Vec<Alternative>,
@@ -91,7 +91,7 @@ pub struct FunnelStep {
 }
 
 /// An event name and what such an event has to pass.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Alternative {
     /// The event's name.
     pub event: String,
@@ -100,7 +100,7 @@ pub struct Alternative {
 }
 
 /// What must not happen between two steps.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Exclusion {
     /// Any of these.
     pub events: Vec<Alternative>,
@@ -181,7 +181,7 @@ pub enum OnExclusion {
 }
 
 /// Numbers by the value of a property.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Breakdown {
     /// The property.
     pub property: Property,
@@ -192,7 +192,7 @@ pub struct Breakdown {
 }
 
 /// At which step of the reported chain a property is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum Attribution {
     /// The first value there is.
     #[default]
@@ -206,7 +206,7 @@ pub enum Attribution {
 }
 
 /// What is shown beside the steps.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub enum View {
     /// Nothing.
     #[default]
@@ -220,7 +220,7 @@ pub enum View {
 }
 
 /// Whose persons a page lists.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Actors {
     /// The step (from 1, mandatory steps only).
     pub depth: usize,

@@ -40,18 +40,35 @@ impl UserSketch {
     }
 }
 
+/// Bytes of a difference in a sparse list.
+pub(super) fn varint_bytes(difference: u32) -> usize {
+    (32 - (difference | 1).leading_zeros()).div_ceil(7) as usize
+}
+
+/// Registers in the crate's words.
+pub(super) fn packed(registers: &[u8]) -> Dense {
+    let mut words = vec![0_u32; WORDS];
+    for (word, five) in words.iter_mut().zip(registers.chunks(REGISTERS_PER_WORD)) {
+        for (nth, register) in five.iter().enumerate() {
+            *word |= u32::from(*register) << (nth * REGISTER_BITS);
+        }
+    }
+    Dense {
+        words,
+        count: REGISTERS,
+        zeros: registers.iter().filter(|register| **register == 0).count(),
+    }
+}
+
 impl Sparse {
-    /// The list of these actors; `None` when it is so long that a sketch is dense.
-    fn of(actors: &[u64]) -> Option<Sparse> {
-        let mut codes: Vec<u32> = actors.iter().map(|&actor| code(actor)).collect();
-        codes.sort_unstable();
-        codes.dedup();
+    /// The list of these codes, in ascending order, each once.
+    pub(super) fn of_codes(codes: &[u32]) -> Sparse {
         let mut sparse = Sparse {
             count: codes.len(),
             last: 0,
             differences: Vec::with_capacity(2 * codes.len()),
         };
-        for code in codes {
+        for &code in codes {
             let mut difference = code - sparse.last;
             while difference >= 0x80 {
                 sparse.differences.push(difference as u8 | 0x80);
@@ -60,6 +77,15 @@ impl Sparse {
             sparse.differences.push(difference as u8);
             sparse.last = code;
         }
+        sparse
+    }
+
+    /// The list of these actors; `None` when it is so long that a sketch is dense.
+    fn of(actors: &[u64]) -> Option<Sparse> {
+        let mut codes: Vec<u32> = actors.iter().map(|&actor| code(actor)).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        let sparse = Sparse::of_codes(&codes);
         (sparse.differences.len() <= COUNTS.2).then_some(sparse)
     }
 }
@@ -72,16 +98,7 @@ impl Dense {
             let rest = actor << PRECISION | 1 << (PRECISION - 1);
             *register = (*register).max(1 + rest.leading_zeros() as u8);
         }
-        let mut words = vec![0_u32; WORDS];
-        for (place, register) in registers.iter().enumerate() {
-            let shift = place % REGISTERS_PER_WORD * REGISTER_BITS;
-            words[place / REGISTERS_PER_WORD] |= u32::from(*register) << shift;
-        }
-        Dense {
-            words,
-            count: REGISTERS,
-            zeros: registers.iter().filter(|register| **register == 0).count(),
-        }
+        packed(&registers)
     }
 }
 

@@ -81,6 +81,8 @@ impl Delivery {
                 "{left} rows stay after being deleted {DELETES} times"
             )));
         }
+        // What is remembered of the project's answers still counts them.
+        stream.raise_rev(&[subject.project]).await?;
         stream.finish_removal(lease, id).await?;
         tracing::info!(shard, removal = %id, rows = taken, "rows removed");
         Ok(Some(taken))

@@ -22,6 +22,7 @@ use footfall::clock::Clock;
 use footfall::config::Role;
 use footfall::event::{Day, ProjectNumber};
 use footfall::meta::{KeyRegistry, Meta};
+use footfall::serving::ServingLimits;
 use footfall::stream::APPEND_TIMEOUT;
 use footfall::stream::rebuild::{Rebuild, RollupKind};
 use footfall::worker::deliver::{DeliverOptions, Delivered, Deliverer};
@@ -71,6 +72,7 @@ impl World {
             clock: Clock::fixed(NOW),
             secret: vec![7; 32],
             open_signup: true,
+            serving: ServingLimits::default(),
             demo_key: None,
         };
         let stop = CancellationToken::new();
@@ -93,6 +95,18 @@ impl World {
     /// Runs SQL behind the product's back.
     pub async fn sql(&self, statement: &str) {
         engines::sql(self.rooms.store.database(), statement).await;
+    }
+
+    /// The same installation by a process that remembers no answers.
+    pub fn forgetful(&self) -> Router {
+        let rooms = Rooms {
+            serving: ServingLimits {
+                answer_bytes: 0,
+                sketch_bytes: 0,
+            },
+            ..self.rooms.clone()
+        };
+        router(&rooms, &[Role::Api], None, self.stop.clone())
     }
 
     /// Sends a request as it is.

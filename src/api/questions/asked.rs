@@ -1,0 +1,284 @@
+//! A question that may be asked, and how it is answered: from memory, by joining whoever asks the same, or by
+//! computing it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Questions;
+use super::admission::{Admission, Place};
+use super::served::Served;
+use crate::api::{Accounts, Caller};
+use crate::event::{ProjectNumber, Zone};
+use crate::meta::Project;
+use crate::metrics::envelope::{Answer, Envelope, Warning};
+use crate::metrics::time::{DayRange, Moment, TimeRange};
+use crate::metrics::turning::Turning;
+use crate::problem::Problem;
+use crate::serving::answers::{Key, Remembered};
+use crate::serving::freshness::Fresh;
+use crate::serving::sketchbook::Page;
+use crate::store::Store;
+
+/// A question that may be asked: who asks has been checked, and the freshness was read *after* it came and
+/// *before* any fact is.
+pub struct Asked {
+    /// The project, from the caller's rights.
+    pub project: Project,
+    /// Its number in ClickHouse and Redis.
+    pub number: ProjectNumber,
+    /// Its zone.
+    pub zone: Zone,
+    /// When the question came.
+    pub now_ms: i64,
+    /// Facts.
+    pub store: Arc<Store>,
+    questions: Questions,
+    fresh: Fresh,
+    started: Instant,
+    /// A place among the project's questions or exports, until this value goes.
+    _place: Option<Place>,
+}
+
+impl Asked {
+    /// Checks the caller's right to read the project. Takes no place: [`Asked::serve`] does where it computes.
+    pub async fn by(
+        caller: &Caller,
+        accounts: &Accounts,
+        questions: &Questions,
+        id: Uuid,
+    ) -> Result<Asked, Problem> {
+        let started = Instant::now();
+        let project = caller.reads(accounts, id).await?;
+        let now_ms = accounts.clock.now_ms();
+        let fresh = questions
+            .serving
+            .freshness
+            .of(project.number)
+            .await
+            .map_err(|error| {
+                tracing::warn!(%error, "the stream does not say how fresh the tables are");
+                Problem::unavailable(
+                    "the event stream does not answer, so nothing can be said about freshness",
+                    1,
+                )
+            })?;
+        Ok(Asked {
+            number: project.number,
+            zone: project.zone(),
+            now_ms,
+            store: questions.store.clone(),
+            questions: questions.clone(),
+            fresh,
+            started,
+            project,
+            _place: None,
+        })
+    }
+
+    /// The same with a place among the project's questions, for those that are always computed.
+    pub async fn placed(
+        caller: &Caller,
+        accounts: &Accounts,
+        questions: &Questions,
+        id: Uuid,
+    ) -> Result<Asked, Problem> {
+        Asked::within(&questions.admission, caller, accounts, questions, id).await
+    }
+
+    /// The same for what has places of its own.
+    pub async fn within(
+        admission: &Admission,
+        caller: &Caller,
+        accounts: &Accounts,
+        questions: &Questions,
+        id: Uuid,
+    ) -> Result<Asked, Problem> {
+        let mut asked = Asked::by(caller, accounts, questions, id).await?;
+        asked._place = Some(admission.enter(asked.number).await?);
+        Ok(asked)
+    }
+
+    /// Answers a validated question of this kind. Remembered answers and those that somebody else is waiting for
+    /// already take no place.
+    pub async fn serve<S, T, F>(
+        self,
+        kind: &'static str,
+        spec: S,
+        compute: impl FnOnce(Arc<Asked>, S) -> F + Send + 'static,
+    ) -> Result<Served, Problem>
+    where
+        S: Serialize + Turning + Send + 'static,
+        T: Serialize + Send,
+        F: Future<Output = Result<Answer<T>, Problem>> + Send + 'static,
+    {
+        let asked = Arc::new(self);
+        let written = serde_json::to_string(&spec).map_err(Problem::internal)?;
+        // Some points are final by the clock, others by what was received.
+        let turns = [asked.now_ms, asked.as_of().0].map(|now| spec.next_turn(&asked.zone, now));
+        let kept_from = asked.project.kept_from.map(|kept| kept.0);
+        let key = Key::new(asked.number, kind, asked.zone.name(), turns, kept_from, &written);
+        let serving = &asked.questions.serving;
+        let Some(revision) = asked.fresh.revision else {
+            let computed = asked.clone().computed(spec, compute).await?;
+            return Ok(asked.served(&computed, false));
+        };
+        if let Some(known) = serving.answers.get(&key, revision).await {
+            return Ok(asked.served(&known, true));
+        }
+        let flight = serving.flights.join((key.clone(), revision), || {
+            let asked = asked.clone();
+            Box::pin(async move {
+                let computed = asked.clone().computed(spec, compute).await?;
+                let answers = &asked.questions.serving.answers;
+                answers.put(key, revision, computed.clone()).await;
+                Ok(computed)
+            })
+        });
+        let computed = flight.await?;
+        Ok(asked.served(&computed, false))
+    }
+
+    /// Computes an answer, at a place among the project's questions.
+    async fn computed<S, T, F>(
+        self: Arc<Self>,
+        spec: S,
+        compute: impl FnOnce(Arc<Asked>, S) -> F,
+    ) -> Result<Arc<Remembered>, Problem>
+    where
+        T: Serialize,
+        F: Future<Output = Result<Answer<T>, Problem>>,
+    {
+        let _place = self.questions.admission.enter(self.number).await?;
+        // Beside the facts, not after them; the envelope finds it.
+        let late = self.questions.serving.late.look(self.number, self.fresh.revision);
+        let (answer, _) = tokio::join!(compute(self.clone(), spec), late);
+        let answer = answer?;
+        let data = serde_json::to_vec(&answer.data).map_err(Problem::internal)?;
+        Ok(Arc::new(Remembered::new(data, answer.meta)))
+    }
+
+    /// The decoded days of an event name (`""`: any activity) for `range`, and the rows read to bring them up to date.
+    pub async fn days<T>(
+        &self,
+        event: &str,
+        range: DayRange,
+        tell: impl FnOnce(&mut Page) -> T,
+    ) -> Result<(T, u64), Problem> {
+        let book = &self.questions.serving.sketchbook;
+        let read = book.read(self.number, event, range, self.fresh.revision, tell);
+        Ok(read.await?)
+    }
+
+    /// Up to when everything received was in the tables when the question came.
+    pub fn as_of(&self) -> Moment {
+        Moment(self.fresh.as_of(self.now_ms).as_of)
+    }
+
+    /// A warning where an answer looks back to the first event ever, and older ones were removed.
+    pub fn history_removed(&self) -> Option<Warning> {
+        self.project.kept_from.map(|_| {
+            Warning::new(
+                "history_removed",
+                "older events were removed by the project's retention: the first one ever is the first that is left",
+            )
+        })
+    }
+
+    /// Wraps a report over events of `range`: while its end lies behind what has been received so far the
+    /// answer is complete.
+    pub async fn answer<T>(
+        &self,
+        data: T,
+        range: TimeRange,
+        rows_read: u64,
+        error: Option<f64>,
+    ) -> Result<Answer<T>, Problem> {
+        let mut warnings = Vec::new();
+        // By local days, the first and the last included whole.
+        let (first, last) = (
+            self.zone.local_day(range.from_ms),
+            self.zone.local_day(range.to_ms - 1),
+        );
+        let late = &self.questions.serving.late;
+        let revision = self.fresh.revision;
+        let late = late.between(self.number, revision, (first, last.plus(1))).await?;
+        if late > 0 {
+            let detail = format!(
+                "of these days' events {late} arrived more than 24 hours after they happened: earlier answers did not \
+                 have them, and more may come"
+            );
+            warnings.push(Warning::new("late_events", detail).of(late));
+        }
+        let meta = Envelope {
+            as_of: self.as_of(),
+            complete: true,
+            approximate: error.is_some(),
+            error,
+            rows_read,
+            elapsed_ms: 0.0,
+            cached: false,
+            timezone: self.zone.name().to_owned(),
+            warnings,
+            range: Some(range),
+        };
+        Ok(Answer {
+            data,
+            meta: self.current(&meta, false),
+        })
+    }
+
+    fn served(&self, known: &Remembered, cached: bool) -> Served {
+        Served::new(known, self.current(&known.meta, cached))
+    }
+
+    /// An envelope as it is for this question: what its own moment says is written anew.
+    fn current(&self, computed: &Envelope, cached: bool) -> Envelope {
+        let mut meta = computed.clone();
+        let as_of = self.fresh.as_of(self.now_ms);
+        meta.as_of = Moment(as_of.as_of);
+        // From sketches, which may be those of days that are being counted anew.
+        let rebuilding = meta.approximate && self.fresh.rebuilding;
+        meta.complete = meta.range.is_none_or(|range| range.to_ms <= as_of.as_of) && !rebuilding;
+        meta.cached = cached;
+        if cached {
+            meta.rows_read = 0;
+        }
+        meta.warnings
+            .retain(|warning| !OF_THE_MOMENT.contains(&warning.code.as_str()));
+        let begins_before = |kept: &Moment| meta.range.is_some_and(|range| range.from_ms < kept.0);
+        if let Some(kept_from) = self
+            .project
+            .kept_from
+            .map(|kept| Moment(kept.0))
+            .filter(begins_before)
+        {
+            meta.warnings.push(Warning::new(
+                "beyond_retention",
+                format!("the project keeps no events from before {kept_from}: the range begins earlier"),
+            ));
+        }
+        if as_of.pending_rows > 0 {
+            // Without a number: it counts the events of all tenants.
+            meta.warnings.push(Warning::new(
+                "events_pending",
+                "received events are on their way into the tables",
+            ));
+        }
+        if rebuilding {
+            meta.warnings.push(Warning::new(
+                "rebuild_pending",
+                "days are being counted anew, as after an erasure or a change of the project's time zone: until that \
+                 is done, in some seconds or minutes, these numbers may still be the old ones; `exact=true` counts \
+                 the new ones now",
+            ));
+        }
+        meta.elapsed_ms = (self.started.elapsed().as_secs_f64() * 1e4).round() / 10.0;
+        meta
+    }
+}
+
+/// Warnings that say how things stood when one question came. They are never remembered.
+const OF_THE_MOMENT: [&str; 3] = ["beyond_retention", "events_pending", "rebuild_pending"];

@@ -1,0 +1,100 @@
+//! When time alone changes an answer: a day ends, a window runs out, a point becomes final. Between two such
+//! instants the same facts give the same report, so a remembered answer stays right.
+
+use super::active::ActiveSpec;
+use super::conversion::ConversionSpec;
+use super::funnel::{FunnelSpec, View};
+use super::lifecycle::LifecycleSpec;
+use super::retention::RetentionSpec;
+use super::stickiness::StickinessSpec;
+use super::time::{self, Interval, TimeRange, WeekStart};
+use super::trend::TrendSpec;
+use crate::event::{QUARTER_HOUR_S, Zone};
+
+/// No bucket of a report is longer: a month and a day that a clock change prolongs.
+const LONGEST_BUCKET_MS: i64 = 32 * 86_400_000;
+
+/// A validated question whose report depends on the time at which it is asked.
+pub trait Turning {
+    /// The first instant after `now_ms` at which the report may change although the facts do not; `None`: never
+    /// again. Too early costs a computation, too late would be a wrong answer.
+    fn next_turn(&self, zone: &Zone, now_ms: i64) -> Option<i64>;
+}
+
+/// The end of the local minute, hour or day (all other intervals) that `now_ms` lies in. Weeks and months end with a day.
+pub fn end_of_bucket(zone: &Zone, now_ms: i64, interval: Interval) -> Option<i64> {
+    let interval = match interval {
+        Interval::Minute => Interval::Minute,
+        Interval::Hour => Interval::Hour,
+        Interval::Day | Interval::Week | Interval::Month => Interval::Day,
+    };
+    let moment = TimeRange {
+        from_ms: now_ms,
+        to_ms: now_ms + 1,
+    };
+    let buckets = time::buckets(zone, moment, interval, WeekStart::Monday);
+    buckets.first().map(|bucket| bucket.end)
+}
+
+impl Turning for ActiveSpec {
+    fn next_turn(&self, zone: &Zone, now_ms: i64) -> Option<i64> {
+        // The last week and month may end after the range.
+        let over = zone.day_start(self.facts_range(zone).to);
+        end_of_bucket(zone, now_ms, Interval::Day).filter(|_| now_ms < over)
+    }
+}
+
+impl Turning for TrendSpec {
+    fn next_turn(&self, zone: &Zone, now_ms: i64) -> Option<i64> {
+        if self.range.to_ms <= now_ms {
+            return None;
+        }
+        let end = end_of_bucket(zone, now_ms, self.interval);
+        Some(end.map_or(self.range.to_ms, |end| end.min(self.range.to_ms)))
+    }
+}
+
+impl Turning for FunnelSpec {
+    fn next_turn(&self, zone: &Zone, now_ms: i64) -> Option<i64> {
+        // The range, and each bucket, is final when the window of its last entry is over. A bucket may end after
+        // the range.
+        let range = self.to_ms + self.window_ms;
+        let bucket = match self.view {
+            View::Trend(interval, _) if now_ms < range + LONGEST_BUCKET_MS => {
+                end_of_bucket(zone, now_ms - self.window_ms, interval).map(|end| end + self.window_ms)
+            }
+            _ => None,
+        };
+        let turns = [Some(range), bucket];
+        turns.into_iter().flatten().filter(|turn| now_ms < *turn).min()
+    }
+}
+
+impl Turning for RetentionSpec {
+    fn next_turn(&self, _: &Zone, now_ms: i64) -> Option<i64> {
+        // Every period of every zone ends with a UTC quarter hour.
+        let quarter_ms = i64::from(QUARTER_HOUR_S) * 1000;
+        Some((now_ms.div_euclid(quarter_ms) + 1) * quarter_ms)
+    }
+}
+
+impl Turning for LifecycleSpec {
+    fn next_turn(&self, zone: &Zone, now_ms: i64) -> Option<i64> {
+        end_of_bucket(zone, now_ms, Interval::Day)
+    }
+}
+
+impl Turning for StickinessSpec {
+    fn next_turn(&self, zone: &Zone, now_ms: i64) -> Option<i64> {
+        end_of_bucket(zone, now_ms, Interval::Day)
+    }
+}
+
+impl Turning for ConversionSpec {
+    fn next_turn(&self, zone: &Zone, now_ms: i64) -> Option<i64> {
+        let whole = self.funnel(zone).next_turn(zone, now_ms)?;
+        // A day is final when the window of its last entry is over.
+        let day = end_of_bucket(zone, now_ms - self.window_ms, Interval::Day);
+        Some(day.map_or(whole, |end| whole.min(end + self.window_ms)))
+    }
+}
