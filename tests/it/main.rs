@@ -19,6 +19,7 @@ mod operations;
 mod paging;
 mod random;
 mod retention;
+mod returning;
 mod tenants;
 mod times;
 mod twin;
