@@ -3,7 +3,8 @@
 
 use super::active::ActiveSpec;
 use super::conversion::ConversionSpec;
-use super::funnel::{FunnelSpec, View};
+use super::funnel::FunnelSpec;
+use super::funnel::spec::View;
 use super::lifecycle::LifecycleSpec;
 use super::retention::RetentionSpec;
 use super::stickiness::StickinessSpec;

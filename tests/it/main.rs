@@ -22,6 +22,7 @@ mod paging;
 mod random;
 mod random_funnels;
 mod retention;
+mod returning;
 mod serving;
 mod tenants;
 mod times;

@@ -748,6 +748,7 @@ export interface components {
              *     thousands).
              */
             exact?: boolean;
+            filter?: components["schemas"]["FilterQuery"] | null;
             /**
              * @description First local day. Default: 30 days before `to`.
              * @example 2026-11-01
