@@ -1,32 +1,27 @@
 //! Events over time, from the events themselves: the clock is walked in quarter hours (or minutes), and each point
 //! measures its own events anew.
 
+mod clock;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::civil::{Date, DateTime};
 use uuid::Uuid;
 
-use super::{QUARTER_HOUR_MS, date_exists, first_copies, wall_clock};
+use super::{date_exists, first_copies, wall_clock};
+use clock::{Walked, walk};
+
 use crate::event::{Day, Event, Zone};
 use crate::metrics::filter::{PersonProperties, number_of, persons, value_of};
-use crate::metrics::time::{Interval, Moment, TimeRange, WeekStart};
+use crate::metrics::time::{Interval, Moment, TimeRange};
 use crate::metrics::trend::{
     Compare, FormulaSeries, Group, GroupKind, Measure, PreviousPoint, PreviousRange, PreviousSeries,
     SeriesSpec, Span, TrendGroup, TrendPoint, TrendReport, TrendSeries, TrendSpec,
 };
 
-/// What the instants of one bucket have in common: a date, and for an hour or minute the time and the offset too.
-type Label = (Date, i64);
-
 /// A value of a breakdown, in the order of ties: by text, missing last.
 type OrderedValue = (bool, Option<String>);
-
-/// One bucket: its instants, its label's date, and its label.
-struct Walked {
-    start: i64,
-    end: i64,
-    date: Date,
-}
 
 struct World<'a> {
     spec: &'a TrendSpec,
@@ -58,7 +53,7 @@ pub fn trend(spec: &TrendSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> Tr
     let all = world.passing.iter().flatten();
     world.groups = all.map(|event| (event.id, world.group_of(event))).collect();
     let groups = world.groups();
-    let buckets = world.walk(spec.range);
+    let buckets = walk(spec, zone, spec.range);
     let mut all = Vec::new();
     for (n, series) in spec.series.iter().enumerate() {
         for group in &groups {
@@ -326,7 +321,7 @@ impl<'a> World<'a> {
         compare: Compare,
         current: &[Walked],
     ) -> PreviousSeries {
-        let before = self.walk(compare.previous);
+        let before = walk(self.spec, self.zone, compare.previous);
         let counted = self.of(
             series,
             group,
@@ -365,139 +360,6 @@ impl<'a> World<'a> {
             total: counted.len() as u64,
             value: self.measure(&self.spec.series[series], &counted),
             points: beside.into_iter().map(|n| n.map(point)).collect(),
-        }
-    }
-
-    /// The buckets that a range touches.
-    fn walk(&self, range: TimeRange) -> Vec<Walked> {
-        let step = match self.spec.interval {
-            Interval::Minute => 60_000,
-            _ => QUARTER_HOUR_MS,
-        };
-        let mut buckets: Vec<Walked> = Vec::new();
-        let mut ts = range.from_ms.div_euclid(step) * step;
-        while ts < range.to_ms {
-            let of_bucket = self.label(ts);
-            let (mut start, mut end) = (ts, ts);
-            while self.label(start - step) == of_bucket {
-                start -= step;
-            }
-            while self.label(end) == of_bucket {
-                end += step;
-            }
-            buckets.push(Walked {
-                start,
-                end,
-                date: of_bucket.0,
-            });
-            ts = end;
-        }
-        buckets
-    }
-
-    fn label(&self, ts: i64) -> Label {
-        let clock: DateTime = wall_clock(self.zone, ts);
-        let date = clock.date();
-        let utc = wall_clock(&Zone::utc(), ts);
-        let offset_minutes = clock.duration_since(utc).as_mins();
-        match self.spec.interval {
-            Interval::Minute => {
-                let minute = i64::from(clock.hour()) * 60 + i64::from(clock.minute());
-                (date, minute * 10_000 + offset_minutes)
-            }
-            Interval::Hour => (date, i64::from(clock.hour()) * 10_000 + offset_minutes),
-            Interval::Day => (date, 0),
-            Interval::Week => {
-                let back = match self.spec.week_start {
-                    WeekStart::Monday => date.weekday().to_monday_zero_offset(),
-                    WeekStart::Sunday => date.weekday().to_sunday_zero_offset(),
-                    WeekStart::Saturday => (date.weekday().to_sunday_zero_offset() + 1) % 7,
-                };
-                (
-                    (0..back).fold(date, |date, _| date.yesterday().unwrap_or(date)),
-                    0,
-                )
-            }
-            Interval::Month => (date.first_of_month(), 0),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::worlds;
-    use super::*;
-    use crate::metrics::trend::TrendsQuery;
-    use proptest::prelude::*;
-
-    fn world() -> impl Strategy<Value = (Zone, TrendSpec, i64, Vec<Event>)> {
-        let intervals = prop::sample::select(vec![
-            Interval::Hour,
-            Interval::Day,
-            Interval::Week,
-            Interval::Month,
-        ]);
-        let week_starts =
-            prop::sample::select(vec![WeekStart::Monday, WeekStart::Sunday, WeekStart::Saturday]);
-        // Quarter hours around the transition; events also lie outside the range.
-        let range = (-100..150_i64, 1..400_i64, prop::bool::ANY);
-        let events = worlds::events(3, 1..60, (-120..500_i64).boxed());
-        (
-            worlds::transition(),
-            intervals,
-            week_starts,
-            range,
-            -100..400_i64,
-            events,
-        )
-            .prop_map(
-                |((zone, at), interval, week_start, (from, length, whole_days), now, mut events)| {
-                    events.dedup_by_key(|event| event.id); // the rollups have no copies
-                    for event in &mut events {
-                        event.ts = at + event.ts * QUARTER_HOUR_MS + 1_234;
-                    }
-                    let quarter = |n: i64| at + n * QUARTER_HOUR_MS;
-                    let end = |ts: i64| {
-                        if whole_days {
-                            zone.day_start(zone.local_day(ts))
-                        } else {
-                            ts
-                        }
-                    };
-                    let query = TrendsQuery {
-                        events: vec!["B".to_owned(), "A".to_owned(), "none".to_owned()],
-                        ..TrendsQuery::default()
-                    };
-                    let spec = TrendSpec {
-                        interval,
-                        week_start,
-                        range: TimeRange {
-                            from_ms: end(quarter(from)),
-                            to_ms: end(quarter(from + length)).max(quarter(from + 1)),
-                        },
-                        ..query.validate(&zone, at).unwrap()
-                    };
-                    (zone, spec, quarter(now), events)
-                },
-            )
-    }
-
-    proptest! {
-        #![proptest_config(worlds::seeded(300))]
-
-        #[test]
-        fn adding_quarter_hours_up_is_walking_the_clock((zone, spec, now, events) in world()) {
-            let mut counts: BTreeMap<(&str, u32), u64> = BTreeMap::new();
-            for event in &events {
-                *counts.entry((&event.event, event.quarter_hour())).or_default() += 1;
-            }
-            let rows = counts.iter().map(|((event, bucket), count)| (*event, *bucket, *count));
-            let facts = spec.facts_of_counts(&zone, rows);
-            let report = TrendReport::from_facts(&spec, &zone, now, &[], &facts);
-            prop_assert_eq!(&report, &trend(&spec, &zone, now, &events));
-            for series in &report.series {
-                prop_assert_eq!(series.total, series.points.iter().map(|point| point.count).sum::<u64>());
-            }
         }
     }
 }
