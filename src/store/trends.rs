@@ -122,13 +122,20 @@ impl Store {
         let group = grouped(spec, &mut bind);
         let number = of(series, &mut bind);
         let which_events = which(spec, series, &mut bind);
+        // Counts add up, so one grouping will do; everything else is measured once more over the whole range.
+        let (kind, by) = match series.measure {
+            Measure::Count => ("toUInt8(0)", "grp, start"),
+            _ => (
+                "toUInt8(grouping(start))",
+                "GROUPING SETS ((grp, start), (grp, counts)) HAVING kind = 0 OR counts",
+            ),
+        };
         let sql = format!(
-            "SELECT toUInt8(grouping(start)) AS kind, toUInt16(grp) AS place, toInt64(start) * 1000 AS at, count() AS n, \
+            "SELECT {kind} AS kind, toUInt16(grp) AS place, toInt64(start) * 1000 AS at, count() AS n, \
                {measured} AS measured FROM ( \
                SELECT {group} AS grp, roundDown(toUnixTimestamp(ts), {{starts:Array(UInt32)}}) AS start, \
                  ts < fromUnixTimestamp64Milli({{until:Int64}}, 'UTC') AS counts, actor, {number} AS x \
-               FROM events WHERE {which_events}) \
-             GROUP BY GROUPING SETS ((grp, start), (grp, counts)) HAVING kind = 0 OR counts",
+               FROM events WHERE {which_events}) GROUP BY {by}",
             measured = measured(series.measure),
         );
         let query = self.grouped_by(project, &sql, spec, groups, range);
@@ -140,18 +147,30 @@ impl Store {
             found.rows_read += steps.rows_read;
             found.rows.extend(steps.rows);
         }
-        let rows = found.rows.into_iter().map(|row| TrendFact {
-            group: row.place.into(),
-            at: match row.kind {
-                BUCKET => At::Bucket(row.at),
-                RANGE => At::Range,
-                _ => At::Place(usize::try_from(row.at).unwrap_or(usize::MAX)),
-            },
-            events: row.n,
-            value: row.measured,
-        });
+        let mut rows = Vec::new();
+        for row in found.rows {
+            let fact = |at, events, value| TrendFact {
+                group: row.place.into(),
+                at,
+                events,
+                value,
+            };
+            match row.kind {
+                BUCKET if series.measure == Measure::Count => {
+                    rows.push(fact(At::Bucket(row.at), row.n, None));
+                    // Those before `until_ms`.
+                    rows.push(fact(At::Range, row.measured.unwrap_or(0.0) as u64, None));
+                }
+                BUCKET => rows.push(fact(At::Bucket(row.at), row.n, row.measured)),
+                RANGE => rows.push(fact(At::Range, row.n, row.measured)),
+                _ => {
+                    let place = usize::try_from(row.at).unwrap_or(usize::MAX);
+                    rows.push(fact(At::Place(place), row.n, row.measured));
+                }
+            }
+        }
         Ok(Facts {
-            rows: rows.collect(),
+            rows,
             rows_read: found.rows_read,
         })
     }
@@ -242,20 +261,24 @@ fn grouped(spec: &TrendSpec, bind: &mut Bind) -> String {
     if spec.breakdown.is_empty() {
         return "toUInt16(0)".to_owned();
     }
-    let texts: Vec<String> = spec
-        .breakdown
-        .iter()
-        .enumerate()
-        .map(|(n, property)| {
-            let value = value(property, bind);
-            format!("if(isNull({value} AS v{n}), 'n', concat('v', toString(length(v{n})), ':', assumeNotNull(v{n})))")
-        })
-        .collect();
-    let text = match texts.as_slice() {
-        [text] => text.clone(),
-        texts => format!("concat({})", texts.join(", ")),
+    let key = match spec.breakdown.as_slice() {
+        [property] => format!("ifNull(xxh3({}), 0)", value(property, bind)),
+        properties => {
+            let texts: Vec<String> = properties
+                .iter()
+                .enumerate()
+                .map(|(n, property)| {
+                    let value = value(property, bind);
+                    format!(
+                        "if(isNull({value} AS v{n}), 'n', \
+                         concat('v', toString(length(v{n})), ':', assumeNotNull(v{n})))"
+                    )
+                })
+                .collect();
+            format!("xxh3(concat({}))", texts.join(", "))
+        }
     };
-    format!("transform(xxh3({text}), {{keys:Array(UInt64)}}, {{places:Array(UInt16)}}, toUInt16(0))")
+    format!("transform({key}, {{keys:Array(UInt64)}}, {{places:Array(UInt16)}}, toUInt16(0))")
 }
 
 /// The number that a series measures.
@@ -271,7 +294,7 @@ fn of(series: &SeriesSpec, bind: &mut Bind) -> String {
 
 fn measured(measure: Measure) -> String {
     let value = match measure {
-        Measure::Count => "NULL",
+        Measure::Count => "countIf(counts)",
         Measure::Persons => "uniqExact(actor)",
         Measure::PerPerson => "count() / uniqExact(actor)",
         Measure::Sum => "sum(x)",

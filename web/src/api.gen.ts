@@ -876,9 +876,15 @@ export interface components {
         Answer_TrendReport: {
             /** @description Events over time. */
             data: {
+                /** @description The formula's values, one list for each shown value; empty without a formula. */
+                formula?: components["schemas"]["FormulaSeries"][];
                 /** @description Width of a point. */
                 interval: components["schemas"]["Interval"];
-                /** @description One for each event asked for, in that order. */
+                previous?: components["schemas"]["PreviousRange"] | null;
+                /**
+                 * @description In the order of the question; with a breakdown one for each series and shown value: the values by rank, then
+                 *     "(none)" and "Other" if there are such events.
+                 */
                 series: components["schemas"]["TrendSeries"][];
             };
             /** @description What the answer says about itself. */
@@ -1089,6 +1095,11 @@ export interface components {
             /** @description 10 to 200 characters. */
             new_password: string;
         };
+        /**
+         * @description What a trend is compared with.
+         * @enum {string}
+         */
+        CompareWith: "previous";
         /**
          * @description Conversion of those who entered on one local day.
          * @example {
@@ -1453,6 +1464,70 @@ export interface components {
             pointer: string;
         };
         /**
+         * @description A filter: `{"and": […]}`, `{"or": […]}` (1 to 20 members, nested at most 4 deep, at most 50 predicates), or a
+         *     predicate over a property of the event, a property of the person, or the event's name.
+         * @example {
+         *       "and": [
+         *         {
+         *           "op": "in",
+         *           "property": "plan",
+         *           "value": [
+         *             "club",
+         *             "pro"
+         *           ]
+         *         },
+         *         {
+         *           "or": [
+         *             {
+         *               "property": "$country",
+         *               "value": "DE"
+         *             },
+         *             {
+         *               "op": "is_set",
+         *               "person": "newsletter"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        FilterQuery: {
+            /** @description All of these hold. */
+            and?: components["schemas"]["FilterQuery"][] | null;
+            /** @description `true`: the name of the event. */
+            event_name?: boolean | null;
+            op?: components["schemas"]["Op"] | null;
+            /** @description At least one of these holds. */
+            or?: components["schemas"]["FilterQuery"][] | null;
+            /** @description A property of the person, as it is now. */
+            person?: string | null;
+            /**
+             * @description A property of the event. `$path`, `$host`, `$referrer_host`, `$utm_source`, `$utm_medium`, `$utm_campaign`,
+             *     `$country`, `$region`, `$city`, `$browser`, `$os`, `$device`, `$lib`, `$amount` and `$currency` are what
+             *     capture found out.
+             * @example plan
+             */
+            property?: string | null;
+            /**
+             * @description What to compare with: a text, a number or a boolean; a list of 1 to 200 for `in` and `not_in`, of two numbers
+             *     for `between`; nothing for `is_set` and `is_not_set`.
+             */
+            value?: Record<string, never> | null;
+        };
+        /** @description The values of the formula. */
+        FormulaSeries: {
+            group?: components["schemas"]["TrendGroup"] | null;
+            /** @description One for each point; null where it divides by 0 or where a measure is null. */
+            points: (number | null)[];
+            /** @description The same over the range before, beside each point. */
+            previous?: (number | null)[];
+            /**
+             * Format: double
+             * @description Over the measures of the whole range.
+             */
+            value?: number | null;
+        };
+        /**
          * @description A funnel from its first step to its last.
          * @example {
          *       "converted": 190,
@@ -1613,10 +1688,15 @@ export interface components {
             reached: number;
         };
         /**
+         * @description What a shown value of a breakdown is.
+         * @enum {string}
+         */
+        GroupKind: "value" | "none" | "other";
+        /**
          * @description The width of a point on a chart.
          * @enum {string}
          */
-        Interval: "hour" | "day" | "week" | "month";
+        Interval: "minute" | "hour" | "day" | "week" | "month";
         /**
          * @description An invariant.
          * @enum {string}
@@ -1954,6 +2034,11 @@ export interface components {
             user: components["schemas"]["User"];
         };
         /**
+         * @description What is measured of a series' events.
+         * @enum {string}
+         */
+        Measure: "count" | "persons" | "per_person" | "sum" | "avg" | "min" | "max" | "p50" | "p90" | "p95" | "p99";
+        /**
          * @description A user's place in an organization.
          * @example {
          *       "created_at": "2026-11-23T10:15:00Z",
@@ -2050,6 +2135,12 @@ export interface components {
             events_today: number;
         };
         /**
+         * @description What a predicate asks. Texts are compared with case; numbers by their canonical text (1, 1.0 and "1" are equal).
+         *     Of a missing or null property only `is_not`, `not_contains`, `not_in` and `is_not_set` are true.
+         * @enum {string}
+         */
+        Op: "is" | "is_not" | "contains" | "not_contains" | "starts_with" | "ends_with" | "matches" | "gt" | "gte" | "lt" | "lte" | "between" | "in" | "not_in" | "is_set" | "is_not_set" | "before" | "after";
+        /**
          * @description What people and projects belong to. A tenant.
          * @example {
          *       "id": "019ab2c4-7d1f-7d02-8a4c-cc2d90b1e6aa",
@@ -2072,6 +2163,60 @@ export interface components {
         PersonRequest: {
             /** @description 1 to 100 distinct ids: user ids, or device ids of visitors who never signed in. */
             distinct_ids: string[];
+        };
+        /** @description What one bucket of the range before had. */
+        PreviousPoint: {
+            /**
+             * Format: int64
+             * @description Its events.
+             */
+            count: number;
+            /**
+             * Format: date-time
+             * @description The bucket's first instant.
+             */
+            start: string;
+            /**
+             * Format: double
+             * @description The measure.
+             */
+            value?: number | null;
+        };
+        /** @description The range before. */
+        PreviousRange: {
+            /**
+             * Format: date-time
+             * @description Its start.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description Its end, not included.
+             */
+            to: string;
+            /**
+             * Format: date-time
+             * @description Where its totals stop: while the range is open, at the same local offset.
+             */
+            until: string;
+        };
+        /** @description A series in the range before. */
+        PreviousSeries: {
+            /**
+             * @description Beside each point of the series that of the range before; null where it has none. Longer than `points` where
+             *     the range before has more days.
+             */
+            points: (components["schemas"]["PreviousPoint"] | null)[];
+            /**
+             * Format: int64
+             * @description Events up to where its totals stop.
+             */
+            total: number;
+            /**
+             * Format: double
+             * @description The measure up to there.
+             */
+            value?: number | null;
         };
         /**
          * @description An error as it leaves the server: `application/problem+json` with a stable `code`.
@@ -2184,6 +2329,21 @@ export interface components {
         };
         /** @description Nothing else is needed. */
         ProjectRequest: Record<string, never>;
+        /**
+         * @description The name of a property to break down by or to hold constant: `{"property": "plan"}` or `{"person": "plan"}`.
+         * @example {
+         *       "property": "plan"
+         *     }
+         */
+        PropertyQuery: {
+            /** @description A property of the person, as it is now. */
+            person?: string | null;
+            /**
+             * @description A property of the event; with a dollar sign (`$country`, `$browser`, …) what capture found out.
+             * @example plan
+             */
+            property?: string | null;
+        };
         /** @description A question, tagged by `kind`. Unknown members are refused. */
         Question: (components["schemas"]["ActiveUsersQuery"] & {
             /** @enum {string} */
@@ -2389,6 +2549,32 @@ export interface components {
          */
         Role: "viewer" | "member" | "admin" | "owner";
         /**
+         * @description One series of a trend.
+         * @example {
+         *       "event": "purchase",
+         *       "measure": "persons"
+         *     }
+         */
+        SeriesQuery: {
+            /** @description Of `persons`: distinct since the range's start, rather than within the bucket. */
+            cumulative?: boolean;
+            /** @description The event's name. */
+            event?: string | null;
+            /** @description At most 10 alternatives, instead of `event`. */
+            events?: string[];
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /** @description What is measured. Default: `count`. */
+            measure?: components["schemas"]["Measure"];
+            /** @description What to call the series. Default: its events. */
+            name?: string | null;
+            of?: components["schemas"]["PropertyQuery"] | null;
+            /**
+             * Format: int32
+             * @description Of `persons`, by day: distinct over so many local dates (2 to 90) that end with the point's.
+             */
+            rolling_days?: number | null;
+        };
+        /**
          * @description Somebody is signed in.
          * @example {
          *       "access_token": "eyJhbGciOiJIUzI1NiJ9.…",
@@ -2513,14 +2699,27 @@ export interface components {
             utm_medium: string;
             utm_source: string;
         };
+        /** @description A shown value of a breakdown. */
+        TrendGroup: {
+            /** @description Whether these are values, or stand for missing ones or for all others. */
+            kind: components["schemas"]["GroupKind"];
+            /**
+             * @description The texts of the breakdown's properties; "(none)" where one is missing, and "Other".
+             * @example [
+             *       "DE"
+             *     ]
+             */
+            values: string[];
+        };
         /**
-         * @description The count of one bucket.
+         * @description What one bucket has.
          * @example {
          *       "count": 812,
          *       "date": "2026-11-23",
          *       "final": true,
          *       "partial": false,
-         *       "start": "2026-11-22T23:00:00Z"
+         *       "start": "2026-11-22T23:00:00Z",
+         *       "value": 812
          *     }
          */
         TrendPoint: {
@@ -2531,7 +2730,7 @@ export interface components {
             count: number;
             /**
              * Format: date
-             * @description The bucket's first local date; absent for hours.
+             * @description The bucket's first local date; absent for hours and minutes.
              */
             date?: string | null;
             /** @description Whether the bucket, or the range's part of it, is over. */
@@ -2543,57 +2742,120 @@ export interface components {
              * @description The bucket's first instant.
              */
             start: string;
+            /**
+             * Format: double
+             * @description The measure; null where there is nothing to measure.
+             */
+            value?: number | null;
         };
         /** @description Events over time. */
         TrendReport: {
+            /** @description The formula's values, one list for each shown value; empty without a formula. */
+            formula?: components["schemas"]["FormulaSeries"][];
             /** @description Width of a point. */
             interval: components["schemas"]["Interval"];
-            /** @description One for each event asked for, in that order. */
+            previous?: components["schemas"]["PreviousRange"] | null;
+            /**
+             * @description In the order of the question; with a breakdown one for each series and shown value: the values by rank, then
+             *     "(none)" and "Other" if there are such events.
+             */
             series: components["schemas"]["TrendSeries"][];
         };
-        /** @description One event's counts over time. */
+        /** @description One series over time. */
         TrendSeries: {
             /**
-             * @description Event name.
+             * @description What the series is called: its name, else its events.
              * @example page_view
              */
             event: string;
+            group?: components["schemas"]["TrendGroup"] | null;
+            /**
+             * @description What formulas call it.
+             * @example A
+             */
+            letter: string;
+            /** @description What is measured. */
+            measure: components["schemas"]["Measure"];
             /** @description One for each bucket that the range touches, zeros included. */
             points: components["schemas"]["TrendPoint"][];
+            previous?: components["schemas"]["PreviousSeries"] | null;
             /**
              * Format: int64
              * @description Events in the whole range.
              */
             total: number;
+            /**
+             * Format: double
+             * @description The measure over the whole range; persons are distinct over it.
+             */
+            value?: number | null;
         };
         /**
-         * @description A question about events over time, as a person writes it.
+         * @description A question about events over time: `events` for plain counts, or `series` for everything else.
          * @example {
-         *       "events": [
-         *         "page_view",
-         *         "purchase"
+         *       "breakdown": [
+         *         {
+         *           "property": "$country"
+         *         }
          *       ],
+         *       "breakdown_limit": 5,
+         *       "compare": "previous",
+         *       "formula": "A / B",
          *       "from": "2026-11-01",
-         *       "interval": "day",
+         *       "interval": "week",
+         *       "series": [
+         *         {
+         *           "event": "purchase",
+         *           "measure": "sum",
+         *           "of": {
+         *             "property": "$amount"
+         *           }
+         *         },
+         *         {
+         *           "event": "page_view",
+         *           "filter": {
+         *             "property": "$device",
+         *             "value": "mobile"
+         *           },
+         *           "measure": "persons"
+         *         }
+         *       ],
          *       "to": "2026-12-01"
          *     }
          */
         TrendsQuery: {
+            /** @description Up to 3 properties whose values get series of their own. The first series ranks the values. */
+            breakdown?: components["schemas"]["PropertyQuery"][];
             /**
-             * @description One series for each event name, 1 to 20.
+             * Format: int32
+             * @description How many values a breakdown shows, 1 to 200; the rest is measured anew as "Other". Default: 25.
+             */
+            breakdown_limit?: number | null;
+            compare?: components["schemas"]["CompareWith"] | null;
+            /**
+             * @description One series of counts for each event name, 1 to 20. Instead of `series`.
              * @example [
              *       "page_view",
              *       "purchase"
              *     ]
              */
-            events: string[];
+            events?: string[];
+            filter?: components["schemas"]["FilterQuery"] | null;
             /**
-             * @description Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`.
+             * @description An expression over the series (`A / B * 100`) with `+`, `-`, `*`, `/` (or `−`, `×`, `÷`), numbers and parentheses;
+             *     at most 200 characters. Dividing by 0 is null.
+             * @example A / B
+             */
+            formula?: string | null;
+            /**
+             * @description Start of the range: a local date or an instant. Default: 30 days before `to`.
              * @example 2026-11-01
              */
             from?: string | null;
-            /** @description Width of a point. */
+            /** @description Width of a point. An answer has at most 10,000 points, all series and values together. */
             interval?: components["schemas"]["Interval"];
+            /** @description 1 to 20 series: A, B, … in formulas. Instead of `events`. */
+            series?: components["schemas"]["SeriesQuery"][];
             /**
              * @description End of the range, not included. Default: tomorrow.
              * @example 2026-12-01
@@ -5898,12 +6160,12 @@ export interface operations {
             query?: {
                 /** @description An event; repeat it for up to 20 series. */
                 event?: string[];
-                /** @description Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`. */
+                /** @description Start of the range: a local date or an instant. Default: 30 days before `to`. */
                 from?: string;
                 /** @description End of the range, not included. Default: tomorrow. */
                 to?: string;
                 /** @description Width of a point. */
-                interval?: "hour" | "day" | "week" | "month";
+                interval?: "minute" | "hour" | "day" | "week" | "month";
                 /** @description First day of a week, for the interval `week`. */
                 week_start?: "monday" | "sunday" | "saturday";
             };

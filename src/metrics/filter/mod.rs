@@ -1,6 +1,6 @@
 //! Which events a question is about: a tree of and/or over properties, the same for every kind of question.
 //!
-//! Values are compared by their *canonical text* ([`text`]): the number 1, the number 1.0 and the text `1` are
+//! Values are compared by their *canonical text* ([`canonical`]): the number 1, the number 1.0 and the text `1` are
 //! equal, `true` is the text `true`, and case matters. The empty text is a value. What is missing or null is
 //! equal to nothing: only `is_not`, `not_contains`, `not_in` and `is_not_set` are true of it. `gt`, `gte`, `lt`,
 //! `lte` and `between` need two finite numbers (a text that looks like one counts), `before` and `after` two

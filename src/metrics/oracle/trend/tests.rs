@@ -1,7 +1,5 @@
-//! The fast path and the twin agree on random worlds.
-
-use super::super::worlds;
 use super::*;
+use crate::metrics::oracle::{QUARTER_HOUR_MS, worlds};
 use crate::metrics::time::WeekStart;
 use crate::metrics::trend::TrendsQuery;
 use proptest::prelude::*;

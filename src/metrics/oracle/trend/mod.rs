@@ -1,13 +1,17 @@
 //! Events over time, from the events themselves: the clock is walked in quarter hours (or minutes), and each point
 //! measures its own events anew.
 
+mod clock;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::label::{Label, label};
-use super::{QUARTER_HOUR_MS, date_exists, first_copies, wall_clock};
+use super::{date_exists, first_copies, wall_clock};
+use clock::{Walked, walk};
+
 use crate::event::{Day, Event, Zone};
 use crate::metrics::filter::{PersonProperties, number_of, persons, value_of};
 use crate::metrics::time::{Interval, Moment, TimeRange};
@@ -18,13 +22,6 @@ use crate::metrics::trend::{
 
 /// A value of a breakdown, in the order of ties: by text, missing last.
 type OrderedValue = (bool, Option<String>);
-
-/// One bucket: its instants, its label's date, and its label.
-struct Walked {
-    start: i64,
-    end: i64,
-    date: Date,
-}
 
 struct World<'a> {
     spec: &'a TrendSpec,
@@ -56,7 +53,7 @@ pub fn trend(spec: &TrendSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> Tr
     let all = world.passing.iter().flatten();
     world.groups = all.map(|event| (event.id, world.group_of(event))).collect();
     let groups = world.groups();
-    let buckets = world.walk(spec.range);
+    let buckets = walk(spec, zone, spec.range);
     let mut all = Vec::new();
     for (n, series) in spec.series.iter().enumerate() {
         for group in &groups {
@@ -149,8 +146,11 @@ impl<'a> World<'a> {
 
     /// The events of a series in a range.
     fn events(&self, series: usize, range: TimeRange) -> Vec<&'a Event> {
-        let inside = |event: &&&Event| range.from_ms <= event.ts && event.ts < range.to_ms;
-        self.passing[series].iter().filter(inside).copied().collect()
+        let events = self.passing[series].iter();
+        events
+            .filter(|event| range.from_ms <= event.ts && event.ts < range.to_ms)
+            .copied()
+            .collect()
     }
 
     /// The values that are shown, by rank.
@@ -321,7 +321,7 @@ impl<'a> World<'a> {
         compare: Compare,
         current: &[Walked],
     ) -> PreviousSeries {
-        let before = self.walk(compare.previous);
+        let before = walk(self.spec, self.zone, compare.previous);
         let counted = self.of(
             series,
             group,
@@ -362,38 +362,4 @@ impl<'a> World<'a> {
             points: beside.into_iter().map(|n| n.map(point)).collect(),
         }
     }
-
-    /// The buckets that a range touches.
-    fn walk(&self, range: TimeRange) -> Vec<Walked> {
-        let step = match self.spec.interval {
-            Interval::Minute => 60_000,
-            _ => QUARTER_HOUR_MS,
-        };
-        let mut buckets: Vec<Walked> = Vec::new();
-        let mut ts = range.from_ms.div_euclid(step) * step;
-        while ts < range.to_ms {
-            let of_bucket = self.label(ts);
-            let (mut start, mut end) = (ts, ts);
-            while self.label(start - step) == of_bucket {
-                start -= step;
-            }
-            while self.label(end) == of_bucket {
-                end += step;
-            }
-            buckets.push(Walked {
-                start,
-                end,
-                date: of_bucket.0,
-            });
-            ts = end;
-        }
-        buckets
-    }
-
-    fn label(&self, ts: i64) -> Label {
-        label(self.spec.interval, self.spec.week_start, self.zone, ts)
-    }
 }
-
-#[cfg(test)]
-mod tests;
