@@ -25,9 +25,7 @@ async fn actors_are_the_charts_number_page_by_page_and_say_why_they_stopped() {
     did("left", "leave", 10);
     did("left", "buy", 20);
     did("only", "view", 0);
-    world.at(START + 86_400_000);
-    world.send(&project.write, json!(events)).await;
-    world.settle(world.rooms.clock.now_ms()).await;
+    world.store(&project.write, json!(events)).await;
 
     let ask = async |more: Value| {
         let mut question = json!({"kind": "funnel", "steps": [{"event": "view"}, {"event": "buy"}], "window": "1m",
@@ -90,5 +88,51 @@ async fn actors_are_the_charts_number_page_by_page_and_say_why_they_stopped() {
         (Some(5), Value::Null)
     );
     assert_eq!(converted["actors"].as_array().map(Vec::len), Some(5));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_together_is_refused_by_field() {
+    let world = World::new().await;
+    let owner = world.owner("ada@example.com", "UTC").await;
+    let exclusion = json!([{"event": "x"}]);
+    for (wish, pointer) in [
+        (json!({"max_gap": "1h", "exclusions": exclusion}), "/max_gap"),
+        (json!({"order": "any", "count": "total"}), "/count"),
+        (json!({"order": "any", "hold": [{"property": "plan"}]}), "/hold"),
+        (json!({"order": "any", "tie_ms": 5}), "/tie_ms"),
+        (json!({"order": "any", "max_gap": "1h"}), "/max_gap"),
+        (json!({"view": "sweep", "count": "total"}), "/count"),
+        (json!({"view": "sweep", "order": "strict"}), "/order"),
+        (json!({"view": "sweep", "window": "session"}), "/window"),
+        (json!({"view": "sweep", "preset": "posthog"}), "/on_exclusion"),
+        (json!({"entity": "group"}), "/group"),
+        (json!({"group": {"property": "team"}}), "/group"),
+        (json!({"why_not": true, "count": "total"}), "/why_not"),
+        (json!({"tie_ms": 60_001}), "/tie_ms"),
+        (json!({"attribution": "step:9"}), "/attribution"),
+        (json!({"actors": {"step": 3}}), "/actors/step"),
+        (json!({"actors": {"step": 1, "limit": 1001}}), "/actors/limit"),
+        (json!({"actors": {"step": 1, "cursor": "here"}}), "/actors/cursor"),
+        (
+            json!({"exclusions": [{"event": "x", "after": 2, "before": 2}]}),
+            "/exclusions/0/before",
+        ),
+        (
+            json!({"windows": ["1h"], "view": "sweep", "window": "0s"}),
+            "/window",
+        ),
+    ] {
+        let mut question = json!({"kind": "funnel", "steps": [{"event": "a"}, {"event": "b"}]});
+        for (name, value) in wish.as_object().expect("members") {
+            question[name] = value.clone();
+        }
+        let path = owner.path("/query");
+        let refused = world
+            .ask("POST", &path, &owner.secret, question)
+            .await
+            .expect(422);
+        assert_eq!(refused["errors"][0]["pointer"], pointer, "{wish}: {refused}");
+    }
     world.close().await;
 }

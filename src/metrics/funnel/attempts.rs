@@ -35,6 +35,15 @@ pub fn outcomes(plan: &Plan, events: &[StepEvent], entry: TimeRange) -> (Vec<Out
     (gathered.outcomes, gathered.run.fell_back)
 }
 
+/// How the events of a moment ended an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Not,
+    Converted,
+    Excluded,
+    Killed,
+}
+
 struct Gathered<'a> {
     run: Run<'a>,
     outcomes: Vec<Outcome>,
@@ -78,21 +87,30 @@ impl Gathered<'_> {
             if self.is_timed_out(at) {
                 self.close();
             }
-            self.run.excluded = false;
-            self.run.feed(at, count);
-            let converted = self.run.converted();
-            let ended = !converted && self.run.deepest().is_some() && !self.run.alive();
-            let excluded = self.run.excluded;
-            if converted || ended {
-                self.close();
-            }
             // What ends an attempt in strict order may open the next; an exclusion may not.
-            if ended && !excluded {
-                self.run.feed(at, count);
+            if self.take(at, count) == Ended::Killed {
+                self.take(at, count);
             }
             at += count;
         }
         self.close();
+    }
+
+    /// Takes the events of one moment, and closes the attempt that they end.
+    fn take(&mut self, at: usize, count: usize) -> Ended {
+        self.run.excluded = false;
+        self.run.feed(at, count);
+        let ended = match (
+            self.run.converted(),
+            self.run.deepest().is_some() && !self.run.alive(),
+        ) {
+            (true, _) => Ended::Converted,
+            (false, true) if self.run.excluded => Ended::Excluded,
+            (false, true) => Ended::Killed,
+            (false, false) => return Ended::Not,
+        };
+        self.close();
+        ended
     }
 
     fn is_timed_out(&self, at: usize) -> bool {
