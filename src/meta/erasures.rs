@@ -164,6 +164,14 @@ pub struct Open {
     pub zone: Zone,
 }
 
+impl Open {
+    /// Whether this is the erasure as the other was read: nobody moved it on or asked for more.
+    pub fn is_where(&self, other: &Open) -> bool {
+        (self.state, self.version, self.progress.repeats)
+            == (other.state, other.version, other.progress.repeats)
+    }
+}
+
 macro_rules! select {
     ($tail:literal) => {
         concat!(
@@ -244,6 +252,15 @@ impl Meta {
             .iter()
             .map(read_open)
             .collect()
+    }
+
+    /// One erasure, if it is still under way.
+    pub async fn open_erasure(&self, id: Uuid) -> Result<Option<Open>> {
+        let row = sqlx::query(select!("WHERE e.finished_at IS NULL AND e.id = $1"))
+            .bind(id.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(read_open).transpose()
     }
 
     /// Moves an erasure on, with what was written down, unless somebody else did (then: false).

@@ -98,11 +98,24 @@ impl EventStream {
     /// # Errors
     /// When Redis does not answer.
     pub async fn begin_roll(&self, owner: &str, ttl: Duration) -> Result<bool, StreamError> {
+        self.note_roll(owner, ttl, false).await
+    }
+
+    /// Prolongs such a note, also while workers are paused: the pause waits for it. False when it ran out and
+    /// workers are paused since.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn keep_roll(&self, owner: &str, ttl: Duration) -> Result<bool, StreamError> {
+        self.note_roll(owner, ttl, true).await
+    }
+
+    async fn note_roll(&self, owner: &str, ttl: Duration, keep: bool) -> Result<bool, StreamError> {
         let mut call = scripts::BEGIN_ROLL.prepare_invoke();
         call.key(self.keys().rolling()).key(self.keys().pause_rollers());
-        call.arg(owner).arg(ttl.as_millis() as u64);
-        let begun: u64 = call.invoke_async(&mut self.back()).await?;
-        Ok(begun == 1)
+        call.arg(owner).arg(ttl.as_millis() as u64).arg(u8::from(keep));
+        let noted: u64 = call.invoke_async(&mut self.back()).await?;
+        Ok(noted == 1)
     }
 
     /// Notes that `owner` writes no more rollups.

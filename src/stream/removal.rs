@@ -148,15 +148,21 @@ impl EventStream {
             .await?)
     }
 
-    /// Forgets a removal that every shard carried out.
-    pub async fn forget_removal(&self, shard: u16, id: Uuid) -> Result<(), StreamError> {
-        Ok(redis::cmd("HDEL")
+    /// Removals on the shard's list that were carried out.
+    pub async fn carried_out(&self, shard: u16) -> Result<Vec<Uuid>, StreamError> {
+        let names: Vec<String> = redis::cmd("HKEYS")
             .arg(self.keys().removal(shard))
-            .arg(id.to_string())
-            .arg(format!("{id}:rows"))
-            .arg(format!("{id}:done"))
-            .exec_async(&mut self.back())
-            .await?)
+            .query_async(&mut self.back())
+            .await?;
+        let ids = names.iter().filter_map(|name| name.strip_suffix(":done"));
+        Ok(ids.filter_map(|id| Uuid::try_parse(id).ok()).collect())
+    }
+
+    /// Forgets a removal that was carried out; one that waits or runs stays.
+    pub async fn forget_removal(&self, shard: u16, id: Uuid) -> Result<(), StreamError> {
+        let mut call = scripts::FORGET_REMOVAL.key(self.keys().removal(shard));
+        let _: u64 = call.arg(id.to_string()).invoke_async(&mut self.back()).await?;
+        Ok(())
     }
 
     /// Dead letters of the subject; with `discard` they go, and are counted as discarded.
@@ -194,6 +200,13 @@ impl EventStream {
             keep.exec_async(&mut self.back()).await?;
         }
         Ok(holder.is_none_or(|holder| holder == owner))
+    }
+
+    /// Gives the turn up, if it is still `owner`'s.
+    pub async fn leave_removing(&self, owner: &str) -> Result<(), StreamError> {
+        let mut call = scripts::RESUME.key(self.keys().remover());
+        let _: u64 = call.arg(owner).invoke_async(&mut self.back()).await?;
+        Ok(())
     }
 
     /// How many of these rebuilds wait or run.

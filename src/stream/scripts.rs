@@ -37,6 +37,7 @@ scripts! {
     GATE = "gate";
     COUNT_REMOVAL = "count_removal";
     FINISH_REMOVAL = "finish_removal";
+    FORGET_REMOVAL = "forget_removal";
     /// Puts a dead letter back into the stream.
     REPLAY = "replay";
     /// Gives a dead letter up for good.
@@ -45,6 +46,7 @@ scripts! {
     INDEX = "index";
     PAUSE = "pause";
     RESUME = "resume";
+    /// Begins or prolongs a roller's note.
     BEGIN_ROLL = "begin_roll";
 }
 

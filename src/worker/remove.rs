@@ -14,6 +14,7 @@
 //! be done twice. So whoever goes on after a crash begins with the state that is written down.
 
 mod days;
+mod turn;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -40,7 +41,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Looks between two sweeps of retention: ten minutes.
 const LOOKS_A_SWEEP: u32 = 600;
 
-/// How long the turn stays with a worker that fell silent. Longer than a step takes.
+/// How long the turn stays with a worker that fell silent. One that works prolongs it.
 const TURN: Duration = Duration::from_secs(60);
 
 /// Rebuilds are announced this long before they would run by themselves: longer than rows take to be deleted.
@@ -75,6 +76,8 @@ pub enum RemoveError {
     Roll(#[from] RollError),
     #[error(transparent)]
     Fault(#[from] Fault),
+    #[error("another worker moves it on, or workers are paused")]
+    Overtaken,
 }
 
 /// Where a step leaves an erasure.
@@ -106,8 +109,9 @@ impl Remover {
                 if self.stream.take_removing(&self.owner, TURN).await? {
                     if looks.is_multiple_of(LOOKS_A_SWEEP) {
                         self.meta.enforce_retention(clock.now_ms()).await?;
+                        self.forget_ended().await?;
                     }
-                    self.step_all(clock.now_ms()).await?;
+                    self.look(clock.now_ms()).await?;
                 }
                 Ok::<(), RemoveError>(())
             };
@@ -124,33 +128,6 @@ impl Remover {
                 () = tokio::time::sleep(EVERY) => {}
             }
         }
-    }
-
-    /// Moves every erasure under way on by one state, where nothing holds it; the number of those that moved. One
-    /// that fails does not keep the others. Nothing moves while workers are paused.
-    pub async fn step_all(&self, now_ms: i64) -> Result<u32, RemoveError> {
-        if !self.stream.begin_roll(&self.owner, TURN).await? {
-            return Ok(0);
-        }
-        let moved = self.step_each(now_ms).await;
-        self.stream.end_roll(&self.owner).await?;
-        moved
-    }
-
-    async fn step_each(&self, now_ms: i64) -> Result<u32, RemoveError> {
-        let mut moved = 0;
-        let mut failed = None;
-        for open in self.meta.open_erasures(MOST_OPEN).await? {
-            match self.step(&open, now_ms).await {
-                Ok(true) => moved += 1,
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::warn!(erasure = %open.id, state = open.state.as_str(), %error, "an erasure waits");
-                    failed = Some(error);
-                }
-            }
-        }
-        failed.map_or(Ok(moved), Err)
     }
 
     async fn step(&self, open: &Open, now_ms: i64) -> Result<bool, RemoveError> {
@@ -284,6 +261,7 @@ impl Remover {
                 )));
             }
         }
+        self.still(open).await?;
         self.stream.dead_letters_of(subject, true).await?;
         if open.kind != ErasureKind::Retention {
             self.stream.forget_rejections(subject.project).await?;
@@ -296,6 +274,7 @@ impl Remover {
         if days.is_some() || !matches!(subject.which, Which::Times { .. }) {
             self.store.delete_actor_days(subject, days).await?;
         }
+        self.still(open).await?;
         let forgets = open.project_gone || progress.rollups_before.is_some();
         if forgets {
             let before = progress.rollups_before.filter(|_| !open.project_gone);
@@ -318,6 +297,7 @@ impl Remover {
     }
 
     async fn rebuild(&self, open: &Open, now_ms: i64) -> Result<Moved, RemoveError> {
+        self.still(open).await?;
         for shard in self.shards(open) {
             self.stream.forget_removal(shard, open.id).await?;
         }

@@ -2,6 +2,7 @@
 //! what was erased does not come back.
 
 use footfall::meta::ErasureState;
+use footfall::stream::removal::Removal;
 use serde_json::{Value, json};
 
 use crate::consistency::compare;
@@ -271,5 +272,28 @@ async fn owners_erase_and_nobody_else() {
     let again = ask(&owner.token).await.expect(202);
     assert_eq!(first["id"], again["id"], "asked twice before anything was done");
     world.erase().await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn what_a_frozen_worker_handed_over_once_more_is_forgotten() {
+    let world = World::new().await;
+    let owner = world.owner("ada@example.com", "UTC").await;
+    world.store(&owner.write, json!([click("ada", 1, NOW)])).await;
+    world
+        .request_erasure(&owner, json!({"kind": "person", "distinct_ids": ["ada"]}))
+        .await;
+    let listed = world.rooms.meta.open_erasures(1).await.unwrap().remove(0);
+    world.erase().await;
+    let removal = Removal {
+        id: listed.id,
+        subject: listed.subject,
+    };
+    world.rooms.stream.hand_over(0, &removal).await.unwrap();
+    let remover = world.remover().await;
+    world.deliver().await;
+    assert_eq!(world.rooms.stream.carried_out(0).await.unwrap(), [listed.id]);
+    remover.forget_ended().await.unwrap();
+    assert!(world.rooms.stream.removing().await.unwrap().is_empty());
     world.close().await;
 }

@@ -9,5 +9,6 @@ mod letters;
 mod model;
 mod owning;
 mod real;
+mod removing;
 mod replicas;
 mod taking;
