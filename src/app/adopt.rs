@@ -130,8 +130,10 @@ async fn together(rooms: &Rooms, shards: &mut [Acquired]) -> anyhow::Result<Adop
         latest = latest.max(incarnation).max(incarnation_of(largest));
         agree &= recorded.is_none_or(|recorded| recorded == incarnation)
             && largest <= batch_number(incarnation, known)
-            // Of an open batch some rows may be in the tables.
-            && (acquired.plan.is_some() || rows + counters.rows_removed == counters.rows_out);
+            // Of an open batch some rows may be in the tables; of a removal some may be gone already.
+            && (acquired.plan.is_some()
+                || stream.is_removing(shard).await?
+                || rows + counters.rows_removed == counters.rows_out);
     }
     if agree {
         return Ok(None);

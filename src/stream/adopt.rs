@@ -51,6 +51,16 @@ impl EventStream {
         answered(&word, lease.shard, 0)
     }
 
+    /// Whether the shard's rows are being removed: some are gone, and `rows_removed` does not say so yet.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn is_removing(&self, shard: u16) -> Result<bool, StreamError> {
+        let mut command = redis::cmd("HEXISTS");
+        command.arg(self.keys().st(shard)).arg("removing");
+        Ok(command.query_async(&mut self.back()).await?)
+    }
+
     /// Begins a new incarnation of the shard. `stored` rows are in the tables, `waiting` ones in the stream.
     ///
     /// # Errors
@@ -67,7 +77,8 @@ impl EventStream {
         let mut call = scripts::ADOPT.prepare_invoke();
         call.key(self.keys().st(shard))
             .key(self.keys().pend(shard))
-            .key(self.keys().dlq(shard));
+            .key(self.keys().dlq(shard))
+            .key(self.keys().removal(shard));
         call.arg(lease.epoch)
             .arg(incarnation)
             .arg(stored)

@@ -93,3 +93,29 @@ async fn a_long_step_goes_on_under_a_pause_that_waits_for_it() {
     assert!(!stream.keep_roll("a", TURN).await.unwrap(), "its note ran out");
     assert!(is_still(&stream).await);
 }
+
+#[tokio::test]
+async fn a_new_incarnation_has_a_removal_counted_anew() {
+    let redis = Redis::start().await;
+    let stream = redis.stream().await;
+    let request = footfall::stream::Request::new(SHOP, None);
+    stream.append(&request, events("ann", 0..10), NOW).await.unwrap();
+    drain(&stream).await;
+    let removal = everything();
+    let lease = stream.acquire(0, &owner("w"), TTL).await.unwrap().unwrap().lease;
+    stream.hand_over(0, &removal).await.unwrap();
+    stream.count_removal(&lease, removal.id, 10).await.unwrap();
+    assert!(stream.is_removing(0).await.unwrap());
+    // Seven of them are deleted when the worker dies.
+    stream.begin_incarnation(&lease, 2, 3, &[], 0).await.unwrap();
+    assert!(!stream.is_removing(0).await.unwrap());
+    let lease = stream.acquire(0, &owner("w"), TTL).await.unwrap().unwrap().lease;
+    assert_eq!(stream.removals(0).await.unwrap(), std::slice::from_ref(&removal));
+    assert_eq!(
+        stream.count_removal(&lease, removal.id, 3).await.unwrap(),
+        Some(3)
+    );
+    stream.finish_removal(&lease, removal.id).await.unwrap();
+    let counters = stream.shard_counters(0).await.unwrap();
+    assert_eq!((counters.rows_out, counters.rows_removed), (3, 3));
+}
