@@ -70,15 +70,20 @@ impl Request<'_> {
             _ => {}
         }
         if let Some(row) = same {
-            // Nothing was done about it yet: it takes what happened since, too.
+            // Nothing was done about it yet: it takes what happened since, too. On PostgreSQL a worker may have
+            // moved it on since it was looked up; then it is too late for that, and a new one begins.
             let id = uuid_at(&row, "id")?;
-            sqlx::query("UPDATE erasures SET until_ms = $2, version = $3 WHERE id = $1")
-                .bind(id.to_string())
-                .bind(self.until)
-                .bind(version)
-                .execute(&mut **tx)
-                .await?;
-            return Ok((id, false));
+            let extended = sqlx::query(
+                "UPDATE erasures SET until_ms = $2, version = $3 WHERE id = $1 AND state = 'requested'",
+            )
+            .bind(id.to_string())
+            .bind(self.until)
+            .bind(version)
+            .execute(&mut **tx)
+            .await?;
+            if extended.rows_affected() == 1 {
+                return Ok((id, false));
+            }
         }
         let id = new_id(self.now_ms);
         sqlx::query(
