@@ -9,6 +9,8 @@
 //! **The work.** Rows are deleted by the shard's owner, between two batches: it holds the lease, no plan is open.
 //! The number of rows is written down first, fenced by the owner's epoch, so whoever goes on after a crash adds the
 //! same number to `rows_removed`.
+//!
+//! Gate, number and end must survive a failover of Redis as plans and commits do, so replicas confirm them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -38,7 +40,7 @@ impl EventStream {
     pub async fn gate(&self, shard: u16, version: i64) -> Result<String, StreamError> {
         let mut call = scripts::GATE.prepare_invoke();
         call.key(self.keys().st(shard)).key(self.keys().ev(shard));
-        Ok(call.arg(version).invoke_async(&mut self.back()).await?)
+        Ok(self.firm().invoke(&scripts::GATE, call.arg(version)).await?)
     }
 
     /// Whether everything up to `entry` is in the tables.
@@ -121,7 +123,7 @@ impl EventStream {
             .key(self.keys().removal(lease.shard))
             .key(self.keys().pause(lease.shard));
         call.arg(lease.epoch).arg(id.to_string()).arg(rows);
-        let (word, counted): (String, u64) = call.invoke_async(&mut self.back()).await?;
+        let (word, counted): (String, u64) = self.firm().invoke(&scripts::COUNT_REMOVAL, &call).await?;
         if word == "PAUSED" {
             return Ok(None);
         }
@@ -135,7 +137,7 @@ impl EventStream {
         call.key(self.keys().st(lease.shard))
             .key(self.keys().removal(lease.shard));
         call.arg(lease.epoch).arg(id.to_string());
-        let word: String = call.invoke_async(&mut self.back()).await?;
+        let word: String = self.firm().invoke(&scripts::FINISH_REMOVAL, &call).await?;
         answered(&word, lease.shard, 0)
     }
 

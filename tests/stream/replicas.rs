@@ -160,6 +160,10 @@ async fn without_its_replica_nothing_is_acknowledged_and_afterwards_everything_o
     let (last, rows) = (entries.last().unwrap().id.clone(), entries.len() as u64);
     too_few(stream.plan(&lease, &last, rows, 1, 0).await);
     too_few(stream.acquire(0, &owner("w"), TTL).await.map(drop));
+    // The first time, and when it lies in the master already.
+    for _ in 0..2 {
+        too_few(stream.gate(0, 5).await);
+    }
 
     replica.start_again(master.port);
     master.says("state=online").await;
@@ -180,4 +184,12 @@ async fn without_its_replica_nothing_is_acknowledged_and_afterwards_everything_o
         .unwrap();
     assert_eq!(waiting(&stream).await, 0);
     assert!(!send(&stream, 3).await.unwrap());
+
+    // Rows are deleted only once their number is safe.
+    replica.stop();
+    let id = uuid::Uuid::from_u128(7);
+    for _ in 0..2 {
+        too_few(stream.count_removal(&found.lease, id, 5).await);
+    }
+    too_few(stream.finish_removal(&found.lease, id).await);
 }

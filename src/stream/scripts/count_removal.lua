@@ -7,7 +7,8 @@ local rows = redis.call('HGET', KEYS[2], ARGV[2] .. ':rows')
 if not rows then
   if redis.call('EXISTS', KEYS[3]) == 1 then return {'PAUSED', 0} end
   rows = ARGV[3]
-  redis.call('HSET', KEYS[2], ARGV[2] .. ':rows', rows)
   redis.call('HSET', KEYS[1], 'removing', ARGV[2])
 end
+-- Written again where it is there: replicas confirm what this connection wrote last.
+redis.call('HSET', KEYS[2], ARGV[2] .. ':rows', rows)
 return {'OK', tonumber(rows)}
