@@ -168,7 +168,7 @@ async fn work(rooms: Rooms, options: DeliverOptions, stop: CancellationToken) ->
     let deliverer = Deliverer::new(rooms.stream.clone(), rooms.store.clone(), options);
     let zone_of = {
         let zones = zones.clone();
-        Arc::new(move |project| zones.of(project))
+        Arc::new(move |project| zones.known(project))
     };
     let roller = Roller::new(
         rooms.stream.clone(),

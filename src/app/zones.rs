@@ -1,6 +1,6 @@
 //! The time zone of every project in memory, as of about a second ago: what the roller computes days with.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -8,13 +8,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::{ProjectNumber, Zone};
 use crate::meta::Meta;
+use crate::worker::roll::ZoneKnown;
 
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Default)]
+struct Known {
+    zones: HashMap<ProjectNumber, Zone>,
+    deleted: HashSet<ProjectNumber>,
+}
 
 /// Every project's zone. Cheap to clone; clones share the map.
 #[derive(Clone, Debug, Default)]
 pub struct Zones {
-    map: Arc<RwLock<HashMap<ProjectNumber, Zone>>>,
+    known: Arc<RwLock<Known>>,
 }
 
 impl Zones {
@@ -27,17 +34,32 @@ impl Zones {
 
     /// The project's zone; `None` when there is no such project (any more).
     pub fn of(&self, project: ProjectNumber) -> Option<Zone> {
-        self.map
-            .read()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .get(&project)
-            .cloned()
+        match self.known(project) {
+            ZoneKnown::Is(zone) => Some(zone),
+            ZoneKnown::Deleted | ZoneKnown::NotYet => None,
+        }
+    }
+
+    /// The same, which also tells a deleted project from one that was not heard of yet.
+    pub fn known(&self, project: ProjectNumber) -> ZoneKnown {
+        let known = self.known.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match known.zones.get(&project) {
+            Some(zone) => ZoneKnown::Is(zone.clone()),
+            None if known.deleted.contains(&project) => ZoneKnown::Deleted,
+            None => ZoneKnown::NotYet,
+        }
     }
 
     /// Reads them again.
     pub async fn refresh(&self, meta: &Meta) -> anyhow::Result<()> {
-        let fresh = meta.project_zones().await?.into_iter().collect();
-        *self.map.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = fresh;
+        let fresh = Known {
+            zones: meta.project_zones().await?.into_iter().collect(),
+            deleted: meta.deleted_projects().await?.into_iter().collect(),
+        };
+        *self
+            .known
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = fresh;
         Ok(())
     }
 

@@ -166,6 +166,16 @@ impl Meta {
             .collect()
     }
 
+    /// Numbers of the projects that were deleted.
+    pub async fn deleted_projects(&self) -> Result<Vec<ProjectNumber>> {
+        sqlx::query("SELECT number FROM projects WHERE deleted_at IS NOT NULL")
+            .fetch_all(&self.pool)
+            .await?
+            .iter()
+            .map(read_number)
+            .collect()
+    }
+
     /// Changes a project (as `user` sees it). A new zone also raises [`Meta::version`] and stays pending until
     /// its rebuild is queued.
     pub async fn update_project(

@@ -55,8 +55,19 @@ impl Default for RollOptions {
     }
 }
 
-/// The time zone of a project; `None` when there is no such project (any more).
-pub type ZoneOf = Arc<dyn Fn(ProjectNumber) -> Option<Zone> + Send + Sync>;
+/// What a worker knows of a project's time zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ZoneKnown {
+    /// The project's zone.
+    Is(Zone),
+    /// The project is deleted: its days need not be computed any more.
+    Deleted,
+    /// Not heard of: the project may be new, or the control database away.
+    NotYet,
+}
+
+/// The time zone of a project, as far as it is known.
+pub type ZoneOf = Arc<dyn Fn(ProjectNumber) -> ZoneKnown + Send + Sync>;
 
 /// Compacts and rebuilds. Cheap to clone.
 #[derive(Clone)]
@@ -296,8 +307,14 @@ impl Roller {
     async fn rebuild(&self, rebuild: Rebuild, now_ms: i64, rolled: &mut Rolled) -> Result<(), RollError> {
         let Rebuild { project, kind, day } = rebuild;
         let claimed = self.stream.claim_rebuild(rebuild, now_ms).await?;
-        let Some(zone) = (self.zone_of)(project) else {
-            return Ok(self.stream.finish_rebuild(claimed).await?);
+        let zone = match (self.zone_of)(project) {
+            ZoneKnown::Is(zone) => zone,
+            ZoneKnown::Deleted => return Ok(self.stream.finish_rebuild(claimed).await?),
+            // Claimed it stays, and so is due again in a few minutes: taken off the queue it would be lost.
+            ZoneKnown::NotYet => {
+                tracing::warn!(%project, "a rebuild waits until its project's zone is known");
+                return Ok(());
+            }
         };
         for _ in 0..TRIES {
             let generation = self.stream.next_generation().await?;

@@ -6,12 +6,19 @@ use std::time::Duration;
 
 use footfall::event::{Day, Zone};
 use footfall::stream::rebuild::{Rebuild, RollupKind};
-use footfall::worker::roll::{RollOptions, Rolled, Roller, ZoneOf};
+use footfall::worker::roll::{RollOptions, Rolled, Roller, ZoneKnown, ZoneOf};
 
 use crate::harness::*;
 
 fn roller(world: &World) -> Roller {
-    let zone_of: ZoneOf = Arc::new(|project| (project == SHOP).then(Zone::utc));
+    roller_that_knows(world, ZoneKnown::Is(Zone::utc()))
+}
+
+fn roller_that_knows(world: &World, known: ZoneKnown) -> Roller {
+    let zone_of: ZoneOf = Arc::new(move |project| match project {
+        SHOP => known.clone(),
+        _ => ZoneKnown::NotYet,
+    });
     let options = RollOptions {
         more_than: 3,
         quiet_after: Duration::from_secs(3600),
@@ -101,4 +108,26 @@ async fn a_day_is_rebuilt_from_raw_events() {
         assert!(roller.roll_once(NOW + 35_000).await.unwrap().rebuilt > 0);
     }
     world.rollups_hold(SHOP, &left).await;
+}
+
+#[tokio::test]
+async fn a_rebuild_whose_project_nobody_knows_yet_waits_and_that_of_a_deleted_one_goes() {
+    let world = World::new(1).await;
+    let rebuild = Rebuild {
+        project: SHOP,
+        kind: RollupKind::Counts,
+        day: Day::of_utc(NOW),
+    };
+    world.stream.queue_rebuilds(&[rebuild], 0).await.unwrap();
+    let ignorant = roller_that_knows(&world, ZoneKnown::NotYet);
+    assert_eq!(ignorant.rebuild_due(NOW).await.unwrap(), Rolled::default());
+    assert_eq!(world.stream.rebuilds_waiting().await.unwrap(), 1);
+    // Due again in a few minutes.
+    let later = NOW + 600_000;
+    assert_eq!(roller(&world).rebuild_due(later).await.unwrap().rebuilt, 1);
+    assert_eq!(world.stream.rebuilds_waiting().await.unwrap(), 0);
+    world.stream.queue_rebuilds(&[rebuild], 0).await.unwrap();
+    let heard = roller_that_knows(&world, ZoneKnown::Deleted);
+    assert_eq!(heard.rebuild_due(NOW).await.unwrap(), Rolled::default());
+    assert_eq!(world.stream.rebuilds_waiting().await.unwrap(), 0);
 }

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use footfall::clock::Clock;
 use footfall::event::Zone;
 use footfall::worker::Worker;
-use footfall::worker::roll::{RollOptions, Roller};
+use footfall::worker::roll::{RollOptions, Roller, ZoneKnown};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::*;
 
 fn run(world: &World) -> (CancellationToken, JoinHandle<()>) {
-    let zone_of = Arc::new(|_| Some(Zone::utc()));
+    let zone_of = Arc::new(|_| ZoneKnown::Is(Zone::utc()));
     let roller = Roller::new(
         world.stream.clone(),
         world.store.clone(),

@@ -25,7 +25,7 @@ use footfall::meta::{KeyRegistry, Meta};
 use footfall::stream::APPEND_TIMEOUT;
 use footfall::stream::rebuild::{Rebuild, RollupKind};
 use footfall::worker::deliver::{DeliverOptions, Delivered, Deliverer};
-use footfall::worker::roll::{RollOptions, Rolled, Roller};
+use footfall::worker::roll::{RollOptions, Rolled, Roller, ZoneKnown};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -210,13 +210,18 @@ impl World {
             .expect("zones")
             .into_iter()
             .collect();
+        let deleted = self.rooms.meta.deleted_projects().await.expect("projects");
         let options = RollOptions {
             more_than: 0,
             quiet_after: Duration::ZERO,
             grace: Duration::ZERO,
         };
         let (stream, store) = (self.rooms.stream.clone(), self.rooms.store.clone());
-        let zone_of = Arc::new(move |project| zones.get(&project).cloned());
+        let zone_of = Arc::new(move |project| match zones.get(&project).cloned() {
+            Some(zone) => ZoneKnown::Is(zone),
+            None if deleted.contains(&project) => ZoneKnown::Deleted,
+            None => ZoneKnown::NotYet,
+        });
         Roller::new(stream, store, zone_of, options)
     }
 
