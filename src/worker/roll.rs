@@ -6,6 +6,7 @@
 //! double work.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -77,6 +78,8 @@ pub struct Roller {
     zone_of: ZoneOf,
     options: RollOptions,
     owner: Arc<str>,
+    /// Numbers the times that it, or a clone, wrote.
+    turns: Arc<AtomicU64>,
 }
 
 /// What one look did.
@@ -115,6 +118,7 @@ impl Roller {
             zone_of,
             options,
             owner,
+            turns: Arc::default(),
         }
     }
 
@@ -246,11 +250,14 @@ impl Roller {
         &self,
         work: impl Future<Output = Result<(), RollError>>,
     ) -> Result<(), RollError> {
-        if !self.stream.begin_roll(&self.owner, PROJECT_TTL).await? {
+        // A name for each time: clones work at once, and the end of one must not look like the other's.
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        let note = format!("{}:{turn}", self.owner);
+        if !self.stream.begin_roll(&note, PROJECT_TTL).await? {
             return Ok(());
         }
         let worked = work.await;
-        self.stream.end_roll(&self.owner).await?;
+        self.stream.end_roll(&note).await?;
         worked
     }
 

@@ -1,7 +1,8 @@
 //! Compaction and rebuild change no number.
 
 use footfall::stream::Request;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use footfall::event::{Day, Zone};
@@ -130,4 +131,37 @@ async fn a_rebuild_whose_project_nobody_knows_yet_waits_and_that_of_a_deleted_on
     let heard = roller_that_knows(&world, ZoneKnown::Deleted);
     assert_eq!(heard.rebuild_due(NOW).await.unwrap(), Rolled::default());
     assert_eq!(world.stream.rebuilds_waiting().await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clone_that_is_done_does_not_say_that_the_others_are() {
+    let world = World::new(1).await;
+    let rebuild = Rebuild {
+        project: SHOP,
+        kind: RollupKind::Counts,
+        day: Day::of_utc(NOW),
+    };
+    world.stream.queue_rebuilds(&[rebuild], 0).await.unwrap();
+    let clone: Arc<OnceLock<Roller>> = Arc::default();
+    let (seen, other, stream) = (Arc::new(AtomicU64::new(9)), clone.clone(), world.stream.clone());
+    let noted = seen.clone();
+    // Asked in the middle of a rebuild: a clone begins and ends a work of its own meanwhile.
+    let zone_of: ZoneOf = Arc::new(move |_| {
+        let meanwhile = async {
+            other.get().unwrap().clean_up(NOW).await.unwrap();
+            noted.store(stream.moving().await.unwrap().rollers, Ordering::Relaxed);
+        };
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(meanwhile));
+        ZoneKnown::Is(Zone::utc())
+    });
+    let (stream, store) = (world.stream.clone(), world.store.clone());
+    let roller = Roller::new(stream, store, zone_of, RollOptions::default());
+    assert!(clone.set(roller.clone()).is_ok());
+    assert_eq!(roller.rebuild_due(NOW).await.unwrap().rebuilt, 1);
+    assert_eq!(
+        seen.load(Ordering::Relaxed),
+        1,
+        "the rebuild is still being written"
+    );
+    assert!(world.stream.moving().await.unwrap().is_still());
 }
