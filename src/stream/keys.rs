@@ -96,6 +96,11 @@ impl Keys {
         format!("{}rolling:{{roll}}", self.prefix)
     }
 
+    /// String: who folds the ledger's old days, or removes a project from it, at the moment.
+    pub(super) fn folding(&self) -> String {
+        format!("{}folding", self.prefix)
+    }
+
     /// String: the worker that compacts and rebuilds the project at the moment.
     pub(super) fn roll(&self, project: ProjectNumber) -> String {
         format!("{}roll:{{p{project}}}", self.prefix)

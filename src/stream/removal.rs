@@ -188,25 +188,39 @@ impl EventStream {
     /// Takes or keeps the turn to move erasures on; false while another worker has it. Only saves double work: every
     /// step may be done twice.
     pub async fn take_removing(&self, owner: &str, ttl: Duration) -> Result<bool, StreamError> {
-        let mut set = redis::cmd("SET");
-        set.arg(self.keys().remover())
-            .arg(owner)
-            .arg("NX")
-            .arg("GET")
-            .arg("PX");
-        set.arg(ttl.as_millis() as u64);
-        let holder: Option<String> = set.query_async(&mut self.back()).await?;
-        if holder.as_deref() == Some(owner) {
-            let mut keep = redis::cmd("PEXPIRE");
-            keep.arg(self.keys().remover()).arg(ttl.as_millis() as u64);
-            keep.exec_async(&mut self.back()).await?;
-        }
-        Ok(holder.is_none_or(|holder| holder == owner))
+        self.take_turn(&self.keys().remover(), owner, ttl).await
     }
 
     /// Gives the turn up, if it is still `owner`'s.
     pub async fn leave_removing(&self, owner: &str) -> Result<(), StreamError> {
-        let mut call = scripts::RESUME.key(self.keys().remover());
+        self.leave_turn(&self.keys().remover(), owner).await
+    }
+
+    /// Takes or keeps the ledger, to fold its old days or to remove a project from it; false while somebody else
+    /// has it. A fold that began before the removal would bring back what was removed.
+    pub async fn take_ledger(&self, owner: &str, ttl: Duration) -> Result<bool, StreamError> {
+        self.take_turn(&self.keys().folding(), owner, ttl).await
+    }
+
+    /// Gives the ledger back, if it is still `owner`'s.
+    pub async fn leave_ledger(&self, owner: &str) -> Result<(), StreamError> {
+        self.leave_turn(&self.keys().folding(), owner).await
+    }
+
+    async fn take_turn(&self, key: &str, owner: &str, ttl: Duration) -> Result<bool, StreamError> {
+        let ttl = ttl.as_millis() as u64;
+        let mut set = redis::cmd("SET");
+        set.arg(key).arg(owner).arg("NX").arg("GET").arg("PX").arg(ttl);
+        let holder: Option<String> = set.query_async(&mut self.back()).await?;
+        if holder.as_deref() == Some(owner) {
+            let mut keep = redis::cmd("PEXPIRE");
+            keep.arg(key).arg(ttl).exec_async(&mut self.back()).await?;
+        }
+        Ok(holder.is_none_or(|holder| holder == owner))
+    }
+
+    async fn leave_turn(&self, key: &str, owner: &str) -> Result<(), StreamError> {
+        let mut call = scripts::RESUME.key(key);
         let _: u64 = call.arg(owner).invoke_async(&mut self.back()).await?;
         Ok(())
     }

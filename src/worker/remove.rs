@@ -283,7 +283,7 @@ impl Remover {
             let ledger = open.project_gone || open.kind == ErasureKind::Retention;
             if !self.roller.forget(subject.project, before, ledger).await? {
                 return Ok(Moved::Waits(
-                    "the project's rollups are being compacted".to_owned(),
+                    "the project's rollups or the ledger are being compacted".to_owned(),
                 ));
             }
         }

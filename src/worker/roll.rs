@@ -203,18 +203,46 @@ impl Roller {
                     .drop_behind(kind, self.options.grace.as_secs() as u32)
                     .await?;
             }
-            let second = |ms: i64| (ms / 1000).clamp(0, i64::from(u32::MAX)) as u32;
-            let settled = self.stream.oldest_entry_ms().await?.unwrap_or(now_ms);
-            let (folded, dropped) = self.store.fold_ledger(second(settled), second(now_ms)).await?;
-            if folded + dropped > 0 {
-                tracing::info!(folded, dropped, "days of the ledger were made smaller");
-            }
-            Ok(())
+            // While a project is removed from it, the ledger is folded at the next clean-up.
+            self.with_ledger(self.fold_ledger(now_ms)).await.map(drop)
         })
         .await
     }
 
-    /// Removes rollups of a project ([`Store::forget_rollups`]) while nobody rolls it; false when somebody does.
+    async fn fold_ledger(&self, now_ms: i64) -> Result<(), RollError> {
+        let second = |ms: i64| (ms / 1000).clamp(0, i64::from(u32::MAX)) as u32;
+        let settled = self.stream.oldest_entry_ms().await?.unwrap_or(now_ms);
+        let (folded, dropped) = self.store.fold_ledger(second(settled), second(now_ms)).await?;
+        if folded + dropped > 0 {
+            tracing::info!(folded, dropped, "days of the ledger were made smaller");
+        }
+        Ok(())
+    }
+
+    /// Runs `work`, which folds the ledger or removes from it, unless somebody else does; whether it ran. A fold
+    /// replaces whole days by what it read of them before, so what was removed in between would come back.
+    async fn with_ledger(
+        &self,
+        work: impl Future<Output = Result<(), RollError>>,
+    ) -> Result<bool, RollError> {
+        let owner = self.next_name();
+        if !self.stream.take_ledger(&owner, PROJECT_TTL).await? {
+            return Ok(false);
+        }
+        let mut work = std::pin::pin!(work);
+        let worked = loop {
+            match tokio::time::timeout(PROJECT_TTL / 4, &mut work).await {
+                Ok(worked) => break worked,
+                // Redis being away for a moment does no harm: it is asked again before the time runs out.
+                Err(_) => drop(self.stream.take_ledger(&owner, PROJECT_TTL).await),
+            }
+        };
+        self.stream.leave_ledger(&owner).await?;
+        worked.map(|()| true)
+    }
+
+    /// Removes rollups of a project ([`Store::forget_rollups`]) while nobody rolls it or folds the ledger; false
+    /// when somebody does.
     pub(super) async fn forget(
         &self,
         project: ProjectNumber,
@@ -223,8 +251,12 @@ impl Roller {
     ) -> Result<bool, RollError> {
         let mut forgotten = false;
         let forget = async {
-            self.store.forget_rollups(project, before, ledger).await?;
-            forgotten = true;
+            let forget = async { Ok(self.store.forget_rollups(project, before, ledger).await?) };
+            forgotten = if ledger {
+                self.with_ledger(forget).await?
+            } else {
+                forget.await.map(|()| true)?
+            };
             Ok(())
         };
         self.in_turn(project, forget).await?;
@@ -251,14 +283,18 @@ impl Roller {
         work: impl Future<Output = Result<(), RollError>>,
     ) -> Result<(), RollError> {
         // A name for each time: clones work at once, and the end of one must not look like the other's.
-        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        let note = format!("{}:{turn}", self.owner);
+        let note = self.next_name();
         if !self.stream.begin_roll(&note, PROJECT_TTL).await? {
             return Ok(());
         }
         let worked = work.await;
         self.stream.end_roll(&note).await?;
         worked
+    }
+
+    fn next_name(&self) -> String {
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        format!("{}:{turn}", self.owner)
     }
 
     async fn compact(&self, day: Candidate, now_ms: i64, rolled: &mut Rolled) -> Result<(), RollError> {

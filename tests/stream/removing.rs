@@ -77,6 +77,18 @@ async fn one_worker_at_a_time_moves_erasures_on() {
 }
 
 #[tokio::test]
+async fn the_ledger_is_folded_or_removed_from_but_not_both_at_once() {
+    let redis = Redis::start().await;
+    let stream = redis.stream().await;
+    assert!(stream.take_ledger("fold", TURN).await.unwrap());
+    assert!(!stream.take_ledger("removal", TURN).await.unwrap());
+    assert!(stream.take_ledger("fold", TURN).await.unwrap(), "it goes on");
+    stream.leave_ledger("removal").await.unwrap();
+    stream.leave_ledger("fold").await.unwrap();
+    assert!(stream.take_ledger("removal", TURN).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_long_step_goes_on_under_a_pause_that_waits_for_it() {
     let redis = Redis::start().await;
     let stream = redis.stream().await;

@@ -3,7 +3,8 @@
 //! A day of `ledger` is a partition by the time at which the stream took the batches, so once nothing that
 //! old waits in the stream no row can come into it any more. It is then added up into a table beside it and
 //! replaced as a whole: one atomic step, and a fold of a fold is the same fold, so two workers at once or one
-//! that dies half-way are harmless.
+//! that dies half-way are harmless. A removal beside it is not: its rows would come back. So the roller does one
+//! or the other.
 
 use clickhouse::Row;
 use serde::Deserialize;
