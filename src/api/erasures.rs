@@ -43,13 +43,14 @@ pub struct PersonRequest {
     distinct_ids: Vec<String>,
 }
 
-/// Whatever happened in a range of time.
+/// Whatever happened in a range of time. What has not happened yet cannot be erased: such events would be refused
+/// for ever.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RangeRequest {
     /// Start: a local date, or an instant.
     from: String,
-    /// End, not included.
+    /// End, not included; at most the end of today, which is taken as now.
     to: String,
 }
 
@@ -78,11 +79,12 @@ pub async fn request_erasure(
     ApiJson(body): ApiJson<Map<String, Value>>,
 ) -> Answered<(StatusCode, [(HeaderName, String); 1], Json<Erasure>)> {
     let project = caller.project(&accounts.meta, id, Need::Own).await?;
-    let what = validated(read(body)?, &project.zone())?;
+    let now_ms = accounts.clock.now_ms();
+    let what = validated(read(body)?, &project.zone(), now_ms)?;
     let email = caller.email(&accounts.meta).await?;
     let (erasure, _) = accounts
         .meta
-        .request_erasure(id, what, &email, accounts.clock.now_ms())
+        .request_erasure(id, what, &email, now_ms)
         .await?;
     let location = format!("/v1/projects/{id}/erasures/{}", erasure.id);
     Ok((
@@ -148,7 +150,7 @@ fn read(mut members: Map<String, Value>) -> Result<ErasureRequest, Problem> {
     }
 }
 
-fn validated(request: ErasureRequest, zone: &Zone) -> Result<NewErasure, Problem> {
+fn validated(request: ErasureRequest, zone: &Zone, now_ms: i64) -> Result<NewErasure, Problem> {
     let mut fields = Fields::default();
     let what = match request {
         ErasureRequest::Person(PersonRequest { distinct_ids }) => {
@@ -171,10 +173,18 @@ fn validated(request: ErasureRequest, zone: &Zone) -> Result<NewErasure, Problem
             };
             let (from, to) = (instant("/from", &from), instant("/to", &to));
             let (from, to) = from.zip(to).unwrap_or((0, 1));
-            if from >= to {
+            // People erase whole days, today too.
+            let tomorrow = zone.day_start(zone.local_day(now_ms).plus(1));
+            if to > tomorrow {
+                let why = "the range ends in the future: events that have not happened yet would be refused for ever";
+                fields.refuse("/to", "in_future", why);
+            } else if from >= to.min(now_ms) {
                 fields.refuse("/to", "empty_range", "the range ends before it begins");
             }
-            NewErasure::Range { from, to }
+            NewErasure::Range {
+                from,
+                to: to.min(now_ms),
+            }
         }
         ErasureRequest::Project(ProjectRequest {}) => NewErasure::Project,
     };
@@ -186,11 +196,14 @@ fn validated(request: ErasureRequest, zone: &Zone) -> Result<NewErasure, Problem
 mod tests {
     use super::*;
 
+    /// 2026-11-23T10:15:00Z.
+    const NOW: i64 = 1_795_428_900_000;
+
     fn refused(body: Value) -> (String, String) {
         let Value::Object(members) = body else {
             panic!("an object")
         };
-        let refused = read(members).and_then(|request| validated(request, &Zone::utc()));
+        let refused = read(members).and_then(|request| validated(request, &Zone::utc(), NOW));
         let error = refused.unwrap_err().errors.remove(0);
         (error.pointer, error.code)
     }
@@ -236,9 +249,38 @@ mod tests {
                 "/to",
                 "empty_range",
             ),
+            (
+                serde_json::json!({"kind": "range", "from": "2026-11-23T10:15:00Z", "to": "2026-11-24"}),
+                "/to",
+                "empty_range",
+            ),
+            (
+                serde_json::json!({"kind": "range", "from": "2026-11-23", "to": "2026-11-25"}),
+                "/to",
+                "in_future",
+            ),
+            (
+                serde_json::json!({"kind": "range", "from": "2026-11-23", "to": "2026-11-24T00:00:01Z"}),
+                "/to",
+                "in_future",
+            ),
         ] {
             let text = body.to_string();
             assert_eq!(refused(body), (pointer.to_owned(), code.to_owned()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_range_through_today_ends_now() {
+        let range = |to: &str| {
+            let (from, to) = ("2026-11-22".to_owned(), to.to_owned());
+            let request = ErasureRequest::Range(RangeRequest { from, to });
+            match validated(request, &Zone::utc(), NOW) {
+                Ok(NewErasure::Range { to, .. }) => to,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(range("2026-11-24"), NOW);
+        assert_eq!(range("2026-11-23T10:14:59Z"), NOW - 1_000);
     }
 }
