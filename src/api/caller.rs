@@ -95,14 +95,19 @@ impl Caller {
     }
 
     /// The project, for what outlives it: its owners go on to see a deleted one.
-    pub async fn project_even_deleted(&self, meta: &Meta, project: Uuid) -> Result<Project, Problem> {
+    pub async fn project_even_deleted(
+        &self,
+        meta: &Meta,
+        project: Uuid,
+        need: Need,
+    ) -> Result<Project, Problem> {
         if let Caller::User { id, .. } = self
             && let Some(found) = meta.project_even_deleted(project, *id).await?
             && found.role == Role::Owner
         {
             return Ok(found);
         }
-        self.project(meta, project, Need::Read).await
+        self.project(meta, project, need).await
     }
 
     /// The same once more, for an answer that lasts: the credential may have ended since the request came, the

@@ -94,7 +94,8 @@ pub async fn request_erasure(
     ))
 }
 
-/// Lists the erasures of a project, oldest first, those of retention too. Owners see those of a deleted project.
+/// Lists the erasures of a project (admins), oldest first, those of retention too. Owners see those of a deleted
+/// project.
 #[utoipa::path(get, path = "/v1/projects/{id}/erasures", operation_id = "list_erasures", tag = "privacy",
     params(("id" = Uuid, Path, description = "The project"), ListQuery),
     responses((status = 200, description = "Erasures", body = Listed<Erasure>), SignedIn, Named, Validated))]
@@ -104,11 +105,13 @@ pub async fn list_erasures(
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(list): ApiQuery<ListQuery>,
 ) -> Answered<Json<Listed<Erasure>>> {
-    caller.project_even_deleted(&accounts.meta, id).await?;
+    caller
+        .project_even_deleted(&accounts.meta, id, Need::Admin)
+        .await?;
     listed(accounts.meta.erasures(id, list.page()?).await?)
 }
 
-/// Answers an erasure: how far it has come, and its certificate.
+/// Answers an erasure (admins): how far it has come, and its certificate.
 #[utoipa::path(get, path = "/v1/projects/{id}/erasures/{erasure_id}", operation_id = "get_erasure", tag = "privacy",
     params(("id" = Uuid, Path, description = "The project"),
         ("erasure_id" = Uuid, Path, description = "The erasure")),
@@ -118,7 +121,9 @@ pub async fn get_erasure(
     caller: Caller,
     ApiPath((id, erasure)): ApiPath<(Uuid, Uuid)>,
 ) -> Answered<Json<Erasure>> {
-    caller.project_even_deleted(&accounts.meta, id).await?;
+    caller
+        .project_even_deleted(&accounts.meta, id, Need::Admin)
+        .await?;
     let found = accounts.meta.erasure(id, erasure).await?;
     Ok(Json(found.ok_or_else(|| Problem::not_found("erasure"))?))
 }

@@ -143,7 +143,7 @@ async fn a_person_who_comes_back_is_somebody_new() {
     );
     assert!(!done.to_string().contains("\"ada\""), "no id in clear: {done}");
     let listed = world
-        .get(&owner.path("/erasures"), &owner.secret)
+        .get(&owner.path("/erasures"), &owner.token)
         .await
         .expect(200);
     assert_eq!(listed["data"], json!([done]));
@@ -252,6 +252,9 @@ async fn owners_erase_and_nobody_else() {
     ask(&owner.secret).await.problem(403, "forbidden");
     ask(&stranger.token).await.problem(404, "not_found");
     world.get(&path, &stranger.token).await.problem(404, "not_found");
+    // Who asked for what, and the certificates, are for those who manage the project.
+    world.get(&path, &admin.token).await.expect(200);
+    world.get(&path, &owner.secret).await.problem(403, "forbidden");
     for (body, pointer, code) in [
         (
             json!({"kind": "person", "distinct_ids": [""]}),
