@@ -13,7 +13,7 @@ use super::error::{ApiJson, ApiPath, ApiQuery, Named, SignedIn, Validated, WithB
 use super::fields::{Fields, ListQuery, Listed, listed};
 use super::{Accounts, Answered};
 use crate::event::Zone;
-use crate::event::accept::MAX_ID_CHARS;
+use crate::event::accept::{MAX_ID_CHARS, printable};
 use crate::meta::{Erasure, NewErasure};
 use crate::metrics::time::parse_instant;
 use crate::problem::Problem;
@@ -168,7 +168,8 @@ fn validated(request: ErasureRequest, zone: &Zone, now_ms: i64) -> Result<NewEra
                     fields.refuse(&pointer, "wrong_length", "an id has 1 to 200 characters");
                 }
             }
-            NewErasure::Persons(distinct_ids)
+            // As they are stored.
+            NewErasure::Persons(distinct_ids.into_iter().map(printable).collect())
         }
         ErasureRequest::Range(RangeRequest { from, to }) => {
             let mut instant = |pointer: &str, text: &str| {
@@ -273,6 +274,15 @@ mod tests {
             let text = body.to_string();
             assert_eq!(refused(body), (pointer.to_owned(), code.to_owned()), "{text}");
         }
+    }
+
+    #[test]
+    fn ids_are_looked_for_as_they_are_stored() {
+        let distinct_ids = vec!["a\0b".to_owned()];
+        let request = ErasureRequest::Person(PersonRequest { distinct_ids });
+        let what = validated(request, &Zone::utc(), NOW).ok();
+        let stored = NewErasure::Persons(vec!["a\u{fffd}b".to_owned()]);
+        assert_eq!(what, Some(stored));
     }
 
     #[test]

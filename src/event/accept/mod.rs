@@ -225,8 +225,8 @@ fn stored(properties: &Map<String, Value>) -> Result<String, Rejection> {
     Ok(text)
 }
 
-/// The text without NUL characters, which not every store can hold.
-fn printable(text: String) -> String {
+/// The text without NUL characters, which not every store can hold. Whoever looks for a stored text looks for this.
+pub fn printable(text: String) -> String {
     if text.contains('\0') {
         text.replace('\0', "\u{fffd}")
     } else {
