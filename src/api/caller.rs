@@ -19,7 +19,7 @@ pub enum Need {
     Write,
     /// Manage projects, keys, members: from admin on.
     Admin,
-    /// Manage the organization and its owners: owners.
+    /// Manage the organization and its owners, erase for good: owners.
     Own,
 }
 
@@ -33,7 +33,8 @@ impl Need {
         }
     }
 
-    fn check(self, role: Role) -> Result<(), Problem> {
+    /// Refuses a role that does not suffice.
+    pub fn check(self, role: Role) -> Result<(), Problem> {
         if role >= self.role() {
             return Ok(());
         }

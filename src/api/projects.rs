@@ -39,7 +39,7 @@ pub struct ProjectPatch {
     /// IANA name. All days are counted again in the new zone, which takes a while.
     pub timezone: Option<String>,
     /// Months to keep beside the current one; null keeps everything. A new limit takes effect after 24 hours: then
-    /// older events are erased, and refused from then on.
+    /// older events are erased, and refused from then on. So only owners lower it; admins may raise it.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 120)]
     pub retention_months: Option<Option<u32>>,
@@ -120,7 +120,7 @@ pub async fn get_project(
     Ok(Json(caller.project(&accounts.meta, id, Need::Read).await?))
 }
 
-/// Changes name, zone or retention (admins).
+/// Changes name, zone or retention (admins; owners, where less is to be kept than now).
 #[utoipa::path(patch, path = "/v1/projects/{id}", operation_id = "update_project", tag = "projects",
     params(("id" = Uuid, Path, description = "The project")),
     request_body = ProjectPatch,
@@ -131,8 +131,14 @@ pub async fn update_project(
     ApiPath(id): ApiPath<Uuid>,
     ApiJson(patch): ApiJson<ProjectPatch>,
 ) -> Answered<Json<Project>> {
-    caller.project(&accounts.meta, id, Need::Admin).await?;
+    let project = caller.project(&accounts.meta, id, Need::Admin).await?;
     let user = caller.user()?;
+    if let Some(Some(months)) = patch.retention_months
+        && project.retention_months.is_none_or(|kept| months < kept)
+    {
+        // It erases for good.
+        Need::Own.check(project.role)?;
+    }
     let mut fields = Fields::default();
     let name = patch.name.as_deref().map(|name| fields.name("/name", name));
     let zone = patch
@@ -164,7 +170,7 @@ pub async fn update_project(
     Ok(Json(updated.project))
 }
 
-/// Deletes a project (admins). Its keys stop at once, nothing can be asked about it any more, and everything of it
+/// Deletes a project (owners). Its keys stop at once, nothing can be asked about it any more, and everything of it
 /// is erased: `/v1/projects/{id}/erasures` shows how far that has come, and the certificate. Its number is never
 /// given out again.
 #[utoipa::path(delete, path = "/v1/projects/{id}", operation_id = "delete_project", tag = "projects",
@@ -176,7 +182,8 @@ pub async fn delete_project(
     ApiPath(id): ApiPath<Uuid>,
     ApiQuery(query): ApiQuery<DeleteQuery>,
 ) -> Answered<StatusCode> {
-    let project = caller.project(&accounts.meta, id, Need::Admin).await?;
+    // It erases everything, as owners only may.
+    let project = caller.project(&accounts.meta, id, Need::Own).await?;
     if query.confirm.as_deref() != Some(project.name.as_str()) {
         return Err(invalid_query(
             "confirm",

@@ -45,6 +45,26 @@ async fn each_role_may_do_what_it_may_and_no_more() {
             json!({"name": "Shop"}),
             [403, 403, 200, 200],
         ),
+        // What erases for good is for owners.
+        (
+            "PATCH",
+            projects.clone(),
+            json!({"retention_months": 12}),
+            [403, 403, 403, 200],
+        ),
+        (
+            "PATCH",
+            projects.clone(),
+            json!({"retention_months": 24}),
+            [403, 403, 200, 200],
+        ),
+        ("DELETE", projects.clone(), Value::Null, [403, 403, 403, 422]),
+        (
+            "GET",
+            format!("{projects}/erasures"),
+            Value::Null,
+            [403, 403, 200, 200],
+        ),
         ("POST", format!("{projects}/keys"), key, [403, 403, 201, 201]),
         ("POST", "/v1/projects".to_owned(), create, [403, 403, 201, 201]),
         (
