@@ -82,10 +82,7 @@ pub async fn request_erasure(
     let now_ms = accounts.clock.now_ms();
     let what = validated(read(body)?, &project.zone(), now_ms)?;
     let email = caller.email(&accounts.meta).await?;
-    let (erasure, _) = accounts
-        .meta
-        .request_erasure(id, what, &email, now_ms)
-        .await?;
+    let (erasure, _) = accounts.meta.request_erasure(id, what, &email, now_ms).await?;
     let location = format!("/v1/projects/{id}/erasures/{}", erasure.id);
     Ok((
         StatusCode::ACCEPTED,

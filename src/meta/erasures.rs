@@ -243,9 +243,14 @@ impl Meta {
         row.as_ref().map(read_erasure).transpose()
     }
 
-    /// The erasures under way, oldest first, at most `limit`.
+    /// The erasures under way, oldest first, at most `limit`. Where there are more, every project's oldest come
+    /// before anybody's second: one project cannot keep the others waiting.
     pub async fn open_erasures(&self, limit: u32) -> Result<Vec<Open>> {
-        sqlx::query(select!("WHERE e.finished_at IS NULL ORDER BY e.id LIMIT $1"))
+        sqlx::query(select!(
+            "WHERE e.id IN (SELECT turns.id FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY project ORDER BY id)
+                 AS nth FROM erasures WHERE finished_at IS NULL) turns ORDER BY turns.nth, turns.id LIMIT $1)
+             ORDER BY e.id"
+        ))
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await?

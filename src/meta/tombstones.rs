@@ -3,8 +3,8 @@
 //! They travel with the [`super::KeySnapshot`], under the same version: an endpoint that has loaded version `v`
 //! knows every tombstone written up to `v`. A project without any costs a request nothing.
 //!
-//! Limits: [`MOST_PERSONS`] persons in an installation, [`MOST_RANGES`] ranges in a project; an endpoint keeps
-//! about 40 bytes a person in memory.
+//! Limits: [`MOST_PERSONS`] persons in an installation, [`MOST_PERSONS_OF_PROJECT`] and [`MOST_RANGES`] ranges in
+//! a project; an endpoint keeps about 40 bytes a person in memory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use crate::event::{Event, ProjectNumber};
 
 /// Most persons that an installation remembers as erased.
 pub const MOST_PERSONS: i64 = 1_000_000;
+
+/// Most persons that a project remembers as erased, so that one cannot use up the others' room.
+pub const MOST_PERSONS_OF_PROJECT: i64 = 100_000;
 
 /// Most ranges that a project remembers as erased.
 pub const MOST_RANGES: i64 = 100;

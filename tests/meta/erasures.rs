@@ -5,6 +5,7 @@ use footfall::meta::{
     Certificate, ErasureKind, ErasureState, KeySnapshot, Meta, MetaError, NewErasure, Page, ProjectChange,
     RemovedCounts,
 };
+use sqlx::{AnyConnection, Connection};
 use uuid::Uuid;
 
 use crate::databases::{Database, NOW};
@@ -14,6 +15,8 @@ crate::databases::on_both!(
     a_tombstone_stands_from_the_moment_of_the_request,
     an_erasure_moves_on_once_and_forgets_the_ids_at_its_end,
     what_is_remembered_has_limits,
+    a_project_remembers_so_many_persons_and_each_once,
+    every_projects_oldest_erasure_comes_before_anybodys_second,
     a_deleted_project_is_erased,
     retention_moves_on_after_a_day_and_goes_back_when_nothing_is_removed,
 );
@@ -187,6 +190,52 @@ async fn what_is_remembered_has_limits(database: Database) {
     let page = meta.erasures(project.id, Page::first(40)).await.unwrap();
     assert_eq!(page.rows.len(), 40);
     assert!(page.next.is_some());
+}
+
+async fn a_project_remembers_so_many_persons_and_each_once(database: Database) {
+    let meta = database.meta().await;
+    let project = registered(&meta, "ada@example.com").await.project.unwrap();
+    let ask = async |ids: &[&str]| meta.request_erasure(project.id, persons(ids), "a@b", NOW).await;
+    ask(&["ada"]).await.unwrap();
+    let mut connection = AnyConnection::connect(&database.url).await.unwrap();
+    let others = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 99998)
+        INSERT INTO tombstones (project, kind, subject, erased_at, version)
+        SELECT $1, 'person', CAST(i AS TEXT), 1, 1 FROM n";
+    let number = i64::from(project.number.0);
+    sqlx::query(others)
+        .bind(number)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    assert!(matches!(
+        ask(&["bea", "cid"]).await,
+        Err(MetaError::ErasureLimit(_))
+    ));
+    ask(&["ada", "bea"]).await.unwrap();
+    ask(&["ada"]).await.unwrap();
+    assert!(matches!(ask(&["cid"]).await, Err(MetaError::ErasureLimit(_))));
+    let other = registered(&meta, "eve@example.com").await.project.unwrap();
+    let of_other = meta
+        .request_erasure(other.id, persons(&["cid"]), "e@b", NOW)
+        .await;
+    assert!(of_other.is_ok(), "another project has room of its own");
+}
+
+async fn every_projects_oldest_erasure_comes_before_anybodys_second(database: Database) {
+    let meta = database.meta().await;
+    let busy = registered(&meta, "ada@example.com").await.project.unwrap();
+    let quiet = registered(&meta, "eve@example.com").await.project.unwrap();
+    let ask = async |of: Uuid, id: &str, at: i64| {
+        meta.request_erasure(of, persons(&[id]), "a@b", at).await.unwrap();
+    };
+    for n in 0..5 {
+        ask(busy.id, &n.to_string(), NOW + n).await;
+    }
+    ask(quiet.id, "eve", NOW + 9).await;
+    let first = meta.open_erasures(2).await.unwrap();
+    let whose: Vec<_> = first.iter().map(|open| open.subject.project).collect();
+    assert_eq!(whose, [busy.number, quiet.number]);
+    assert_eq!(meta.open_erasures(10).await.unwrap().len(), 6);
 }
 
 async fn a_deleted_project_is_erased(database: Database) {

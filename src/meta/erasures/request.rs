@@ -6,7 +6,9 @@ use uuid::Uuid;
 use super::{ErasureKind, NewErasure, to_json};
 use crate::event::ProjectNumber;
 use crate::meta::migrate::hex;
-use crate::meta::tombstones::{MOST_PERSONS, MOST_RANGES, Stone, bury, person_hash, salt};
+use crate::meta::tombstones::{
+    MOST_PERSONS, MOST_PERSONS_OF_PROJECT, MOST_RANGES, Stone, bury, person_hash, salt,
+};
 use crate::meta::{MetaError, Result, new_id, raise_version, uuid_at};
 
 /// Most erasures of a project that may be under way.
@@ -54,7 +56,7 @@ impl Request<'_> {
         .fetch_optional(&mut **tx)
         .await?;
         if same.is_none() {
-            self.within_limits(tx, kind, hashes.len()).await?;
+            self.within_limits(tx, kind, &hashes).await?;
         }
         let version = raise_version(tx).await?;
         for hash in &hashes {
@@ -113,7 +115,7 @@ impl Request<'_> {
         &self,
         tx: &mut Transaction<'static, Any>,
         kind: ErasureKind,
-        persons: usize,
+        persons: &[String],
     ) -> Result<()> {
         if self.until == i64::MAX {
             // A project that is deleted: refusing would keep its events for ever.
@@ -136,14 +138,35 @@ impl Request<'_> {
                 return Err(MetaError::ErasureLimit(why));
             }
         }
-        if persons > 0 {
-            let known = sqlx::query("SELECT count(*) AS n FROM tombstones WHERE kind = 'person'");
-            let known: i64 = known.fetch_one(&mut **tx).await?.try_get("n")?;
-            if known + persons as i64 > MOST_PERSONS {
-                let why = format!("an installation remembers at most {MOST_PERSONS} erased persons");
-                return Err(MetaError::ErasureLimit(why));
-            }
+        let new = self.not_remembered(tx, persons).await?;
+        if new == 0 {
+            return Ok(());
+        }
+        let known = sqlx::query("SELECT count(*) AS n FROM tombstones WHERE kind = 'person'");
+        let known: i64 = known.fetch_one(&mut **tx).await?.try_get("n")?;
+        if known + new > MOST_PERSONS {
+            let why = format!("an installation remembers at most {MOST_PERSONS} erased persons");
+            return Err(MetaError::ErasureLimit(why));
+        }
+        let own = sqlx::query("SELECT count(*) AS n FROM tombstones WHERE kind = 'person' AND project = $1");
+        let own = own.bind(i64::from(self.number.0)).fetch_one(&mut **tx).await?;
+        if own.try_get::<i64, _>("n")? + new > MOST_PERSONS_OF_PROJECT {
+            let why = format!("a project remembers at most {MOST_PERSONS_OF_PROJECT} erased persons");
+            return Err(MetaError::ErasureLimit(why));
         }
         Ok(())
+    }
+
+    /// How many of these persons have no tombstone yet. Who asks again for somebody takes no more room.
+    async fn not_remembered(&self, tx: &mut Transaction<'static, Any>, persons: &[String]) -> Result<i64> {
+        let mut new = 0;
+        for hash in persons {
+            let known = sqlx::query(
+                "SELECT 1 FROM tombstones WHERE project = $1 AND kind = 'person' AND subject = $2",
+            );
+            let known = known.bind(i64::from(self.number.0)).bind(hash);
+            new += i64::from(known.fetch_optional(&mut **tx).await?.is_none());
+        }
+        Ok(new)
     }
 }
