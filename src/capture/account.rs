@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::envelope::Sequence;
 use super::prepare::{Prepared, Verdict};
+use crate::event::ProjectNumber;
 use crate::event::ledger::{ClientSequence, LedgerRow, Outcome, minute_of};
 use crate::stream::ledger::Notes;
 use crate::stream::rejections::{MAX_SAMPLE_BYTES, RejectedEvent};
@@ -136,10 +137,33 @@ impl Prepared {
             project: self.key.project,
             minute: minute_of(self.account.received_at),
             source: self.account.source.clone(),
-            client: xxh3_64(client.as_bytes()),
+            client: client_of(self.key.project, client),
             first: *first,
             last: first + count - 1,
             count,
         })
+    }
+}
+
+/// What stands for a client in the ledger: not the actor number of its device, or the ledger would name people.
+fn client_of(project: ProjectNumber, client: &str) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(b"client of ");
+    hash.update(&project.0.to_be_bytes());
+    hash.update(client.as_bytes());
+    hash.digest()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::actor_of;
+
+    #[test]
+    fn a_client_is_told_from_its_actor_and_between_projects() {
+        let [one, two] = [1, 2].map(|project| client_of(ProjectNumber(project), "device-1"));
+        assert_ne!(one, actor_of("device-1"));
+        assert_ne!(one, two);
+        assert_eq!(one, client_of(ProjectNumber(1), "device-1"));
     }
 }
