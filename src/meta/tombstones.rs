@@ -14,8 +14,9 @@ use sqlx::{Any, Row, Transaction};
 
 use super::migrate::hex;
 use super::{Meta, MetaError, Result, random_bytes};
+use crate::event::accept::as_sent;
 use crate::event::subject::known_at;
-use crate::event::{Event, ProjectNumber};
+use crate::event::{Event, ProjectNumber, flag};
 
 /// Most persons that an installation remembers as erased.
 pub const MOST_PERSONS: i64 = 1_000_000;
@@ -66,20 +67,31 @@ impl ProjectTombstones {
         *self == ProjectTombstones::none(self.project)
     }
 
-    /// Whether the event must not be taken, and why.
+    /// Whether the event must not be taken, and why. Where its time was corrected or clamped, the time as sent
+    /// counts too: an old body that is sent again says when it was sent first, and would be moved to about now.
     pub fn refuses(&self, event: &Event) -> Option<Gone> {
-        let (ts, received) = (event.ts, event.received_at);
-        if self.kept_from.is_some_and(|from| ts < from) {
+        let sent = as_sent(event);
+        // A clock that is off is no reason to call an event too old, but what was moved up to the oldest time is.
+        let is_corrected = event.flags & flag::TIME_CORRECTED != 0;
+        let happened = sent
+            .filter(|_| !is_corrected)
+            .map_or(event.ts, |sent| sent.min(event.ts));
+        if self.kept_from.is_some_and(|from| happened < from) {
             return Some(Gone::TooOld);
         }
+        let erased = self.erased(event, event.ts) || sent.is_some_and(|sent| self.erased(event, sent));
+        erased.then_some(Gone::Erased)
+    }
+
+    fn erased(&self, event: &Event, ts: i64) -> bool {
+        let received = event.received_at;
         let person = || {
             let hash = short(&person_hash(&self.salt, self.project, &event.distinct_id));
             self.persons.get(&hash).copied()
         };
-        let erased = self.all_until.is_some_and(|until| known_at(until, ts, received))
+        self.all_until.is_some_and(|until| known_at(until, ts, received))
             || self.ranges.iter().any(|(from, to)| (*from..*to).contains(&ts))
-            || (!self.persons.is_empty() && person().is_some_and(|until| known_at(until, ts, received)));
-        erased.then_some(Gone::Erased)
+            || (!self.persons.is_empty() && person().is_some_and(|until| known_at(until, ts, received)))
     }
 
     /// The first instant that the project keeps, if retention removed anything.

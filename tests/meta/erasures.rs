@@ -1,6 +1,6 @@
 //! Erasures, tombstones and retention in the control database, on SQLite and on PostgreSQL.
 
-use footfall::event::{Event, ProjectNumber};
+use footfall::event::{Event, ProjectNumber, flag};
 use footfall::meta::{
     Certificate, ErasureKind, ErasureState, KeySnapshot, Meta, MetaError, NewErasure, Page, ProjectChange,
     RemovedCounts,
@@ -13,6 +13,7 @@ use crate::repository::registered;
 
 crate::databases::on_both!(
     a_tombstone_stands_from_the_moment_of_the_request,
+    what_was_sent_with_an_old_time_is_judged_by_it_too,
     an_erasure_moves_on_once_and_forgets_the_ids_at_its_end,
     what_is_remembered_has_limits,
     a_project_remembers_so_many_persons_and_each_once,
@@ -108,6 +109,33 @@ async fn a_tombstone_stands_from_the_moment_of_the_request(database: Database) {
         .unwrap();
     assert!(refuses(&meta, &mut snapshot, &event(number, "eve", NOW, NOW)).await);
     assert!(!refuses(&meta, &mut snapshot, &event(number, "eve", NOW + 1, NOW + 1)).await);
+}
+
+async fn what_was_sent_with_an_old_time_is_judged_by_it_too(database: Database) {
+    let meta = database.meta().await;
+    let project = registered(&meta, "ada@example.com").await.project.unwrap();
+    meta.request_erasure(project.id, persons(&["ada"]), "a@b", NOW)
+        .await
+        .unwrap();
+    let later = NOW + 30 * DAY;
+    let mut snapshot = KeySnapshot::default();
+    for (person, sent, flags, gone) in [
+        ("ada", NOW - DAY, flag::TIME_CORRECTED, true),
+        ("ada", NOW - 500 * DAY, flag::TIME_CLAMPED, true),
+        ("ada", later - DAY, flag::TIME_CORRECTED, false),
+        // A property of that name which the client made up.
+        ("ada", NOW - DAY, 0, false),
+        ("eve", NOW - DAY, flag::TIME_CORRECTED, false),
+    ] {
+        let mut event = event(project.number, person, later, later);
+        event.flags = flags;
+        event.props = serde_json::json!({"$original_timestamp": sent}).to_string();
+        assert_eq!(
+            refuses(&meta, &mut snapshot, &event).await,
+            gone,
+            "{person} {sent} {flags}"
+        );
+    }
 }
 
 async fn an_erasure_moves_on_once_and_forgets_the_ids_at_its_end(database: Database) {

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::rejection::{Rejection, RejectionCode};
-use crate::event::flag;
 use crate::event::zone::{UTC_DAY_MS, has_plausible_offset};
+use crate::event::{Event, flag};
 
 /// Differences of the clocks up to this are network time; correcting them would reorder one device's events.
 /// The same allowance holds for events ahead of their receipt.
@@ -72,6 +73,21 @@ pub(super) fn settle(
         flags,
         original: (flags != 0).then_some(sent),
     })
+}
+
+/// The time that the client gave an event whose time was corrected or clamped, in UTC milliseconds.
+pub fn as_sent(event: &Event) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Original {
+        #[serde(rename = "$original_timestamp")]
+        time: Option<Value>,
+    }
+    if event.flags & (flag::TIME_CORRECTED | flag::TIME_CLAMPED) == 0 {
+        // A client may send a property of that name, which says nothing.
+        return None;
+    }
+    let original: Original = serde_json::from_str(&event.props).ok()?;
+    read(&original.time?).ok()
 }
 
 /// Why a time could not be read.
