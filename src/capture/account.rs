@@ -33,9 +33,14 @@ pub(super) struct Account {
 }
 
 impl Account {
+    /// Whether there are not enough texts of rejected events yet.
+    pub fn takes_samples(&self) -> bool {
+        self.samples.len() < MAX_SAMPLES
+    }
+
     /// Keeps the text of a rejected event, unless there are enough.
     pub fn sample(&mut self, index: usize, text: &str) {
-        if self.samples.len() < MAX_SAMPLES {
+        if self.takes_samples() {
             let end = text.floor_char_boundary(MAX_SAMPLE_BYTES);
             self.samples.push((index, text[..end].to_owned()));
         }

@@ -129,7 +129,10 @@ pub(super) fn prepare(text: &str, head: &Head, keys: &KeySnapshot) -> Result<Pre
         verdicts.push(match judged {
             Err(rejection) => {
                 // What was erased is not kept aside either.
-                if !matches!(rejection.code, RejectionCode::Erased | RejectionCode::TooOld) {
+                let removed = matches!(rejection.code, RejectionCode::Erased | RejectionCode::TooOld);
+                let stones = key.tombstones.as_ref();
+                if !removed && account.takes_samples() && stones.is_none_or(|stones| !stones.was_erased(text))
+                {
                     account.sample(verdicts.len(), text);
                 }
                 Verdict::Rejected { id, rejection }

@@ -14,7 +14,7 @@ use sqlx::{Any, Row, Transaction};
 
 use super::migrate::hex;
 use super::{Meta, MetaError, Result, random_bytes};
-use crate::event::accept::as_sent;
+use crate::event::accept::{as_sent, readable_ids};
 use crate::event::subject::known_at;
 use crate::event::{Event, ProjectNumber, flag};
 
@@ -81,6 +81,16 @@ impl ProjectTombstones {
         }
         let erased = self.erased(event, event.ts) || sent.is_some_and(|sent| self.erased(event, sent));
         erased.then_some(Gone::Erased)
+    }
+
+    /// Whether the person of this text, an event that is refused for another reason, was erased: then it is not
+    /// kept aside either. When it happened cannot be told, so what is new of them goes too.
+    pub fn was_erased(&self, event: &str) -> bool {
+        let known = |id: &String| {
+            let hash = short(&person_hash(&self.salt, self.project, id));
+            self.persons.contains_key(&hash)
+        };
+        !self.persons.is_empty() && readable_ids(event).iter().any(known)
     }
 
     fn erased(&self, event: &Event, ts: i64) -> bool {

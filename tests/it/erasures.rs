@@ -300,3 +300,32 @@ async fn what_a_frozen_worker_handed_over_once_more_is_forgotten() {
     assert!(world.rooms.stream.removing().await.unwrap().is_empty());
     world.close().await;
 }
+
+#[tokio::test]
+async fn malformed_events_of_an_erased_person_are_not_kept_as_samples() {
+    let world = World::new().await;
+    let owner = world.owner("ada@example.com", "UTC").await;
+    let erase = json!({"kind": "person", "distinct_ids": ["ada", "4242424242"]});
+    world.request_erasure(&owner, erase).await;
+    world.erase().await;
+    // The stream tells the endpoint of the tombstones.
+    world.store(&owner.write, json!([click("eve", 1, NOW)])).await;
+    let malformed = json!([
+        {"event": "click", "distinct_id": "ada", "timestamp": "soon"},
+        {"distinct_id": "eve", "device_id": 4242424242_u64},
+        {"event": "click", "distinct_id": "eve", "timestamp": "soon"},
+    ]);
+    let reply = world.post(&owner.write, malformed.to_string()).await;
+    reply.problem(422, "invalid_events");
+    world.deliver().await;
+    let kept = world
+        .get(&owner.path("/rejections"), &owner.token)
+        .await
+        .expect(200)
+        .to_string();
+    assert!(
+        kept.contains("eve") && !kept.contains("ada") && !kept.contains("4242424242"),
+        "{kept}"
+    );
+    world.close().await;
+}

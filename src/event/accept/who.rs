@@ -48,6 +48,22 @@ impl Who {
     }
 }
 
+/// The ids of an event that may be no good otherwise, as far as they can be read.
+pub fn readable_ids(event: &str) -> Vec<String> {
+    let Ok(Value::Object(mut members)) = serde_json::from_str(event) else {
+        return Vec::new();
+    };
+    ["distinct_id", "user_id", "device_id"]
+        .into_iter()
+        .filter_map(|name| match members.remove(name)? {
+            // Too long for an id it is still somebody's.
+            Value::String(text) => Some(printable(text)),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
 /// Reads an id: a text of up to 200 characters or a whole number, which is taken as its digits.
 pub(super) fn read(field: &str, value: Option<Value>) -> Result<Option<String>, Rejection> {
     let text = match value {
