@@ -247,14 +247,14 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Deletes a project (admins). Its keys stop at once, nothing can be asked about it any more, and everything of it
+         * Deletes a project (owners). Its keys stop at once, nothing can be asked about it any more, and everything of it
          *     is erased: `/v1/projects/{id}/erasures` shows how far that has come, and the certificate. Its number is never
          *     given out again.
          */
         delete: operations["delete_project"];
         options?: never;
         head?: never;
-        /** Changes name, zone or retention (admins). */
+        /** Changes name, zone or retention (admins; owners, where less is to be kept than now). */
         patch: operations["update_project"];
         trace?: never;
     };
@@ -394,7 +394,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the erasures of a project, oldest first, those of retention too. Owners see those of a deleted project. */
+        /**
+         * Lists the erasures of a project (admins), oldest first, those of retention too. Owners see those of a deleted
+         *     project.
+         */
         get: operations["list_erasures"];
         put?: never;
         /**
@@ -417,7 +420,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Answers an erasure: how far it has come, and its certificate. */
+        /** Answers an erasure (admins): how far it has come, and its certificate. */
         get: operations["get_erasure"];
         put?: never;
         post?: never;
@@ -1339,7 +1342,7 @@ export interface components {
             from: string;
             /** @enum {string} */
             kind: "range";
-            /** @description End, not included. */
+            /** @description End, not included; at most the end of today, which is taken as now. */
             to: string;
         } | {
             /** @enum {string} */
@@ -2135,7 +2138,7 @@ export interface components {
             /**
              * Format: int32
              * @description Months to keep beside the current one; null keeps everything. A new limit takes effect after 24 hours: then
-             *     older events are erased, and refused from then on.
+             *     older events are erased, and refused from then on. So only owners lower it; admins may raise it.
              */
             retention_months?: number | null;
             /** @description IANA name. All days are counted again in the new zone, which takes a while. */
@@ -2321,11 +2324,14 @@ export interface components {
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
         };
-        /** @description Whatever happened in a range of time. */
+        /**
+         * @description Whatever happened in a range of time. What has not happened yet cannot be erased: such events would be refused
+         *     for ever.
+         */
         RangeRequest: {
             /** @description Start: a local date, or an instant. */
             from: string;
-            /** @description End, not included. */
+            /** @description End, not included; at most the end of today, which is taken as now. */
             to: string;
         };
         /** @description What became of the events received: `received` is the sum of the others. */
