@@ -336,6 +336,8 @@ async fn malformed_events_of_an_erased_person_are_not_kept_as_samples() {
     let erase = json!({"kind": "person", "distinct_ids": ["ada", "4242424242"]});
     world.request_erasure(&owner, erase).await;
     world.erase().await;
+    // The stream tells the endpoint of the tombstones.
+    world.store(&owner.write, json!([click("eve", 1, NOW)])).await;
     let malformed = json!([
         {"event": "click", "distinct_id": "ada", "timestamp": "soon"},
         {"distinct_id": "eve", "device_id": 4242424242_u64},

@@ -247,14 +247,14 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Deletes a project (admins). Its keys stop at once, nothing can be asked about it any more, and everything of it
+         * Deletes a project (owners). Its keys stop at once, nothing can be asked about it any more, and everything of it
          *     is erased: `/v1/projects/{id}/erasures` shows how far that has come, and the certificate. Its number is never
          *     given out again.
          */
         delete: operations["delete_project"];
         options?: never;
         head?: never;
-        /** Changes name, zone or retention (admins). */
+        /** Changes name, zone or retention (admins; owners, where less is to be kept than now). */
         patch: operations["update_project"];
         trace?: never;
     };
@@ -394,7 +394,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the erasures of a project, oldest first, those of retention too. Owners see those of a deleted project. */
+        /**
+         * Lists the erasures of a project (admins), oldest first, those of retention too. Owners see those of a deleted
+         *     project.
+         */
         get: operations["list_erasures"];
         put?: never;
         /**
@@ -417,7 +420,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Answers an erasure: how far it has come, and its certificate. */
+        /** Answers an erasure (admins): how far it has come, and its certificate. */
         get: operations["get_erasure"];
         put?: never;
         post?: never;
@@ -748,7 +751,6 @@ export interface components {
              *     thousands).
              */
             exact?: boolean;
-            filter?: components["schemas"]["FilterQuery"] | null;
             /**
              * @description First local day. Default: 30 days before `to`.
              * @example 2026-11-01
@@ -876,15 +878,9 @@ export interface components {
         Answer_TrendReport: {
             /** @description Events over time. */
             data: {
-                /** @description The formula's values, one list for each shown value; empty without a formula. */
-                formula?: components["schemas"]["FormulaSeries"][];
                 /** @description Width of a point. */
                 interval: components["schemas"]["Interval"];
-                previous?: components["schemas"]["PreviousRange"] | null;
-                /**
-                 * @description In the order of the question; with a breakdown one for each series and shown value: the values by rank, then
-                 *     "(none)" and "Other" if there are such events.
-                 */
+                /** @description One for each event asked for, in that order. */
                 series: components["schemas"]["TrendSeries"][];
             };
             /** @description What the answer says about itself. */
@@ -1096,11 +1092,6 @@ export interface components {
             new_password: string;
         };
         /**
-         * @description What a trend is compared with.
-         * @enum {string}
-         */
-        CompareWith: "previous";
-        /**
          * @description Conversion of those who entered on one local day.
          * @example {
          *       "converted": 18,
@@ -1228,7 +1219,9 @@ export interface components {
         /** @description A page of letters. */
         DeadLetters: {
             /** @description The latest first. */
-            items: components["schemas"]["DeadLetter"][];
+            data: components["schemas"]["DeadLetter"][];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
             /** @description Pass it as `cursor` to get the next page; null on the last one. */
             next_cursor: string | null;
             /**
@@ -1339,39 +1332,27 @@ export interface components {
          *       "kind": "person"
          *     }
          */
-        ErasureRequest: (components["schemas"]["PersonRequest"] & {
+        ErasureRequest: {
+            /** @description 1 to 100 distinct ids: user ids, or device ids of visitors who never signed in. */
+            distinct_ids: string[];
             /** @enum {string} */
             kind: "person";
-        }) | (components["schemas"]["RangeRequest"] & {
+        } | {
+            /** @description Start: a local date, or an instant. */
+            from: string;
             /** @enum {string} */
             kind: "range";
-        }) | (components["schemas"]["ProjectRequest"] & {
+            /** @description End, not included; at most the end of today, which is taken as now. */
+            to: string;
+        } | {
             /** @enum {string} */
             kind: "project";
-        });
+        };
         /**
          * @description How far an erasure has come.
          * @enum {string}
          */
         ErasureState: "requested" | "waiting" | "removing" | "rebuilding" | "verifying" | "done" | "failed";
-        /** @description What ClickHouse expects to read of a table. */
-        Estimate: {
-            /**
-             * Format: int64
-             * @description Parts of it.
-             */
-            parts: number;
-            /**
-             * Format: int64
-             * @description Rows, before filters that no index serves.
-             */
-            rows: number;
-            /**
-             * @description The table.
-             * @example events
-             */
-            table: string;
-        };
         /** @description Names of events and how often each happened. */
         EventNames: {
             /** @description The most frequent first. */
@@ -1424,36 +1405,6 @@ export interface components {
              */
             event: string;
         };
-        /**
-         * @description How a question would be answered if nothing of it were in memory.
-         * @example {
-         *       "rows": 40960,
-         *       "statements": [
-         *         {
-         *           "parameters": {
-         *             "project": "1"
-         *           },
-         *           "reads": [
-         *             {
-         *               "parts": 2,
-         *               "rows": 40960,
-         *               "table": "events"
-         *             }
-         *           ],
-         *           "sql": "SELECT actor, ts FROM events WHERE project = {project:UInt32}"
-         *         }
-         *       ]
-         *     }
-         */
-        Explanation: {
-            /**
-             * Format: int64
-             * @description The rows that ClickHouse expects to read for all of them.
-             */
-            rows: number;
-            /** @description The statements in their order. One that needs the rows of an earlier one is shown as for none. */
-            statements: components["schemas"]["Statement"][];
-        };
         /** @description One field that was refused. */
         FieldError: {
             /** @description Stable snake_case reason. */
@@ -1462,70 +1413,6 @@ export interface components {
             detail: string;
             /** @description JSON pointer (RFC 6901) into the body, or `?name` for a query parameter. */
             pointer: string;
-        };
-        /**
-         * @description A filter: `{"and": […]}`, `{"or": […]}` (1 to 20 members, nested at most 4 deep, at most 50 predicates), or a
-         *     predicate over a property of the event, a property of the person, or the event's name.
-         * @example {
-         *       "and": [
-         *         {
-         *           "op": "in",
-         *           "property": "plan",
-         *           "value": [
-         *             "club",
-         *             "pro"
-         *           ]
-         *         },
-         *         {
-         *           "or": [
-         *             {
-         *               "property": "$country",
-         *               "value": "DE"
-         *             },
-         *             {
-         *               "op": "is_set",
-         *               "person": "newsletter"
-         *             }
-         *           ]
-         *         }
-         *       ]
-         *     }
-         */
-        FilterQuery: {
-            /** @description All of these hold. */
-            and?: components["schemas"]["FilterQuery"][] | null;
-            /** @description `true`: the name of the event. */
-            event_name?: boolean | null;
-            op?: components["schemas"]["Op"] | null;
-            /** @description At least one of these holds. */
-            or?: components["schemas"]["FilterQuery"][] | null;
-            /** @description A property of the person, as it is now. */
-            person?: string | null;
-            /**
-             * @description A property of the event. `$path`, `$host`, `$referrer_host`, `$utm_source`, `$utm_medium`, `$utm_campaign`,
-             *     `$country`, `$region`, `$city`, `$browser`, `$os`, `$device`, `$lib`, `$amount` and `$currency` are what
-             *     capture found out.
-             * @example plan
-             */
-            property?: string | null;
-            /**
-             * @description What to compare with: a text, a number or a boolean; a list of 1 to 200 for `in` and `not_in`, of two numbers
-             *     for `between`; nothing for `is_set` and `is_not_set`.
-             */
-            value?: Record<string, never> | null;
-        };
-        /** @description The values of the formula. */
-        FormulaSeries: {
-            group?: components["schemas"]["TrendGroup"] | null;
-            /** @description One for each point; null where it divides by 0 or where a measure is null. */
-            points: (number | null)[];
-            /** @description The same over the range before, beside each point. */
-            previous?: (number | null)[];
-            /**
-             * Format: double
-             * @description Over the measures of the whole range.
-             */
-            value?: number | null;
         };
         /**
          * @description A funnel from its first step to its last.
@@ -1688,15 +1575,10 @@ export interface components {
             reached: number;
         };
         /**
-         * @description What a shown value of a breakdown is.
-         * @enum {string}
-         */
-        GroupKind: "value" | "none" | "other";
-        /**
          * @description The width of a point on a chart.
          * @enum {string}
          */
-        Interval: "minute" | "hour" | "day" | "week" | "month";
+        Interval: "hour" | "day" | "week" | "month";
         /**
          * @description An invariant.
          * @enum {string}
@@ -2034,11 +1916,6 @@ export interface components {
             user: components["schemas"]["User"];
         };
         /**
-         * @description What is measured of a series' events.
-         * @enum {string}
-         */
-        Measure: "count" | "persons" | "per_person" | "sum" | "avg" | "min" | "max" | "p50" | "p90" | "p95" | "p99";
-        /**
          * @description A user's place in an organization.
          * @example {
          *       "created_at": "2026-11-23T10:15:00Z",
@@ -2135,12 +2012,6 @@ export interface components {
             events_today: number;
         };
         /**
-         * @description What a predicate asks. Texts are compared with case; numbers by their canonical text (1, 1.0 and "1" are equal).
-         *     Of a missing or null property only `is_not`, `not_contains`, `not_in` and `is_not_set` are true.
-         * @enum {string}
-         */
-        Op: "is" | "is_not" | "contains" | "not_contains" | "starts_with" | "ends_with" | "matches" | "gt" | "gte" | "lt" | "lte" | "between" | "in" | "not_in" | "is_set" | "is_not_set" | "before" | "after";
-        /**
          * @description What people and projects belong to. A tenant.
          * @example {
          *       "id": "019ab2c4-7d1f-7d02-8a4c-cc2d90b1e6aa",
@@ -2163,60 +2034,6 @@ export interface components {
         PersonRequest: {
             /** @description 1 to 100 distinct ids: user ids, or device ids of visitors who never signed in. */
             distinct_ids: string[];
-        };
-        /** @description What one bucket of the range before had. */
-        PreviousPoint: {
-            /**
-             * Format: int64
-             * @description Its events.
-             */
-            count: number;
-            /**
-             * Format: date-time
-             * @description The bucket's first instant.
-             */
-            start: string;
-            /**
-             * Format: double
-             * @description The measure.
-             */
-            value?: number | null;
-        };
-        /** @description The range before. */
-        PreviousRange: {
-            /**
-             * Format: date-time
-             * @description Its start.
-             */
-            from: string;
-            /**
-             * Format: date-time
-             * @description Its end, not included.
-             */
-            to: string;
-            /**
-             * Format: date-time
-             * @description Where its totals stop: while the range is open, at the same local offset.
-             */
-            until: string;
-        };
-        /** @description A series in the range before. */
-        PreviousSeries: {
-            /**
-             * @description Beside each point of the series that of the range before; null where it has none. Longer than `points` where
-             *     the range before has more days.
-             */
-            points: (components["schemas"]["PreviousPoint"] | null)[];
-            /**
-             * Format: int64
-             * @description Events up to where its totals stop.
-             */
-            total: number;
-            /**
-             * Format: double
-             * @description The measure up to there.
-             */
-            value?: number | null;
         };
         /**
          * @description An error as it leaves the server: `application/problem+json` with a stable `code`.
@@ -2321,7 +2138,7 @@ export interface components {
             /**
              * Format: int32
              * @description Months to keep beside the current one; null keeps everything. A new limit takes effect after 24 hours: then
-             *     older events are erased, and refused from then on.
+             *     older events are erased, and refused from then on. So only owners lower it; admins may raise it.
              */
             retention_months?: number | null;
             /** @description IANA name. All days are counted again in the new zone, which takes a while. */
@@ -2329,57 +2146,192 @@ export interface components {
         };
         /** @description Nothing else is needed. */
         ProjectRequest: Record<string, never>;
-        /**
-         * @description The name of a property to break down by or to hold constant: `{"property": "plan"}` or `{"person": "plan"}`.
-         * @example {
-         *       "property": "plan"
-         *     }
-         */
-        PropertyQuery: {
-            /** @description A property of the person, as it is now. */
-            person?: string | null;
-            /**
-             * @description A property of the event; with a dollar sign (`$country`, `$browser`, …) what capture found out.
-             * @example plan
-             */
-            property?: string | null;
-        };
         /** @description A question, tagged by `kind`. Unknown members are refused. */
-        Question: (components["schemas"]["ActiveUsersQuery"] & {
+        Question: {
+            /**
+             * @description Count only persons who did this event. Default: any event that counts as activity.
+             * @example purchase
+             */
+            event?: string | null;
+            /**
+             * @description Count persons one by one instead of asking the sketches (0.81 % standard error; near exact below some
+             *     thousands).
+             */
+            exact?: boolean;
+            /**
+             * @description First local day. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
             /** @enum {string} */
             kind: "active_users";
-        }) | (components["schemas"]["TrendsQuery"] & {
+            /**
+             * @description The local day after the last. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a calendar week. */
+            week_start?: components["schemas"]["WeekStart"];
+        } | {
+            /**
+             * @description One series for each event name, 1 to 20.
+             * @example [
+             *       "page_view",
+             *       "purchase"
+             *     ]
+             */
+            events: string[];
+            /**
+             * @description Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @description Width of a point. */
+            interval?: components["schemas"]["Interval"];
             /** @enum {string} */
             kind: "trends";
-        }) | (components["schemas"]["FunnelQuery"] & {
+            /**
+             * @description End of the range, not included. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+        } | {
+            /**
+             * @description Start of the range in which the first step has to fall: a local date or an instant. Default: 30 days before
+             *     `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
             /** @enum {string} */
             kind: "funnel";
-        }) | (components["schemas"]["ConversionQuery"] & {
+            /** @description 2 to 20 steps, in order. */
+            steps: components["schemas"]["StepQuery"][];
+            /**
+             * @description End of the range, not included; later steps may still follow. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /**
+             * @description Conversion window, from the first step to the last: `30s`, `30m`, `12h`, `7d`, `2w`, `1mo` (fixed lengths, at
+             *     most 366 d). Default: 7 days.
+             * @example 7d
+             */
+            window?: string | null;
+        } | {
+            /**
+             * @description The event that enters.
+             * @example view_item
+             */
+            after: string;
+            /**
+             * @description First local day of entry. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /**
+             * @description The event that counts as conversion.
+             * @example purchase
+             */
+            goal: string;
             /** @enum {string} */
             kind: "conversion";
-        });
+            /**
+             * @description The local day after the last. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /**
+             * @description How long after entry the goal still counts. Default: 7 days.
+             * @example 7d
+             */
+            window?: string | null;
+        };
         /** @description The answer to a [`Question`], tagged by the same `kind`. */
-        QuestionAnswer: (components["schemas"]["Answer_ActiveUsersReport"] & {
+        QuestionAnswer: {
+            /** @description Active users of a range. */
+            data: {
+                /** @description One for each local day of the range that exists. */
+                days: components["schemas"]["ActiveDay"][];
+                /** @description Each calendar month that the range touches, counted whole. */
+                months: components["schemas"]["ActivePeriod"][];
+                /** @description The range as one. */
+                summary: components["schemas"]["ActiveSummary"];
+                /** @description Each calendar week that the range touches, counted whole. */
+                weeks: components["schemas"]["ActivePeriod"][];
+            };
             /** @enum {string} */
             kind: "active_users";
-        }) | (components["schemas"]["Answer_TrendReport"] & {
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description Events over time. */
+            data: {
+                /** @description Width of a point. */
+                interval: components["schemas"]["Interval"];
+                /** @description One for each event asked for, in that order. */
+                series: components["schemas"]["TrendSeries"][];
+            };
             /** @enum {string} */
             kind: "trends";
-        }) | (components["schemas"]["Answer_FunnelReport"] & {
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description How far persons came. */
+            data: {
+                /** @description Whether everybody had their whole window: the range and one window more are over. */
+                final: boolean;
+                /**
+                 * Format: date-time
+                 * @description The first step lies at or after this instant.
+                 */
+                from: string;
+                /** @description From the first step to the last. */
+                overall: components["schemas"]["FunnelOverall"];
+                /** @description The steps, in order. */
+                steps: components["schemas"]["FunnelStepReport"][];
+                /**
+                 * Format: date-time
+                 * @description The first step lies before this instant.
+                 */
+                to: string;
+                /**
+                 * Format: int64
+                 * @description The conversion window, in milliseconds.
+                 */
+                window_ms: number;
+            };
             /** @enum {string} */
             kind: "funnel";
-        }) | (components["schemas"]["Answer_ConversionReport"] & {
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description Conversion by local day of entry. */
+            data: {
+                /** @description One for each local day of the range that exists. */
+                days: components["schemas"]["ConversionDay"][];
+                /** @description The whole range in one run: a person who enters on several days counts once. */
+                total: components["schemas"]["FunnelOverall"];
+                /**
+                 * Format: int64
+                 * @description The conversion window, in milliseconds.
+                 */
+                window_ms: number;
+            };
             /** @enum {string} */
             kind: "conversion";
-        }) | (components["schemas"]["Explanation"] & {
-            /** @enum {string} */
-            kind: "explanation";
-        });
-        /** @description Whatever happened in a range of time. */
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /**
+         * @description Whatever happened in a range of time. What has not happened yet cannot be erased: such events would be refused
+         *     for ever.
+         */
         RangeRequest: {
             /** @description Start: a local date, or an instant. */
             from: string;
-            /** @description End, not included. */
+            /** @description End, not included; at most the end of today, which is taken as now. */
             to: string;
         };
         /** @description What became of the events received: `received` is the sum of the others. */
@@ -2495,7 +2447,7 @@ export interface components {
         /**
          * @description Rejected events.
          * @example {
-         *       "items": [
+         *       "data": [
          *         {
          *           "code": "missing_field",
          *           "detail": "every event needs a name in `event`",
@@ -2510,7 +2462,7 @@ export interface components {
          */
         Rejections: {
             /** @description The newest first. */
-            items: components["schemas"]["RejectionView"][];
+            data: components["schemas"]["RejectionView"][];
         };
         /** @description What belongs to the subject, by where it was found. */
         RemovedCounts: {
@@ -2549,32 +2501,6 @@ export interface components {
          */
         Role: "viewer" | "member" | "admin" | "owner";
         /**
-         * @description One series of a trend.
-         * @example {
-         *       "event": "purchase",
-         *       "measure": "persons"
-         *     }
-         */
-        SeriesQuery: {
-            /** @description Of `persons`: distinct since the range's start, rather than within the bucket. */
-            cumulative?: boolean;
-            /** @description The event's name. */
-            event?: string | null;
-            /** @description At most 10 alternatives, instead of `event`. */
-            events?: string[];
-            filter?: components["schemas"]["FilterQuery"] | null;
-            /** @description What is measured. Default: `count`. */
-            measure?: components["schemas"]["Measure"];
-            /** @description What to call the series. Default: its events. */
-            name?: string | null;
-            of?: components["schemas"]["PropertyQuery"] | null;
-            /**
-             * Format: int32
-             * @description Of `persons`, by day: distinct over so many local dates (2 to 90) that end with the point's.
-             */
-            rolling_days?: number | null;
-        };
-        /**
          * @description Somebody is signed in.
          * @example {
          *       "access_token": "eyJhbGciOiJIUzI1NiJ9.…",
@@ -2602,23 +2528,6 @@ export interface components {
             token_type: string;
             /** @description Who is signed in. */
             user: components["schemas"]["User"];
-        };
-        /** @description A statement that a question sends. */
-        Statement: {
-            /**
-             * @description The parameters by name, as text.
-             * @example {
-             *       "from": "1793491200",
-             *       "project": "1"
-             *     }
-             */
-            parameters: {
-                [key: string]: string;
-            };
-            /** @description What ClickHouse expects to read for it, table by table. */
-            reads: components["schemas"]["Estimate"][];
-            /** @description The SQL, with `{name:Type}` where a parameter stands. */
-            sql: string;
         };
         /**
          * @description One step of a funnel: `{"event": "purchase"}`, or several events of which any will do:
@@ -2699,27 +2608,14 @@ export interface components {
             utm_medium: string;
             utm_source: string;
         };
-        /** @description A shown value of a breakdown. */
-        TrendGroup: {
-            /** @description Whether these are values, or stand for missing ones or for all others. */
-            kind: components["schemas"]["GroupKind"];
-            /**
-             * @description The texts of the breakdown's properties; "(none)" where one is missing, and "Other".
-             * @example [
-             *       "DE"
-             *     ]
-             */
-            values: string[];
-        };
         /**
-         * @description What one bucket has.
+         * @description The count of one bucket.
          * @example {
          *       "count": 812,
          *       "date": "2026-11-23",
          *       "final": true,
          *       "partial": false,
-         *       "start": "2026-11-22T23:00:00Z",
-         *       "value": 812
+         *       "start": "2026-11-22T23:00:00Z"
          *     }
          */
         TrendPoint: {
@@ -2730,7 +2626,7 @@ export interface components {
             count: number;
             /**
              * Format: date
-             * @description The bucket's first local date; absent for hours and minutes.
+             * @description The bucket's first local date; absent for hours.
              */
             date?: string | null;
             /** @description Whether the bucket, or the range's part of it, is over. */
@@ -2742,120 +2638,57 @@ export interface components {
              * @description The bucket's first instant.
              */
             start: string;
-            /**
-             * Format: double
-             * @description The measure; null where there is nothing to measure.
-             */
-            value?: number | null;
         };
         /** @description Events over time. */
         TrendReport: {
-            /** @description The formula's values, one list for each shown value; empty without a formula. */
-            formula?: components["schemas"]["FormulaSeries"][];
             /** @description Width of a point. */
             interval: components["schemas"]["Interval"];
-            previous?: components["schemas"]["PreviousRange"] | null;
-            /**
-             * @description In the order of the question; with a breakdown one for each series and shown value: the values by rank, then
-             *     "(none)" and "Other" if there are such events.
-             */
+            /** @description One for each event asked for, in that order. */
             series: components["schemas"]["TrendSeries"][];
         };
-        /** @description One series over time. */
+        /** @description One event's counts over time. */
         TrendSeries: {
             /**
-             * @description What the series is called: its name, else its events.
+             * @description Event name.
              * @example page_view
              */
             event: string;
-            group?: components["schemas"]["TrendGroup"] | null;
-            /**
-             * @description What formulas call it.
-             * @example A
-             */
-            letter: string;
-            /** @description What is measured. */
-            measure: components["schemas"]["Measure"];
             /** @description One for each bucket that the range touches, zeros included. */
             points: components["schemas"]["TrendPoint"][];
-            previous?: components["schemas"]["PreviousSeries"] | null;
             /**
              * Format: int64
              * @description Events in the whole range.
              */
             total: number;
-            /**
-             * Format: double
-             * @description The measure over the whole range; persons are distinct over it.
-             */
-            value?: number | null;
         };
         /**
-         * @description A question about events over time: `events` for plain counts, or `series` for everything else.
+         * @description A question about events over time, as a person writes it.
          * @example {
-         *       "breakdown": [
-         *         {
-         *           "property": "$country"
-         *         }
+         *       "events": [
+         *         "page_view",
+         *         "purchase"
          *       ],
-         *       "breakdown_limit": 5,
-         *       "compare": "previous",
-         *       "formula": "A / B",
          *       "from": "2026-11-01",
-         *       "interval": "week",
-         *       "series": [
-         *         {
-         *           "event": "purchase",
-         *           "measure": "sum",
-         *           "of": {
-         *             "property": "$amount"
-         *           }
-         *         },
-         *         {
-         *           "event": "page_view",
-         *           "filter": {
-         *             "property": "$device",
-         *             "value": "mobile"
-         *           },
-         *           "measure": "persons"
-         *         }
-         *       ],
+         *       "interval": "day",
          *       "to": "2026-12-01"
          *     }
          */
         TrendsQuery: {
-            /** @description Up to 3 properties whose values get series of their own. The first series ranks the values. */
-            breakdown?: components["schemas"]["PropertyQuery"][];
             /**
-             * Format: int32
-             * @description How many values a breakdown shows, 1 to 200; the rest is measured anew as "Other". Default: 25.
-             */
-            breakdown_limit?: number | null;
-            compare?: components["schemas"]["CompareWith"] | null;
-            /**
-             * @description One series of counts for each event name, 1 to 20. Instead of `series`.
+             * @description One series for each event name, 1 to 20.
              * @example [
              *       "page_view",
              *       "purchase"
              *     ]
              */
-            events?: string[];
-            filter?: components["schemas"]["FilterQuery"] | null;
+            events: string[];
             /**
-             * @description An expression over the series (`A / B * 100`) with `+`, `-`, `*`, `/` (or `−`, `×`, `÷`), numbers and parentheses;
-             *     at most 200 characters. Dividing by 0 is null.
-             * @example A / B
-             */
-            formula?: string | null;
-            /**
-             * @description Start of the range: a local date or an instant. Default: 30 days before `to`.
+             * @description Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`.
              * @example 2026-11-01
              */
             from?: string | null;
-            /** @description Width of a point. An answer has at most 10,000 points, all series and values together. */
+            /** @description Width of a point. */
             interval?: components["schemas"]["Interval"];
-            /** @description 1 to 20 series: A, B, … in formulas. Instead of `events`. */
-            series?: components["schemas"]["SeriesQuery"][];
             /**
              * @description End of the range, not included. Default: tomorrow.
              * @example 2026-12-01
@@ -4405,16 +4238,6 @@ export interface operations {
                     "application/json": components["schemas"]["Answer_ActiveUsersReport"];
                 };
             };
-            /**
-             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
-             */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
                 headers: {
@@ -4603,16 +4426,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Answer_ConversionReport"];
                 };
-            };
-            /**
-             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
-             */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
@@ -5472,16 +5285,6 @@ export interface operations {
                     "application/json": components["schemas"]["Answer_FunnelReport"];
                 };
             };
-            /**
-             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
-             */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
                 headers: {
@@ -5929,10 +5732,7 @@ export interface operations {
     };
     ask: {
         parameters: {
-            query?: {
-                /** @description Answer with the SQL of the question and the rows that it would read, instead of running it. */
-                explain?: boolean;
-            };
+            query?: never;
             header?: never;
             path: {
                 /** @description The project */
@@ -6160,12 +5960,12 @@ export interface operations {
             query?: {
                 /** @description An event; repeat it for up to 20 series. */
                 event?: string[];
-                /** @description Start of the range: a local date or an instant. Default: 30 days before `to`. */
+                /** @description Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`. */
                 from?: string;
                 /** @description End of the range, not included. Default: tomorrow. */
                 to?: string;
                 /** @description Width of a point. */
-                interval?: "minute" | "hour" | "day" | "week" | "month";
+                interval?: "hour" | "day" | "week" | "month";
                 /** @description First day of a week, for the interval `week`. */
                 week_start?: "monday" | "sunday" | "saturday";
             };
@@ -6186,16 +5986,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Answer_TrendReport"];
                 };
-            };
-            /**
-             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
-             */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {

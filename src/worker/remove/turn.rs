@@ -61,8 +61,8 @@ impl Remover {
         loop {
             match tokio::time::timeout(TURN / 4, &mut step).await {
                 Ok(done) => return done,
-                // An engine that is away for a moment is asked again well before the turn runs out.
                 Err(_) => {
+                    // An engine that is away for a moment is asked again well before the turn runs out.
                     if let Err(lost @ RemoveError::Overtaken) = self.keep_turn().await {
                         return Err(lost);
                     }
