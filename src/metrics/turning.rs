@@ -99,3 +99,83 @@ impl Turning for ConversionSpec {
         Some(day.map_or(whole, |end| whole.min(end + self.window_ms)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::metrics::active::{ActiveUsersQuery, from_sketches};
+    use crate::metrics::conversion::{ConversionQuery, ConversionTally};
+    use crate::metrics::funnel::{FunnelQuery, FunnelTally, StepQuery};
+    use crate::metrics::sketch::UserSketch;
+    use crate::metrics::trend::{TrendReport, TrendsQuery};
+
+    /// Walks from turn to turn: between two nothing changes, and the last one is the end.
+    fn walk<S: Turning>(spec: &S, zone: &Zone, mut now: i64, report: impl Fn(i64) -> String) {
+        let mut turns = 0;
+        while let Some(turn) = spec.next_turn(zone, now) {
+            assert!(turn > now);
+            assert_eq!(report(now), report(turn - 1));
+            assert_eq!(report(now), report(now + (turn - now) / 2));
+            (now, turns) = (turn, turns + 1);
+            assert!(turns < 1_000, "it ends");
+        }
+        assert_eq!(report(now), report(now + 400 * 86_400_000));
+        assert!(turns > 0);
+    }
+
+    #[test]
+    fn between_two_turns_a_report_stays_as_it_is() {
+        let now = 1_795_428_900_123;
+        for name in ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu"] {
+            let zone = &Zone::parse(name).unwrap();
+            let (from, to) = (Some("2026-11-20".to_owned()), Some("2026-11-27".to_owned()));
+            let active = ActiveUsersQuery {
+                from: from.clone(),
+                to: to.clone(),
+                ..Default::default()
+            };
+            let active = active.validate(zone, now).unwrap();
+            let nobody: BTreeMap<_, UserSketch> = BTreeMap::new();
+            walk(&active, zone, now, |now| {
+                format!("{:?}", from_sketches(&active, zone, now, &nobody))
+            });
+            for interval in [Interval::Hour, Interval::Day, Interval::Week, Interval::Month] {
+                let trend = TrendsQuery {
+                    events: vec!["a".to_owned()],
+                    from: from.clone(),
+                    to: Some("2026-11-27T13:45:00Z".to_owned()),
+                    interval,
+                    ..Default::default()
+                };
+                let trend = trend.validate(zone, now).unwrap();
+                walk(&trend, zone, now, |now| {
+                    format!("{:?}", TrendReport::from_counts(&trend, zone, now, []))
+                });
+            }
+            let conversion = ConversionQuery {
+                goal: "b".to_owned(),
+                after: "a".to_owned(),
+                window: Some("7h".to_owned()),
+                from: from.clone(),
+                to: to.clone(),
+            };
+            let conversion = conversion.validate(zone, now).unwrap();
+            walk(&conversion, zone, now, |now| {
+                format!("{:?}", ConversionTally::new(&conversion, zone).finish(now))
+            });
+            let steps = ["a", "b"].map(|name| StepQuery::event(name.to_owned())).to_vec();
+            let funnel = FunnelQuery {
+                steps,
+                window: Some("90s".to_owned()),
+                from,
+                to,
+            };
+            let funnel = funnel.validate(zone, now).unwrap();
+            walk(&funnel, zone, now, |now| {
+                format!("{:?}", FunnelTally::new(&funnel).finish(now))
+            });
+        }
+    }
+}
