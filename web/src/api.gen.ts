@@ -558,6 +558,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/lifecycle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** New, returning, resurrecting and dormant people of each day, week or month. */
+        get: operations["lifecycle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/live": {
         parameters: {
             query?: never;
@@ -607,6 +624,40 @@ export interface paths {
          *     the ledger counts them all.
          */
         get: operations["rejections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who came back: a row for each cohort, a cell for each period. */
+        get: operations["retention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/stickiness": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** On how many days of a range people were active. */
+        get: operations["stickiness"];
         put?: never;
         post?: never;
         delete?: never;
@@ -751,6 +802,7 @@ export interface components {
              *     thousands).
              */
             exact?: boolean;
+            filter?: components["schemas"]["FilterQuery"] | null;
             /**
              * @description First local day. Default: 30 days before `to`.
              * @example 2026-11-01
@@ -774,6 +826,57 @@ export interface components {
             summary: components["schemas"]["ActiveSummary"];
             /** @description Each calendar week that the range touches, counted whole. */
             weeks: components["schemas"]["ActivePeriod"][];
+        };
+        /**
+         * @description Which of those who reached a step.
+         * @enum {string}
+         */
+        ActorOutcome: "converted" | "dropped";
+        /** @description A page of the persons behind a number. */
+        ActorPage: {
+            /** @description In a stable order. */
+            actors: components["schemas"]["ActorRow"][];
+            /** @description The next page's `cursor`; null on the last. */
+            next?: string | null;
+            /**
+             * Format: int64
+             * @description How many there are on all pages: the chart's number.
+             */
+            total: number;
+        };
+        /** @description One entity (in totals: one attempt) behind a number. */
+        ActorRow: {
+            /** @description The person's number, in hexadecimal; empty for a group. */
+            actor: string;
+            /** @description The reported chain. */
+            chain: components["schemas"]["ChainStep"][];
+            /** @description Mandatory steps reached. */
+            depth: number;
+            /** @description Who it is: the id under which the events came; null for a group. */
+            distinct_id?: string | null;
+            /** @description The group. */
+            group?: string | null;
+            /** @description The values held constant. */
+            held?: string[];
+            why_not?: components["schemas"]["WhyNot"] | null;
+        };
+        /**
+         * @description A page of the persons behind a number of the chart.
+         * @example {
+         *       "limit": 100,
+         *       "outcome": "dropped",
+         *       "step": 2
+         *     }
+         */
+        ActorsQuery: {
+            /** @description `next` of the page before. */
+            cursor?: string | null;
+            /** @description At most 1,000. Default: 100. */
+            limit?: number | null;
+            /** @description `converted` (default): came at least this far. `dropped`: came no further. */
+            outcome?: components["schemas"]["ActorOutcome"];
+            /** @description The step, from 1; a mandatory one (in any order: how many steps were completed). */
+            step: number;
         };
         /**
          * @description Somebody to add. No mail is sent: for somebody without an account give a password and hand it over.
@@ -801,6 +904,12 @@ export interface components {
              *     name stay as they were.
              */
             account_created: boolean;
+        };
+        /** @description An event and what it has to pass. */
+        AlternativeQuery: {
+            /** @description The event's name. */
+            event: string;
+            filter?: components["schemas"]["FilterQuery"] | null;
         };
         /** @description A report in its trust envelope. */
         Answer_ActiveUsersReport: {
@@ -849,6 +958,14 @@ export interface components {
         Answer_FunnelReport: {
             /** @description How far persons came. */
             data: {
+                actors?: components["schemas"]["ActorPage"] | null;
+                /**
+                 * @description By the value of a property: the largest first, then the values beyond the limit as `Other`, then those
+                 *     without a value.
+                 */
+                breakdown?: components["schemas"]["FunnelSlice"][] | null;
+                /** @description What the numbers count. */
+                counted: components["schemas"]["Counted"];
                 /** @description Whether everybody had their whole window: the range and one window more are over. */
                 final: boolean;
                 /**
@@ -858,18 +975,102 @@ export interface components {
                 from: string;
                 /** @description From the first step to the last. */
                 overall: components["schemas"]["FunnelOverall"];
+                /** @description What the preset cannot reproduce of the product whose habits it takes. */
+                preset_limits?: string[] | null;
                 /** @description The steps, in order. */
                 steps: components["schemas"]["FunnelStepReport"][];
+                sweep?: components["schemas"]["SweepReport"] | null;
+                time?: components["schemas"]["TimeReport"] | null;
                 /**
                  * Format: date-time
                  * @description The first step lies before this instant.
                  */
                 to: string;
+                /** @description By time of entry. */
+                trend?: components["schemas"]["FunnelPoint"][] | null;
+                /** @description Those who entered and did not convert, by reason; reasons of nobody are left out. */
+                why_not?: components["schemas"]["ReasonCount"][] | null;
                 /**
                  * Format: int64
-                 * @description The conversion window, in milliseconds.
+                 * @description The conversion window, in milliseconds; of a funnel within sessions, the longest that a session can be.
                  */
                 window_ms: number;
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_LifecycleReport: {
+            /** @description Who is new, came back or is gone, interval by interval. */
+            data: {
+                /** @description Length of an interval. */
+                interval: components["schemas"]["LifecycleInterval"];
+                /** @description Each interval that the range touches, counted whole. */
+                points: components["schemas"]["LifecyclePoint"][];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_RetentionReport: {
+            /** @description How many of those who started came back, by cohort and period. */
+            data: {
+                /**
+                 * @description The same by the breakdown's values at the start: those with the most persons first, then the rest, then those
+                 *     without a value. Absent unless asked for.
+                 */
+                breakdown?: components["schemas"]["RetentionSplit"][] | null;
+                /** @description How periods are measured. */
+                clock: components["schemas"]["RetentionClock"];
+                /** @description One row for each local hour, day, week or month that the range touches, empty ones included. */
+                cohorts: components["schemas"]["RetentionCohort"][];
+                /** @description The periods of each column. */
+                columns: components["schemas"]["RetentionColumn"][];
+                /** @description Which start event of a person counts. */
+                entry: components["schemas"]["RetentionEntry"];
+                /** @description One for each column: all cohorts whose cell is complete, taken together. */
+                mean: components["schemas"]["RetentionMean"][];
+                /**
+                 * Format: int32
+                 * @description How many returns a cell needs.
+                 */
+                minimum: number;
+                /** @description When a person is retained. */
+                rule: components["schemas"]["RetentionRule"];
+                /**
+                 * Format: int64
+                 * @description Sizes of all cohorts together; a person in several counts in each.
+                 */
+                size: number;
+                /** @description Length of a period. */
+                unit: components["schemas"]["RetentionUnit"];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_StickinessReport: {
+            /** @description How many people were active on how many days. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Days of the range that exist.
+                 */
+                days: number;
+                /** @description One entry for each number of days from 1 to `days`, zeros included. */
+                histogram: components["schemas"]["StickinessBar"][];
+                /** @description Those of them that are not over: counts may still move to more days. */
+                incomplete_days: string[];
+                /**
+                 * Format: double
+                 * @description Mean number of active days of these persons; null without any.
+                 */
+                mean_days?: number | null;
+                /**
+                 * Format: int64
+                 * @description Persons active on at least one day.
+                 */
+                persons: number;
             };
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
@@ -878,9 +1079,15 @@ export interface components {
         Answer_TrendReport: {
             /** @description Events over time. */
             data: {
+                /** @description The formula's values, one list for each shown value; empty without a formula. */
+                formula?: components["schemas"]["FormulaSeries"][];
                 /** @description Width of a point. */
                 interval: components["schemas"]["Interval"];
-                /** @description One for each event asked for, in that order. */
+                previous?: components["schemas"]["PreviousRange"] | null;
+                /**
+                 * @description In the order of the question; with a breakdown one for each series and shown value: the values by rank, then
+                 *     "(none)" and "Other" if there are such events.
+                 */
                 series: components["schemas"]["TrendSeries"][];
             };
             /** @description What the answer says about itself. */
@@ -1068,6 +1275,21 @@ export interface components {
             /** @description Salted SHA-256 of each distinct id; empty for other kinds. */
             subject_hashes: string[];
         };
+        /** @description A step on a reported chain. */
+        ChainStep: {
+            /**
+             * Format: date-time
+             * @description When it was done.
+             */
+            at: string;
+            /**
+             * Format: uuid
+             * @description The event.
+             */
+            event_id: string;
+            /** @description The step, from 1. */
+            step: number;
+        };
         /**
          * @description A member's new role.
          * @example {
@@ -1091,6 +1313,11 @@ export interface components {
             /** @description 10 to 200 characters. */
             new_password: string;
         };
+        /**
+         * @description What a trend is compared with.
+         * @enum {string}
+         */
+        CompareWith: "previous";
         /**
          * @description Conversion of those who entered on one local day.
          * @example {
@@ -1141,6 +1368,8 @@ export interface components {
              * @example view_item
              */
             after: string;
+            after_filter?: components["schemas"]["FilterQuery"] | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
             /**
              * @description First local day of entry. Default: 30 days before `to`.
              * @example 2026-11-01
@@ -1151,6 +1380,7 @@ export interface components {
              * @example purchase
              */
             goal: string;
+            goal_filter?: components["schemas"]["FilterQuery"] | null;
             /**
              * @description The local day after the last. Default: tomorrow.
              * @example 2026-12-01
@@ -1174,6 +1404,16 @@ export interface components {
              */
             window_ms: number;
         };
+        /**
+         * @description What is counted.
+         * @enum {string}
+         */
+        Count: "unique" | "total";
+        /**
+         * @description What the numbers of a funnel count.
+         * @enum {string}
+         */
+        Counted: "persons" | "sessions" | "groups" | "pairs" | "attempts";
         /** @description A row that ClickHouse refused. */
         DeadLetter: {
             /**
@@ -1230,6 +1470,11 @@ export interface components {
              */
             total: number;
         };
+        /**
+         * @description Whose steps are put together.
+         * @enum {string}
+         */
+        Entity: "person" | "session" | "group";
         /**
          * @description What an answer says about itself, the same beside every report.
          * @example {
@@ -1353,6 +1598,24 @@ export interface components {
          * @enum {string}
          */
         ErasureState: "requested" | "waiting" | "removing" | "rebuilding" | "verifying" | "done" | "failed";
+        /** @description What ClickHouse expects to read of a table. */
+        Estimate: {
+            /**
+             * Format: int64
+             * @description Parts of it.
+             */
+            parts: number;
+            /**
+             * Format: int64
+             * @description Rows, before filters that no index serves.
+             */
+            rows: number;
+            /**
+             * @description The table.
+             * @example events
+             */
+            table: string;
+        };
         /** @description Names of events and how often each happened. */
         EventNames: {
             /** @description The most frequent first. */
@@ -1405,6 +1668,55 @@ export interface components {
              */
             event: string;
         };
+        /**
+         * @description What must not happen between two mandatory steps.
+         * @example {
+         *       "after": 1,
+         *       "before": 3,
+         *       "event": "refund"
+         *     }
+         */
+        ExclusionQuery: {
+            /** @description From this step on (from 1). Default: the first. */
+            after?: number | null;
+            /** @description And before this one. Default: the last. */
+            before?: number | null;
+            /** @description The event's name. */
+            event?: string | null;
+            /** @description At most 10 alternatives, instead of `event`. */
+            events?: string[];
+            filter?: components["schemas"]["FilterQuery"] | null;
+        };
+        /**
+         * @description How a question would be answered if nothing of it were in memory.
+         * @example {
+         *       "rows": 40960,
+         *       "statements": [
+         *         {
+         *           "parameters": {
+         *             "project": "1"
+         *           },
+         *           "reads": [
+         *             {
+         *               "parts": 2,
+         *               "rows": 40960,
+         *               "table": "events"
+         *             }
+         *           ],
+         *           "sql": "SELECT actor, ts FROM events WHERE project = {project:UInt32}"
+         *         }
+         *       ]
+         *     }
+         */
+        Explanation: {
+            /**
+             * Format: int64
+             * @description The rows that ClickHouse expects to read for all of them.
+             */
+            rows: number;
+            /** @description The statements in their order. One that needs the rows of an earlier one is shown as for none. */
+            statements: components["schemas"]["Statement"][];
+        };
         /** @description One field that was refused. */
         FieldError: {
             /** @description Stable snake_case reason. */
@@ -1413,6 +1725,70 @@ export interface components {
             detail: string;
             /** @description JSON pointer (RFC 6901) into the body, or `?name` for a query parameter. */
             pointer: string;
+        };
+        /**
+         * @description A filter: `{"and": […]}`, `{"or": […]}` (1 to 20 members, nested at most 4 deep, at most 50 predicates), or a
+         *     predicate over a property of the event, a property of the person, or the event's name.
+         * @example {
+         *       "and": [
+         *         {
+         *           "op": "in",
+         *           "property": "plan",
+         *           "value": [
+         *             "club",
+         *             "pro"
+         *           ]
+         *         },
+         *         {
+         *           "or": [
+         *             {
+         *               "property": "$country",
+         *               "value": "DE"
+         *             },
+         *             {
+         *               "op": "is_set",
+         *               "person": "newsletter"
+         *             }
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        FilterQuery: {
+            /** @description All of these hold. */
+            and?: components["schemas"]["FilterQuery"][] | null;
+            /** @description `true`: the name of the event. */
+            event_name?: boolean | null;
+            op?: components["schemas"]["Op"] | null;
+            /** @description At least one of these holds. */
+            or?: components["schemas"]["FilterQuery"][] | null;
+            /** @description A property of the person, as it is now. */
+            person?: string | null;
+            /**
+             * @description A property of the event. `$path`, `$host`, `$referrer_host`, `$utm_source`, `$utm_medium`, `$utm_campaign`,
+             *     `$country`, `$region`, `$city`, `$browser`, `$os`, `$device`, `$lib`, `$amount` and `$currency` are what
+             *     capture found out.
+             * @example plan
+             */
+            property?: string | null;
+            /**
+             * @description What to compare with: a text, a number or a boolean; a list of 1 to 200 for `in` and `not_in`, of two numbers
+             *     for `between`; nothing for `is_set` and `is_not_set`.
+             */
+            value?: Record<string, never> | null;
+        };
+        /** @description The values of the formula. */
+        FormulaSeries: {
+            group?: components["schemas"]["TrendGroup"] | null;
+            /** @description One for each point; null where it divides by 0 or where a measure is null. */
+            points: (number | null)[];
+            /** @description The same over the range before, beside each point. */
+            previous?: (number | null)[];
+            /**
+             * Format: double
+             * @description Over the measures of the whole range.
+             */
+            value?: number | null;
         };
         /**
          * @description A funnel from its first step to its last.
@@ -1426,12 +1802,12 @@ export interface components {
         FunnelOverall: {
             /**
              * Format: int64
-             * @description Persons who completed every step within the window.
+             * @description Those who completed every step within the window.
              */
             converted: number;
             /**
              * Format: int64
-             * @description Persons who did the first step in range.
+             * @description Those who did the first step in range.
              */
             entered: number;
             /**
@@ -1445,8 +1821,40 @@ export interface components {
              */
             rate?: number | null;
         };
+        /** @description The funnel of those who entered in one bucket of time. */
+        FunnelPoint: {
+            /**
+             * Format: int64
+             * @description The last of them.
+             */
+            converted: number;
+            /**
+             * Format: date
+             * @description The first local date of a day, week or month; null for hours.
+             */
+            date?: string | null;
+            /**
+             * Format: int64
+             * @description The first of them.
+             */
+            entered: number;
+            /** @description Whether everybody had their whole window: the bucket and one window more are over. */
+            final: boolean;
+            /**
+             * Format: double
+             * @description `converted / entered`; null when nobody entered.
+             */
+            rate?: number | null;
+            /** @description Those who came at least to each mandatory step. */
+            reached: number[];
+            /**
+             * Format: date-time
+             * @description Where the bucket starts.
+             */
+            start: string;
+        };
         /**
-         * @description A question about a funnel, as a person writes it.
+         * @description A question about a funnel.
          * @example {
          *       "from": "2026-11-01",
          *       "steps": [
@@ -1469,28 +1877,95 @@ export interface components {
          *     }
          */
         FunnelQuery: {
+            actors?: components["schemas"]["ActorsQuery"] | null;
+            /**
+             * @description Where the breakdown reads the value on a chain: `first` value there is (default), `last`, `all` (the same at
+             *     every step, else `(mixed)`), or `step:2` (at the second step).
+             * @example first
+             */
+            attribution?: string | null;
+            /** @description Numbers by the value of a property: at most one. */
+            breakdown?: components["schemas"]["PropertyQuery"][];
+            /** @description The most values of the breakdown, 1 to 200; the rest is `Other`. Default: 25. */
+            breakdown_limit?: number | null;
+            count?: components["schemas"]["Count"] | null;
+            entity?: components["schemas"]["Entity"] | null;
+            /** @description What must not happen on the way, at most 10. */
+            exclusions?: components["schemas"]["ExclusionQuery"][];
+            filter?: components["schemas"]["FilterQuery"] | null;
             /**
              * @description Start of the range in which the first step has to fall: a local date or an instant. Default: 30 days before
              *     `to`.
              * @example 2026-11-01
              */
             from?: string | null;
+            group?: components["schemas"]["PropertyQuery"] | null;
+            /**
+             * @description Up to 3 properties whose values have to be the same at every step. Results then count pairs of an entity and
+             *     its values.
+             */
+            hold?: components["schemas"]["PropertyQuery"][];
+            /** @description Names that strict order does not see, at most 50. Default: `$identify`, `$heartbeat`, `$autocapture`. */
+            ignore_events?: string[] | null;
+            interval?: components["schemas"]["Interval"] | null;
+            /**
+             * @description Longest time from one step to the next. Not together with exclusions.
+             * @example 1h
+             */
+            max_gap?: string | null;
+            on_exclusion?: components["schemas"]["OnExclusion"] | null;
+            order?: components["schemas"]["Order"] | null;
+            preset?: components["schemas"]["Preset"] | null;
+            range_applies_to?: components["schemas"]["RangeAppliesTo"] | null;
+            reentry?: components["schemas"]["Reentry"] | null;
             /** @description 2 to 20 steps, in order. */
             steps: components["schemas"]["StepQuery"][];
+            /**
+             * Format: int64
+             * @description Events whose times are equal after division by this many milliseconds count as simultaneous and may be taken
+             *     in any order. At most 60,000. Default 0: the order of arrival in the client's batch decides.
+             * @example 0
+             */
+            tie_ms?: number | null;
+            /** @description The step from which `time` counts. Default: 1. */
+            time_from?: number | null;
+            /** @description The step up to which `time` counts. Default: the last. */
+            time_to?: number | null;
             /**
              * @description End of the range, not included; later steps may still follow. Default: tomorrow.
              * @example 2026-12-01
              */
             to?: string | null;
+            view?: components["schemas"]["ViewName"] | null;
+            week_start?: components["schemas"]["WeekStart"] | null;
+            /** @description Tells why those who entered did not convert: numbers by reason, and for each person on the page of actors. */
+            why_not?: boolean;
             /**
-             * @description Conversion window, from the first step to the last: `30s`, `30m`, `12h`, `7d`, `2w`, `1mo` (fixed lengths, at
-             *     most 366 d). Default: 7 days.
+             * @description Conversion window, from the first step to the last, end included: `30s`, `30m`, `12h`, `7d`, `2w`, `1mo` (fixed
+             *     lengths, at most 366 d), or `session`. Default: 7 days.
              * @example 7d
              */
             window?: string | null;
+            /**
+             * @description The windows of `sweep`, at most 50. Default: twelve from 5 minutes to 30 days.
+             * @example [
+             *       "1h",
+             *       "1d",
+             *       "7d"
+             *     ]
+             */
+            windows?: string[] | null;
         };
         /** @description How far persons came. */
         FunnelReport: {
+            actors?: components["schemas"]["ActorPage"] | null;
+            /**
+             * @description By the value of a property: the largest first, then the values beyond the limit as `Other`, then those
+             *     without a value.
+             */
+            breakdown?: components["schemas"]["FunnelSlice"][] | null;
+            /** @description What the numbers count. */
+            counted: components["schemas"]["Counted"];
             /** @description Whether everybody had their whole window: the range and one window more are over. */
             final: boolean;
             /**
@@ -1500,21 +1975,43 @@ export interface components {
             from: string;
             /** @description From the first step to the last. */
             overall: components["schemas"]["FunnelOverall"];
+            /** @description What the preset cannot reproduce of the product whose habits it takes. */
+            preset_limits?: string[] | null;
             /** @description The steps, in order. */
             steps: components["schemas"]["FunnelStepReport"][];
+            sweep?: components["schemas"]["SweepReport"] | null;
+            time?: components["schemas"]["TimeReport"] | null;
             /**
              * Format: date-time
              * @description The first step lies before this instant.
              */
             to: string;
+            /** @description By time of entry. */
+            trend?: components["schemas"]["FunnelPoint"][] | null;
+            /** @description Those who entered and did not convert, by reason; reasons of nobody are left out. */
+            why_not?: components["schemas"]["ReasonCount"][] | null;
             /**
              * Format: int64
-             * @description The conversion window, in milliseconds.
+             * @description The conversion window, in milliseconds; of a funnel within sessions, the longest that a session can be.
              */
             window_ms: number;
         };
+        /** @description The funnel of one value of a property. */
+        FunnelSlice: {
+            /** @description From the first step to the last. */
+            overall: components["schemas"]["FunnelOverall"];
+            /**
+             * @description `reached` of each step over that of the mandatory step before. Null where the value was read later, and when
+             *     nobody reached the one before.
+             */
+            rates: (number | null)[];
+            /** @description Those who reached each step; of an optional step, those whose chain has it. */
+            reached: number[];
+            /** @description The value; `Other`, `(none)`, `(skipped)`, `(did not reach)` or `(mixed)`. */
+            value: string;
+        };
         /**
-         * @description One step of a funnel.
+         * @description One step of a funnel. In any order: how many came to complete this many steps.
          * @example {
          *       "drop_off_rate": 0.387,
          *       "dropped": 120,
@@ -1525,6 +2022,7 @@ export interface components {
          *       "median_from_previous_ms": 94000,
          *       "median_from_start_ms": 94000,
          *       "name": "add_to_cart",
+         *       "optional": false,
          *       "rate_from_previous": 0.31,
          *       "rate_from_start": 0.31,
          *       "reached": 310
@@ -1533,34 +2031,36 @@ export interface components {
         FunnelStepReport: {
             /**
              * Format: double
-             * @description `dropped / reached`; null at the last step, and when nobody reached this one.
+             * @description `dropped / reached`; null at the last step, at optional ones, and when nobody reached this one.
              */
             drop_off_rate?: number | null;
             /**
              * Format: int64
-             * @description Persons who came exactly this far: they did not reach the next step. 0 at the last.
+             * @description Those who came exactly this far: they did not reach the next mandatory step. 0 at the last.
              */
             dropped: number;
-            /** @description The events of which any satisfies the step. */
+            /** @description The events of which any satisfies the step; none in any order. */
             events: string[];
             /** @description The step's number, from 1. */
             index: number;
             /**
              * Format: double
-             * @description Median time from the step before, over the chains that reached this step, in milliseconds; the mean of the
-             *     two middle ones of an even number. Null at the first step, and when nobody reached this one.
+             * @description Median time since the mandatory step before; null at the first step, and when nobody reached this one.
              */
             median_from_previous_ms?: number | null;
             /**
              * Format: double
-             * @description Median time from the first step, likewise.
+             * @description Median time since the first step; null at the first step, and when nobody reached this one.
              */
             median_from_start_ms?: number | null;
-            /** @description The step's name, else its events. */
+            /** @description The step's name, else its events; in any order `2 of 3 completed`. */
             name: string;
+            /** @description Whether it may be left out. Depth, rates and drop-offs count the other steps only. */
+            optional?: boolean;
             /**
              * Format: double
-             * @description `reached` over that of the step before; null at the first step, and when nobody reached the one before.
+             * @description `reached` over that of the mandatory step before; null at the first step, and when nobody reached the one
+             *     before.
              */
             rate_from_previous?: number | null;
             /**
@@ -1570,15 +2070,20 @@ export interface components {
             rate_from_start?: number | null;
             /**
              * Format: int64
-             * @description Persons who came at least this far.
+             * @description Those who came at least this far; of an optional step, those whose reported chain has it.
              */
             reached: number;
         };
         /**
+         * @description What a shown value of a breakdown is.
+         * @enum {string}
+         */
+        GroupKind: "value" | "none" | "other";
+        /**
          * @description The width of a point on a chart.
          * @enum {string}
          */
-        Interval: "hour" | "day" | "week" | "month";
+        Interval: "minute" | "hour" | "day" | "week" | "month";
         /**
          * @description An invariant.
          * @enum {string}
@@ -1735,6 +2240,94 @@ export interface components {
              * @description Of the stored: their time was moved into the range that is stored.
              */
             time_clamped: number;
+        };
+        /**
+         * @description The length of an interval.
+         * @enum {string}
+         */
+        LifecycleInterval: "day" | "week" | "month";
+        /**
+         * @description The people of one interval. `new`, `returning` and `resurrecting` together are its active people.
+         * @example {
+         *       "dormant": 377,
+         *       "end": "2026-11-23",
+         *       "final": true,
+         *       "new": 210,
+         *       "resurrecting": 96,
+         *       "returning": 804,
+         *       "start": "2026-11-16"
+         *     }
+         */
+        LifecyclePoint: {
+            /**
+             * Format: int64
+             * @description Active in the previous interval and not here; until the interval is over they may still come.
+             */
+            dormant: number;
+            /**
+             * Format: date
+             * @description The local day after its last.
+             */
+            end: string;
+            /** @description Whether it is over. */
+            final: boolean;
+            /**
+             * Format: int64
+             * @description First active ever.
+             */
+            new: number;
+            /**
+             * Format: int64
+             * @description Active here, not in the previous interval, but some time before.
+             */
+            resurrecting: number;
+            /**
+             * Format: int64
+             * @description Active here and in the previous interval.
+             */
+            returning: number;
+            /**
+             * Format: date
+             * @description Its first local day.
+             */
+            start: string;
+        };
+        /**
+         * @description A question about the lifecycle of people, as a person writes it.
+         * @example {
+         *       "from": "2026-10-05",
+         *       "interval": "week",
+         *       "to": "2026-11-30"
+         *     }
+         */
+        LifecycleQuery: {
+            /**
+             * @description Active means: did this event. Default: any event that counts as activity.
+             * @example purchase
+             */
+            event?: string | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description First local day. Default: 30 days before `to`.
+             * @example 2026-10-05
+             */
+            from?: string | null;
+            /** @description Length of an interval. */
+            interval?: components["schemas"]["LifecycleInterval"];
+            /**
+             * @description The local day after the last. Default: tomorrow.
+             * @example 2026-11-30
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+        };
+        /** @description Who is new, came back or is gone, interval by interval. */
+        LifecycleReport: {
+            /** @description Length of an interval. */
+            interval: components["schemas"]["LifecycleInterval"];
+            /** @description Each interval that the range touches, counted whole. */
+            points: components["schemas"]["LifecyclePoint"][];
         };
         /** @description A page of a list. */
         Listed_ApiKey: {
@@ -1916,6 +2509,11 @@ export interface components {
             user: components["schemas"]["User"];
         };
         /**
+         * @description What is measured of a series' events.
+         * @enum {string}
+         */
+        Measure: "count" | "persons" | "per_person" | "sum" | "avg" | "min" | "max" | "p50" | "p90" | "p95" | "p99";
+        /**
          * @description A user's place in an organization.
          * @example {
          *       "created_at": "2026-11-23T10:15:00Z",
@@ -1946,6 +2544,24 @@ export interface components {
          * @example 2026-11-23T10:15:00Z
          */
         Moment: string;
+        /** @description Those who did everything, in more than the question's window but no more than the longest one of the sweep. */
+        NearMisses: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description The nearest was so much over.
+             */
+            least_over_ms?: number | null;
+            /**
+             * Format: double
+             * @description The middle one was so much over the window; null without any.
+             */
+            median_over_ms?: number | null;
+        };
         /**
          * @description A new key.
          * @example {
@@ -2012,6 +2628,22 @@ export interface components {
             events_today: number;
         };
         /**
+         * @description What an exclusion does.
+         * @enum {string}
+         */
+        OnExclusion: "stop" | "drop";
+        /**
+         * @description What a predicate asks. Texts are compared with case; numbers by their canonical text (1, 1.0 and "1" are equal).
+         *     Of a missing or null property only `is_not`, `not_contains`, `not_in` and `is_not_set` are true.
+         * @enum {string}
+         */
+        Op: "is" | "is_not" | "contains" | "not_contains" | "starts_with" | "ends_with" | "matches" | "gt" | "gte" | "lt" | "lte" | "between" | "in" | "not_in" | "is_set" | "is_not_set" | "before" | "after";
+        /**
+         * @description How the steps follow each other.
+         * @enum {string}
+         */
+        Order: "sequential" | "strict" | "any";
+        /**
          * @description What people and projects belong to. A tenant.
          * @example {
          *       "id": "019ab2c4-7d1f-7d02-8a4c-cc2d90b1e6aa",
@@ -2034,6 +2666,65 @@ export interface components {
         PersonRequest: {
             /** @description 1 to 100 distinct ids: user ids, or device ids of visitors who never signed in. */
             distinct_ids: string[];
+        };
+        /**
+         * @description Another product's habits.
+         * @enum {string}
+         */
+        Preset: "mixpanel" | "amplitude" | "posthog";
+        /** @description What one bucket of the range before had. */
+        PreviousPoint: {
+            /**
+             * Format: int64
+             * @description Its events.
+             */
+            count: number;
+            /**
+             * Format: date-time
+             * @description The bucket's first instant.
+             */
+            start: string;
+            /**
+             * Format: double
+             * @description The measure.
+             */
+            value?: number | null;
+        };
+        /** @description The range before. */
+        PreviousRange: {
+            /**
+             * Format: date-time
+             * @description Its start.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description Its end, not included.
+             */
+            to: string;
+            /**
+             * Format: date-time
+             * @description Where its totals stop: while the range is open, at the same local offset.
+             */
+            until: string;
+        };
+        /** @description A series in the range before. */
+        PreviousSeries: {
+            /**
+             * @description Beside each point of the series that of the range before; null where it has none. Longer than `points` where
+             *     the range before has more days.
+             */
+            points: (components["schemas"]["PreviousPoint"] | null)[];
+            /**
+             * Format: int64
+             * @description Events up to where its totals stop.
+             */
+            total: number;
+            /**
+             * Format: double
+             * @description The measure up to there.
+             */
+            value?: number | null;
         };
         /**
          * @description An error as it leaves the server: `application/problem+json` with a stable `code`.
@@ -2146,6 +2837,21 @@ export interface components {
         };
         /** @description Nothing else is needed. */
         ProjectRequest: Record<string, never>;
+        /**
+         * @description The name of a property to break down by or to hold constant: `{"property": "plan"}` or `{"person": "plan"}`.
+         * @example {
+         *       "property": "plan"
+         *     }
+         */
+        PropertyQuery: {
+            /** @description A property of the person, as it is now. */
+            person?: string | null;
+            /**
+             * @description A property of the event; with a dollar sign (`$country`, `$browser`, …) what capture found out.
+             * @example plan
+             */
+            property?: string | null;
+        };
         /** @description A question, tagged by `kind`. Unknown members are refused. */
         Question: {
             /**
@@ -2158,6 +2864,7 @@ export interface components {
              *     thousands).
              */
             exact?: boolean;
+            filter?: components["schemas"]["FilterQuery"] | null;
             /**
              * @description First local day. Default: 30 days before `to`.
              * @example 2026-11-01
@@ -2173,23 +2880,40 @@ export interface components {
             /** @description First day of a calendar week. */
             week_start?: components["schemas"]["WeekStart"];
         } | {
+            /** @description Up to 3 properties whose values get series of their own. The first series ranks the values. */
+            breakdown?: components["schemas"]["PropertyQuery"][];
             /**
-             * @description One series for each event name, 1 to 20.
+             * Format: int32
+             * @description How many values a breakdown shows, 1 to 200; the rest is measured anew as "Other". Default: 25.
+             */
+            breakdown_limit?: number | null;
+            compare?: components["schemas"]["CompareWith"] | null;
+            /**
+             * @description One series of counts for each event name, 1 to 20. Instead of `series`.
              * @example [
              *       "page_view",
              *       "purchase"
              *     ]
              */
-            events: string[];
+            events?: string[];
+            filter?: components["schemas"]["FilterQuery"] | null;
             /**
-             * @description Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`.
+             * @description An expression over the series (`A / B * 100`) with `+`, `-`, `*`, `/` (or `−`, `×`, `÷`), numbers and parentheses;
+             *     at most 200 characters. Dividing by 0 is null.
+             * @example A / B
+             */
+            formula?: string | null;
+            /**
+             * @description Start of the range: a local date or an instant. Default: 30 days before `to`.
              * @example 2026-11-01
              */
             from?: string | null;
-            /** @description Width of a point. */
+            /** @description Width of a point. An answer has at most 10,000 points, all series and values together. */
             interval?: components["schemas"]["Interval"];
             /** @enum {string} */
             kind: "trends";
+            /** @description 1 to 20 series: A, B, … in formulas. Instead of `events`. */
+            series?: components["schemas"]["SeriesQuery"][];
             /**
              * @description End of the range, not included. Default: tomorrow.
              * @example 2026-12-01
@@ -2198,33 +2922,94 @@ export interface components {
             /** @description First day of a week, for the interval `week`. */
             week_start?: components["schemas"]["WeekStart"];
         } | {
+            actors?: components["schemas"]["ActorsQuery"] | null;
+            /**
+             * @description Where the breakdown reads the value on a chain: `first` value there is (default), `last`, `all` (the same at
+             *     every step, else `(mixed)`), or `step:2` (at the second step).
+             * @example first
+             */
+            attribution?: string | null;
+            /** @description Numbers by the value of a property: at most one. */
+            breakdown?: components["schemas"]["PropertyQuery"][];
+            /** @description The most values of the breakdown, 1 to 200; the rest is `Other`. Default: 25. */
+            breakdown_limit?: number | null;
+            count?: components["schemas"]["Count"] | null;
+            entity?: components["schemas"]["Entity"] | null;
+            /** @description What must not happen on the way, at most 10. */
+            exclusions?: components["schemas"]["ExclusionQuery"][];
+            filter?: components["schemas"]["FilterQuery"] | null;
             /**
              * @description Start of the range in which the first step has to fall: a local date or an instant. Default: 30 days before
              *     `to`.
              * @example 2026-11-01
              */
             from?: string | null;
+            group?: components["schemas"]["PropertyQuery"] | null;
+            /**
+             * @description Up to 3 properties whose values have to be the same at every step. Results then count pairs of an entity and
+             *     its values.
+             */
+            hold?: components["schemas"]["PropertyQuery"][];
+            /** @description Names that strict order does not see, at most 50. Default: `$identify`, `$heartbeat`, `$autocapture`. */
+            ignore_events?: string[] | null;
+            interval?: components["schemas"]["Interval"] | null;
             /** @enum {string} */
             kind: "funnel";
+            /**
+             * @description Longest time from one step to the next. Not together with exclusions.
+             * @example 1h
+             */
+            max_gap?: string | null;
+            on_exclusion?: components["schemas"]["OnExclusion"] | null;
+            order?: components["schemas"]["Order"] | null;
+            preset?: components["schemas"]["Preset"] | null;
+            range_applies_to?: components["schemas"]["RangeAppliesTo"] | null;
+            reentry?: components["schemas"]["Reentry"] | null;
             /** @description 2 to 20 steps, in order. */
             steps: components["schemas"]["StepQuery"][];
+            /**
+             * Format: int64
+             * @description Events whose times are equal after division by this many milliseconds count as simultaneous and may be taken
+             *     in any order. At most 60,000. Default 0: the order of arrival in the client's batch decides.
+             * @example 0
+             */
+            tie_ms?: number | null;
+            /** @description The step from which `time` counts. Default: 1. */
+            time_from?: number | null;
+            /** @description The step up to which `time` counts. Default: the last. */
+            time_to?: number | null;
             /**
              * @description End of the range, not included; later steps may still follow. Default: tomorrow.
              * @example 2026-12-01
              */
             to?: string | null;
+            view?: components["schemas"]["ViewName"] | null;
+            week_start?: components["schemas"]["WeekStart"] | null;
+            /** @description Tells why those who entered did not convert: numbers by reason, and for each person on the page of actors. */
+            why_not?: boolean;
             /**
-             * @description Conversion window, from the first step to the last: `30s`, `30m`, `12h`, `7d`, `2w`, `1mo` (fixed lengths, at
-             *     most 366 d). Default: 7 days.
+             * @description Conversion window, from the first step to the last, end included: `30s`, `30m`, `12h`, `7d`, `2w`, `1mo` (fixed
+             *     lengths, at most 366 d), or `session`. Default: 7 days.
              * @example 7d
              */
             window?: string | null;
+            /**
+             * @description The windows of `sweep`, at most 50. Default: twelve from 5 minutes to 30 days.
+             * @example [
+             *       "1h",
+             *       "1d",
+             *       "7d"
+             *     ]
+             */
+            windows?: string[] | null;
         } | {
             /**
              * @description The event that enters.
              * @example view_item
              */
             after: string;
+            after_filter?: components["schemas"]["FilterQuery"] | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
             /**
              * @description First local day of entry. Default: 30 days before `to`.
              * @example 2026-11-01
@@ -2235,6 +3020,7 @@ export interface components {
              * @example purchase
              */
             goal: string;
+            goal_filter?: components["schemas"]["FilterQuery"] | null;
             /** @enum {string} */
             kind: "conversion";
             /**
@@ -2247,6 +3033,101 @@ export interface components {
              * @example 7d
              */
             window?: string | null;
+        } | {
+            /**
+             * @description Edges of groups of periods, ascending, instead of `periods`: `[0, 1, 3, 7]` asks for period 0, periods 1 to 2
+             *     and periods 3 to 6. 2 to 31 edges.
+             */
+            brackets?: number[] | null;
+            /** @description A property whose value at the start splits each cohort: at most one. */
+            breakdown?: components["schemas"]["PropertyQuery"][];
+            /**
+             * Format: int32
+             * @description How many of its values are shown, 1 to 200; the rest is "Other". Default: 25.
+             */
+            breakdown_limit?: number | null;
+            /** @description How periods are measured. */
+            clock?: components["schemas"]["RetentionClock"];
+            /** @description Which start event of a person counts. */
+            entry?: components["schemas"]["RetentionEntry"];
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which the start event has to fall: a local date or an instant. Default: 30 days before
+             *     `to`.
+             * @example 2026-10-05
+             */
+            from?: string | null;
+            /** @enum {string} */
+            kind: "retention";
+            /**
+             * Format: int32
+             * @description How many returns a period (or bracket) needs, 1 to 1,000. Default: 1.
+             */
+            minimum?: number | null;
+            /**
+             * Format: int32
+             * @description The last period: periods run from 0 to this one. At most 168 hours, 90 days, 53 weeks or 24 months.
+             *     Default: 24 hours, 14 days, 8 weeks or 6 months.
+             * @example 8
+             */
+            periods?: number | null;
+            /** @description What counts as coming back. Default: any event that counts as activity. */
+            return?: components["schemas"]["SelectionQuery"];
+            /** @description When a person is retained. */
+            rule?: components["schemas"]["RetentionRule"];
+            /** @description What puts a person into a cohort. Default: any event that counts as activity. */
+            start?: components["schemas"]["SelectionQuery"];
+            /**
+             * @description End of that range, not included; returns may follow. Default: tomorrow.
+             * @example 2026-11-30
+             */
+            to?: string | null;
+            /** @description Length of a period, and of a cohort. */
+            unit?: components["schemas"]["RetentionUnit"];
+            /** @description First day of a week, for the unit `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+        } | {
+            /**
+             * @description Active means: did this event. Default: any event that counts as activity.
+             * @example purchase
+             */
+            event?: string | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description First local day. Default: 30 days before `to`.
+             * @example 2026-10-05
+             */
+            from?: string | null;
+            /** @description Length of an interval. */
+            interval?: components["schemas"]["LifecycleInterval"];
+            /** @enum {string} */
+            kind: "lifecycle";
+            /**
+             * @description The local day after the last. Default: tomorrow.
+             * @example 2026-11-30
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+        } | {
+            /**
+             * @description Active means: did this event. Default: any event that counts as activity.
+             * @example purchase
+             */
+            event?: string | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description First local day. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @enum {string} */
+            kind: "stickiness";
+            /**
+             * @description The local day after the last. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
         };
         /** @description The answer to a [`Question`], tagged by the same `kind`. */
         QuestionAnswer: {
@@ -2268,9 +3149,15 @@ export interface components {
         } | {
             /** @description Events over time. */
             data: {
+                /** @description The formula's values, one list for each shown value; empty without a formula. */
+                formula?: components["schemas"]["FormulaSeries"][];
                 /** @description Width of a point. */
                 interval: components["schemas"]["Interval"];
-                /** @description One for each event asked for, in that order. */
+                previous?: components["schemas"]["PreviousRange"] | null;
+                /**
+                 * @description In the order of the question; with a breakdown one for each series and shown value: the values by rank, then
+                 *     "(none)" and "Other" if there are such events.
+                 */
                 series: components["schemas"]["TrendSeries"][];
             };
             /** @enum {string} */
@@ -2280,6 +3167,14 @@ export interface components {
         } | {
             /** @description How far persons came. */
             data: {
+                actors?: components["schemas"]["ActorPage"] | null;
+                /**
+                 * @description By the value of a property: the largest first, then the values beyond the limit as `Other`, then those
+                 *     without a value.
+                 */
+                breakdown?: components["schemas"]["FunnelSlice"][] | null;
+                /** @description What the numbers count. */
+                counted: components["schemas"]["Counted"];
                 /** @description Whether everybody had their whole window: the range and one window more are over. */
                 final: boolean;
                 /**
@@ -2289,16 +3184,24 @@ export interface components {
                 from: string;
                 /** @description From the first step to the last. */
                 overall: components["schemas"]["FunnelOverall"];
+                /** @description What the preset cannot reproduce of the product whose habits it takes. */
+                preset_limits?: string[] | null;
                 /** @description The steps, in order. */
                 steps: components["schemas"]["FunnelStepReport"][];
+                sweep?: components["schemas"]["SweepReport"] | null;
+                time?: components["schemas"]["TimeReport"] | null;
                 /**
                  * Format: date-time
                  * @description The first step lies before this instant.
                  */
                 to: string;
+                /** @description By time of entry. */
+                trend?: components["schemas"]["FunnelPoint"][] | null;
+                /** @description Those who entered and did not convert, by reason; reasons of nobody are left out. */
+                why_not?: components["schemas"]["ReasonCount"][] | null;
                 /**
                  * Format: int64
-                 * @description The conversion window, in milliseconds.
+                 * @description The conversion window, in milliseconds; of a funnel within sessions, the longest that a session can be.
                  */
                 window_ms: number;
             };
@@ -2323,7 +3226,98 @@ export interface components {
             kind: "conversion";
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description How many of those who started came back, by cohort and period. */
+            data: {
+                /**
+                 * @description The same by the breakdown's values at the start: those with the most persons first, then the rest, then those
+                 *     without a value. Absent unless asked for.
+                 */
+                breakdown?: components["schemas"]["RetentionSplit"][] | null;
+                /** @description How periods are measured. */
+                clock: components["schemas"]["RetentionClock"];
+                /** @description One row for each local hour, day, week or month that the range touches, empty ones included. */
+                cohorts: components["schemas"]["RetentionCohort"][];
+                /** @description The periods of each column. */
+                columns: components["schemas"]["RetentionColumn"][];
+                /** @description Which start event of a person counts. */
+                entry: components["schemas"]["RetentionEntry"];
+                /** @description One for each column: all cohorts whose cell is complete, taken together. */
+                mean: components["schemas"]["RetentionMean"][];
+                /**
+                 * Format: int32
+                 * @description How many returns a cell needs.
+                 */
+                minimum: number;
+                /** @description When a person is retained. */
+                rule: components["schemas"]["RetentionRule"];
+                /**
+                 * Format: int64
+                 * @description Sizes of all cohorts together; a person in several counts in each.
+                 */
+                size: number;
+                /** @description Length of a period. */
+                unit: components["schemas"]["RetentionUnit"];
+            };
+            /** @enum {string} */
+            kind: "retention";
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description Who is new, came back or is gone, interval by interval. */
+            data: {
+                /** @description Length of an interval. */
+                interval: components["schemas"]["LifecycleInterval"];
+                /** @description Each interval that the range touches, counted whole. */
+                points: components["schemas"]["LifecyclePoint"][];
+            };
+            /** @enum {string} */
+            kind: "lifecycle";
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description How many people were active on how many days. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Days of the range that exist.
+                 */
+                days: number;
+                /** @description One entry for each number of days from 1 to `days`, zeros included. */
+                histogram: components["schemas"]["StickinessBar"][];
+                /** @description Those of them that are not over: counts may still move to more days. */
+                incomplete_days: string[];
+                /**
+                 * Format: double
+                 * @description Mean number of active days of these persons; null without any.
+                 */
+                mean_days?: number | null;
+                /**
+                 * Format: int64
+                 * @description Persons active on at least one day.
+                 */
+                persons: number;
+            };
+            /** @enum {string} */
+            kind: "stickiness";
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @enum {string} */
+            kind: "explanation";
+            /**
+             * Format: int64
+             * @description The rows that ClickHouse expects to read for all of them.
+             */
+            rows: number;
+            /** @description The statements in their order. One that needs the rows of an earlier one is shown as for none. */
+            statements: components["schemas"]["Statement"][];
         };
+        /**
+         * @description What has to fall in the range.
+         * @enum {string}
+         */
+        RangeAppliesTo: "entry" | "all";
         /**
          * @description Whatever happened in a range of time. What has not happened yet cannot be erased: such events would be refused
          *     for ever.
@@ -2333,6 +3327,21 @@ export interface components {
             from: string;
             /** @description End, not included; at most the end of today, which is taken as now. */
             to: string;
+        };
+        /**
+         * @description What stopped an attempt.
+         * @enum {string}
+         */
+        Reason: "step_missing" | "window_over" | "gap_over" | "excluded" | "killed" | "outside_range" | "same_event" | "held_differs";
+        /** @description How many did not convert for one reason. */
+        ReasonCount: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @description What stopped their deepest attempt first. */
+            reason: components["schemas"]["Reason"];
         };
         /** @description What became of the events received: `received` is the sum of the others. */
         Received: {
@@ -2372,6 +3381,11 @@ export interface components {
              */
             stored: number;
         };
+        /**
+         * @description Which entries open an attempt.
+         * @enum {string}
+         */
+        Reentry: "any" | "first";
         /**
          * @description A refresh token, unless it is in the cookie.
          * @example {
@@ -2495,11 +3509,297 @@ export interface components {
              */
             replayed: number;
         };
+        /** @description Who came back in one column. */
+        RetentionCell: {
+            /** @description Whether its periods are over for everybody in the cohort (rule `on_or_after`: all periods). */
+            complete: boolean;
+            /**
+             * Format: double
+             * @description `retained / size`; null for an empty cohort.
+             */
+            rate?: number | null;
+            /**
+             * Format: int64
+             * @description Persons who were retained; so far, while the cell is incomplete.
+             */
+            retained: number;
+        };
+        /**
+         * @description How periods are measured.
+         * @enum {string}
+         */
+        RetentionClock: "calendar" | "rolling";
+        /**
+         * @description Those who started in one local hour, day, week or month.
+         * @example {
+         *       "cells": [
+         *         {
+         *           "complete": true,
+         *           "rate": 1,
+         *           "retained": 812
+         *         },
+         *         {
+         *           "complete": false,
+         *           "rate": 0.202,
+         *           "retained": 164
+         *         }
+         *       ],
+         *       "complete": true,
+         *       "date": "2026-11-16",
+         *       "partial": false,
+         *       "size": 812,
+         *       "start": "2026-11-15T23:00:00Z"
+         *     }
+         */
+        RetentionCohort: {
+            /** @description One for each column. */
+            cells: components["schemas"]["RetentionCell"][];
+            /** @description Whether its hour, day, week or month is over: otherwise it still grows. */
+            complete: boolean;
+            /**
+             * Format: date
+             * @description Its first local date; absent for hours.
+             */
+            date?: string | null;
+            /** @description Whether the range covers only a part of it. */
+            partial: boolean;
+            /**
+             * Format: int64
+             * @description Persons who started.
+             */
+            size: number;
+            /**
+             * Format: date-time
+             * @description The cohort's first instant.
+             */
+            start: string;
+        };
+        /**
+         * @description The periods of one column: from `from`, up to but not including `to`.
+         * @example {
+         *       "from": 1,
+         *       "to": 2
+         *     }
+         */
+        RetentionColumn: {
+            /**
+             * Format: int32
+             * @description The first period.
+             */
+            from: number;
+            /**
+             * Format: int32
+             * @description The period after the last.
+             */
+            to: number;
+        };
+        /**
+         * @description Which start event of a person counts.
+         * @enum {string}
+         */
+        RetentionEntry: "first_ever" | "first_in_range" | "recurring";
+        /**
+         * @description One column of all cohorts whose cell is complete.
+         * @example {
+         *       "rate": 0.2,
+         *       "retained": 1040,
+         *       "size": 5200
+         *     }
+         */
+        RetentionMean: {
+            /**
+             * Format: double
+             * @description `retained / size`; null where no such cohort has anybody.
+             */
+            rate?: number | null;
+            /**
+             * Format: int64
+             * @description Sum of those retained.
+             */
+            retained: number;
+            /**
+             * Format: int64
+             * @description Sum of their sizes.
+             */
+            size: number;
+        };
+        /**
+         * @description A question about retention, as a person writes it.
+         * @example {
+         *       "from": "2026-10-05",
+         *       "periods": 8,
+         *       "return": {
+         *         "events": [
+         *           "purchase",
+         *           "subscribe"
+         *         ]
+         *       },
+         *       "start": {
+         *         "event": "signup"
+         *       },
+         *       "to": "2026-11-30",
+         *       "unit": "week"
+         *     }
+         */
+        RetentionQuery: {
+            /**
+             * @description Edges of groups of periods, ascending, instead of `periods`: `[0, 1, 3, 7]` asks for period 0, periods 1 to 2
+             *     and periods 3 to 6. 2 to 31 edges.
+             */
+            brackets?: number[] | null;
+            /** @description A property whose value at the start splits each cohort: at most one. */
+            breakdown?: components["schemas"]["PropertyQuery"][];
+            /**
+             * Format: int32
+             * @description How many of its values are shown, 1 to 200; the rest is "Other". Default: 25.
+             */
+            breakdown_limit?: number | null;
+            /** @description How periods are measured. */
+            clock?: components["schemas"]["RetentionClock"];
+            /** @description Which start event of a person counts. */
+            entry?: components["schemas"]["RetentionEntry"];
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which the start event has to fall: a local date or an instant. Default: 30 days before
+             *     `to`.
+             * @example 2026-10-05
+             */
+            from?: string | null;
+            /**
+             * Format: int32
+             * @description How many returns a period (or bracket) needs, 1 to 1,000. Default: 1.
+             */
+            minimum?: number | null;
+            /**
+             * Format: int32
+             * @description The last period: periods run from 0 to this one. At most 168 hours, 90 days, 53 weeks or 24 months.
+             *     Default: 24 hours, 14 days, 8 weeks or 6 months.
+             * @example 8
+             */
+            periods?: number | null;
+            /** @description What counts as coming back. Default: any event that counts as activity. */
+            return?: components["schemas"]["SelectionQuery"];
+            /** @description When a person is retained. */
+            rule?: components["schemas"]["RetentionRule"];
+            /** @description What puts a person into a cohort. Default: any event that counts as activity. */
+            start?: components["schemas"]["SelectionQuery"];
+            /**
+             * @description End of that range, not included; returns may follow. Default: tomorrow.
+             * @example 2026-11-30
+             */
+            to?: string | null;
+            /** @description Length of a period, and of a cohort. */
+            unit?: components["schemas"]["RetentionUnit"];
+            /** @description First day of a week, for the unit `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+        };
+        /** @description How many of those who started came back, by cohort and period. */
+        RetentionReport: {
+            /**
+             * @description The same by the breakdown's values at the start: those with the most persons first, then the rest, then those
+             *     without a value. Absent unless asked for.
+             */
+            breakdown?: components["schemas"]["RetentionSplit"][] | null;
+            /** @description How periods are measured. */
+            clock: components["schemas"]["RetentionClock"];
+            /** @description One row for each local hour, day, week or month that the range touches, empty ones included. */
+            cohorts: components["schemas"]["RetentionCohort"][];
+            /** @description The periods of each column. */
+            columns: components["schemas"]["RetentionColumn"][];
+            /** @description Which start event of a person counts. */
+            entry: components["schemas"]["RetentionEntry"];
+            /** @description One for each column: all cohorts whose cell is complete, taken together. */
+            mean: components["schemas"]["RetentionMean"][];
+            /**
+             * Format: int32
+             * @description How many returns a cell needs.
+             */
+            minimum: number;
+            /** @description When a person is retained. */
+            rule: components["schemas"]["RetentionRule"];
+            /**
+             * Format: int64
+             * @description Sizes of all cohorts together; a person in several counts in each.
+             */
+            size: number;
+            /** @description Length of a period. */
+            unit: components["schemas"]["RetentionUnit"];
+        };
+        /**
+         * @description When a person is retained in a period.
+         * @enum {string}
+         */
+        RetentionRule: "on" | "on_or_after" | "streak";
+        /** @description The persons who started with one value of the breakdown. */
+        RetentionSplit: {
+            /** @description One row for each local hour, day, week or month that the range touches. */
+            cohorts: components["schemas"]["RetentionCohort"][];
+            /** @description One for each column. */
+            mean: components["schemas"]["RetentionMean"][];
+            /** @description What they have in common. */
+            of: components["schemas"]["SplitOf"];
+            /**
+             * Format: int64
+             * @description Sizes of all cohorts together.
+             */
+            size: number;
+            /** @description The value; "Other" and "(none)" for the rest and for those without one. */
+            value: string;
+        };
+        /**
+         * @description The length of a period.
+         * @enum {string}
+         */
+        RetentionUnit: "hour" | "day" | "week" | "month";
         /**
          * @description What a member may do. Each role may do everything that the weaker ones may.
          * @enum {string}
          */
         Role: "viewer" | "member" | "admin" | "owner";
+        /**
+         * @description A selection: `{"event": "purchase"}`, several events of which any will do (`{"events": ["purchase", "subscribe"]}`),
+         *     or neither: any event that counts as activity. With a `filter` only those of them that pass.
+         * @example {
+         *       "event": "purchase",
+         *       "filter": {
+         *         "property": "plan",
+         *         "value": "club"
+         *       }
+         *     }
+         */
+        SelectionQuery: {
+            /** @description The event's name. */
+            event?: string | null;
+            /** @description At most 10 alternatives, instead of `event`. */
+            events?: string[];
+            filter?: components["schemas"]["FilterQuery"] | null;
+        };
+        /**
+         * @description One series of a trend.
+         * @example {
+         *       "event": "purchase",
+         *       "measure": "persons"
+         *     }
+         */
+        SeriesQuery: {
+            /** @description Of `persons`: distinct since the range's start, rather than within the bucket. */
+            cumulative?: boolean;
+            /** @description The event's name. */
+            event?: string | null;
+            /** @description At most 10 alternatives, instead of `event`. */
+            events?: string[];
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /** @description What is measured. Default: `count`. */
+            measure?: components["schemas"]["Measure"];
+            /** @description What to call the series. Default: its events. */
+            name?: string | null;
+            of?: components["schemas"]["PropertyQuery"] | null;
+            /**
+             * Format: int32
+             * @description Of `persons`, by day: distinct over so many local dates (2 to 90) that end with the point's.
+             */
+            rolling_days?: number | null;
+        };
         /**
          * @description Somebody is signed in.
          * @example {
@@ -2530,19 +3830,119 @@ export interface components {
             user: components["schemas"]["User"];
         };
         /**
+         * @description What the persons of a split have in common.
+         * @enum {string}
+         */
+        SplitOf: "value" | "other" | "none";
+        /** @description A statement that a question sends. */
+        Statement: {
+            /**
+             * @description The parameters by name, as text.
+             * @example {
+             *       "from": "1793491200",
+             *       "project": "1"
+             *     }
+             */
+            parameters: {
+                [key: string]: string;
+            };
+            /** @description What ClickHouse expects to read for it, table by table. */
+            reads: components["schemas"]["Estimate"][];
+            /** @description The SQL, with `{name:Type}` where a parameter stands. */
+            sql: string;
+        };
+        /**
          * @description One step of a funnel: `{"event": "purchase"}`, or several events of which any will do:
-         *     `{"events": ["purchase", "subscribe"]}`.
+         *     `{"events": ["purchase", "subscribe"]}`, or alternatives with a filter each:
+         *     `{"any_of": [{"event": "purchase", "filter": …}, {"event": "subscribe"}]}`.
          * @example {
          *       "event": "add_to_cart"
          *     }
          */
         StepQuery: {
+            /** @description At most 10 alternatives with a filter each, instead of `event` and `events`. */
+            any_of?: components["schemas"]["AlternativeQuery"][];
             /** @description The event's name. */
             event?: string | null;
             /** @description At most 10 alternatives, instead of `event`. */
             events?: string[];
+            filter?: components["schemas"]["FilterQuery"] | null;
             /** @description What to call the step. Default: its events. */
             name?: string | null;
+            /** @description May be left out; not the first or the last step. */
+            optional?: boolean;
+        };
+        /**
+         * @description The persons active on `days` days.
+         * @example {
+         *       "at_least": 470,
+         *       "days": 3,
+         *       "persons": 120
+         *     }
+         */
+        StickinessBar: {
+            /**
+             * Format: int64
+             * @description Persons active on so many or more.
+             */
+            at_least: number;
+            /**
+             * Format: int64
+             * @description A number of distinct active local days.
+             */
+            days: number;
+            /**
+             * Format: int64
+             * @description Persons active on exactly so many.
+             */
+            persons: number;
+        };
+        /**
+         * @description A question about days of activity, as a person writes it.
+         * @example {
+         *       "from": "2026-11-01",
+         *       "to": "2026-12-01"
+         *     }
+         */
+        StickinessQuery: {
+            /**
+             * @description Active means: did this event. Default: any event that counts as activity.
+             * @example purchase
+             */
+            event?: string | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description First local day. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /**
+             * @description The local day after the last. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+        };
+        /** @description How many people were active on how many days. */
+        StickinessReport: {
+            /**
+             * Format: int64
+             * @description Days of the range that exist.
+             */
+            days: number;
+            /** @description One entry for each number of days from 1 to `days`, zeros included. */
+            histogram: components["schemas"]["StickinessBar"][];
+            /** @description Those of them that are not over: counts may still move to more days. */
+            incomplete_days: string[];
+            /**
+             * Format: double
+             * @description Mean number of active days of these persons; null without any.
+             */
+            mean_days?: number | null;
+            /**
+             * Format: int64
+             * @description Persons active on at least one day.
+             */
+            persons: number;
         };
         /** @description A stored event. */
         StoredEvent: {
@@ -2608,14 +4008,114 @@ export interface components {
             utm_medium: string;
             utm_source: string;
         };
+        /** @description Conversion for each of several windows, from one pass. */
+        SweepReport: {
+            /** @description Those who did everything, in more than the question's window. */
+            near_misses: components["schemas"]["NearMisses"];
+            /** @description The windows, the shortest first. */
+            windows: components["schemas"]["SweepWindow"][];
+        };
+        /** @description Conversion within one window. */
+        SweepWindow: {
+            /**
+             * Format: int64
+             * @description Those who would convert.
+             */
+            converted: number;
+            /**
+             * Format: double
+             * @description `converted` over those who entered; null when nobody did.
+             */
+            rate?: number | null;
+            /**
+             * Format: int64
+             * @description Its length.
+             */
+            window_ms: number;
+        };
+        /** @description Times of `[from_ms, to_ms)`; the last bin has both its ends. */
+        TimeBin: {
+            /**
+             * Format: int64
+             * @description Chains.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Shortest time.
+             */
+            from_ms: number;
+            /**
+             * Format: int64
+             * @description Time that belongs to the next bin.
+             */
+            to_ms: number;
+        };
+        /** @description How long it took from one step to another, on the reported chains. */
+        TimeReport: {
+            /** @description At most 30 of the same width, which is 1, 2 or 5 times a power of ten milliseconds. */
+            bins: components["schemas"]["TimeBin"][];
+            /**
+             * Format: int64
+             * @description Chains that have both steps.
+             */
+            count: number;
+            /** @description The step from which it is counted, from 1. */
+            from_step: number;
+            /**
+             * Format: int64
+             * @description Chains that lack one of them.
+             */
+            left_out: number;
+            /**
+             * Format: double
+             * @description Null without a chain, as the others.
+             */
+            mean_ms?: number | null;
+            /**
+             * Format: double
+             * @description The middle value, or the mean of the two middle ones.
+             */
+            median_ms?: number | null;
+            /**
+             * Format: int64
+             * @description The smallest time that at least 75 % took at most.
+             */
+            p75_ms?: number | null;
+            /**
+             * Format: int64
+             * @description The same of 90 %.
+             */
+            p90_ms?: number | null;
+            /**
+             * Format: int64
+             * @description The same of 95 %.
+             */
+            p95_ms?: number | null;
+            /** @description The step up to which it is counted. */
+            to_step: number;
+        };
+        /** @description A shown value of a breakdown. */
+        TrendGroup: {
+            /** @description Whether these are values, or stand for missing ones or for all others. */
+            kind: components["schemas"]["GroupKind"];
+            /**
+             * @description The texts of the breakdown's properties; "(none)" where one is missing, and "Other".
+             * @example [
+             *       "DE"
+             *     ]
+             */
+            values: string[];
+        };
         /**
-         * @description The count of one bucket.
+         * @description What one bucket has.
          * @example {
          *       "count": 812,
          *       "date": "2026-11-23",
          *       "final": true,
          *       "partial": false,
-         *       "start": "2026-11-22T23:00:00Z"
+         *       "start": "2026-11-22T23:00:00Z",
+         *       "value": 812
          *     }
          */
         TrendPoint: {
@@ -2626,7 +4126,7 @@ export interface components {
             count: number;
             /**
              * Format: date
-             * @description The bucket's first local date; absent for hours.
+             * @description The bucket's first local date; absent for hours and minutes.
              */
             date?: string | null;
             /** @description Whether the bucket, or the range's part of it, is over. */
@@ -2638,57 +4138,120 @@ export interface components {
              * @description The bucket's first instant.
              */
             start: string;
+            /**
+             * Format: double
+             * @description The measure; null where there is nothing to measure.
+             */
+            value?: number | null;
         };
         /** @description Events over time. */
         TrendReport: {
+            /** @description The formula's values, one list for each shown value; empty without a formula. */
+            formula?: components["schemas"]["FormulaSeries"][];
             /** @description Width of a point. */
             interval: components["schemas"]["Interval"];
-            /** @description One for each event asked for, in that order. */
+            previous?: components["schemas"]["PreviousRange"] | null;
+            /**
+             * @description In the order of the question; with a breakdown one for each series and shown value: the values by rank, then
+             *     "(none)" and "Other" if there are such events.
+             */
             series: components["schemas"]["TrendSeries"][];
         };
-        /** @description One event's counts over time. */
+        /** @description One series over time. */
         TrendSeries: {
             /**
-             * @description Event name.
+             * @description What the series is called: its name, else its events.
              * @example page_view
              */
             event: string;
+            group?: components["schemas"]["TrendGroup"] | null;
+            /**
+             * @description What formulas call it.
+             * @example A
+             */
+            letter: string;
+            /** @description What is measured. */
+            measure: components["schemas"]["Measure"];
             /** @description One for each bucket that the range touches, zeros included. */
             points: components["schemas"]["TrendPoint"][];
+            previous?: components["schemas"]["PreviousSeries"] | null;
             /**
              * Format: int64
              * @description Events in the whole range.
              */
             total: number;
+            /**
+             * Format: double
+             * @description The measure over the whole range; persons are distinct over it.
+             */
+            value?: number | null;
         };
         /**
-         * @description A question about events over time, as a person writes it.
+         * @description A question about events over time: `events` for plain counts, or `series` for everything else.
          * @example {
-         *       "events": [
-         *         "page_view",
-         *         "purchase"
+         *       "breakdown": [
+         *         {
+         *           "property": "$country"
+         *         }
          *       ],
+         *       "breakdown_limit": 5,
+         *       "compare": "previous",
+         *       "formula": "A / B",
          *       "from": "2026-11-01",
-         *       "interval": "day",
+         *       "interval": "week",
+         *       "series": [
+         *         {
+         *           "event": "purchase",
+         *           "measure": "sum",
+         *           "of": {
+         *             "property": "$amount"
+         *           }
+         *         },
+         *         {
+         *           "event": "page_view",
+         *           "filter": {
+         *             "property": "$device",
+         *             "value": "mobile"
+         *           },
+         *           "measure": "persons"
+         *         }
+         *       ],
          *       "to": "2026-12-01"
          *     }
          */
         TrendsQuery: {
+            /** @description Up to 3 properties whose values get series of their own. The first series ranks the values. */
+            breakdown?: components["schemas"]["PropertyQuery"][];
             /**
-             * @description One series for each event name, 1 to 20.
+             * Format: int32
+             * @description How many values a breakdown shows, 1 to 200; the rest is measured anew as "Other". Default: 25.
+             */
+            breakdown_limit?: number | null;
+            compare?: components["schemas"]["CompareWith"] | null;
+            /**
+             * @description One series of counts for each event name, 1 to 20. Instead of `series`.
              * @example [
              *       "page_view",
              *       "purchase"
              *     ]
              */
-            events: string[];
+            events?: string[];
+            filter?: components["schemas"]["FilterQuery"] | null;
             /**
-             * @description Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`.
+             * @description An expression over the series (`A / B * 100`) with `+`, `-`, `*`, `/` (or `−`, `×`, `÷`), numbers and parentheses;
+             *     at most 200 characters. Dividing by 0 is null.
+             * @example A / B
+             */
+            formula?: string | null;
+            /**
+             * @description Start of the range: a local date or an instant. Default: 30 days before `to`.
              * @example 2026-11-01
              */
             from?: string | null;
-            /** @description Width of a point. */
+            /** @description Width of a point. An answer has at most 10,000 points, all series and values together. */
             interval?: components["schemas"]["Interval"];
+            /** @description 1 to 20 series: A, B, … in formulas. Instead of `events`. */
+            series?: components["schemas"]["SeriesQuery"][];
             /**
              * @description End of the range, not included. Default: tomorrow.
              * @example 2026-12-01
@@ -2716,6 +4279,11 @@ export interface components {
             /** @description As shown to others. */
             name: string;
         };
+        /**
+         * @description What is shown beside the steps.
+         * @enum {string}
+         */
+        ViewName: "steps" | "trend" | "time" | "sweep";
         /** @description A limit of one answer, in words and as a code. */
         Warning: {
             /**
@@ -2743,6 +4311,25 @@ export interface components {
         WholeDeadLetter: components["schemas"]["DeadLetter"] & {
             /** @description The whole event. */
             event_json: components["schemas"]["StoredEvent"];
+        };
+        /** @description Why somebody went no further. */
+        WhyNot: {
+            /**
+             * Format: uuid
+             * @description The event that stopped it, or that came too late.
+             */
+            event_id?: string | null;
+            /** @description Which exclusion ended it, from 1. */
+            exclusion?: number | null;
+            /**
+             * Format: int64
+             * @description By how much the window or the gap was over.
+             */
+            over_by_ms?: number | null;
+            /** @description The first rule that stopped the deepest attempt. */
+            reason: components["schemas"]["Reason"];
+            /** @description The step that was not reached, from 1. */
+            step: number;
         };
         /**
          * @description Where an event happened. Page, locale, screen and time zone become the properties `$url`, `$referrer`,
@@ -4238,6 +5825,16 @@ export interface operations {
                     "application/json": components["schemas"]["Answer_ActiveUsersReport"];
                 };
             };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
                 headers: {
@@ -4426,6 +6023,16 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Answer_ConversionReport"];
                 };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
@@ -5285,6 +6892,16 @@ export interface operations {
                     "application/json": components["schemas"]["Answer_FunnelReport"];
                 };
             };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
                 headers: {
@@ -5653,6 +7270,122 @@ export interface operations {
             };
         };
     };
+    lifecycle: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Active means: did this event. Default: any event that counts as activity.
+                 * @example purchase
+                 */
+                event?: string;
+                /**
+                 * @description First local day. Default: 30 days before `to`.
+                 * @example 2026-10-05
+                 */
+                from?: string;
+                /**
+                 * @description The local day after the last. Default: tomorrow.
+                 * @example 2026-11-30
+                 */
+                to?: string;
+                /** @description Length of an interval. */
+                interval?: "day" | "week" | "month";
+                /** @description First day of a week, for the interval `week`. */
+                week_start?: "monday" | "sunday" | "saturday";
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lifecycle */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_LifecycleReport"];
+                };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     live: {
         parameters: {
             query?: never;
@@ -5732,7 +7465,10 @@ export interface operations {
     };
     ask: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with the SQL of the question and the rows that it would read, instead of running it. */
+                explain?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The project */
@@ -5955,17 +7691,248 @@ export interface operations {
             };
         };
     };
+    retention: {
+        parameters: {
+            query?: {
+                /** @description The event that starts; repeat it for up to 10 alternatives. Default: any activity. */
+                start?: string[];
+                /** @description The event that returns; repeat it for up to 10 alternatives. Default: any activity. */
+                return?: string[];
+                /** @description Start of the range in which people start: a local date or an instant. Default: 30 days before `to`. */
+                from?: string;
+                /** @description End of that range, not included. Default: tomorrow. */
+                to?: string;
+                /** @description Length of a period, and of a cohort. */
+                unit?: "hour" | "day" | "week" | "month";
+                /** @description The last period. Default: 24 hours, 14 days, 8 weeks or 6 months. */
+                periods?: number;
+                /** @description Which start of a person counts. */
+                entry?: "first_ever" | "first_in_range" | "recurring";
+                /** @description When a person is retained. */
+                rule?: "on" | "on_or_after" | "streak";
+                /** @description How periods are measured. */
+                clock?: "calendar" | "rolling";
+                /** @description How many returns a period needs. Default: 1. */
+                minimum?: number;
+                /** @description First day of a week, for the unit `week`. */
+                week_start?: "monday" | "sunday" | "saturday";
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The retention table */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_RetentionReport"];
+                };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stickiness: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Active means: did this event. Default: any event that counts as activity.
+                 * @example purchase
+                 */
+                event?: string;
+                /**
+                 * @description First local day. Default: 30 days before `to`.
+                 * @example 2026-11-01
+                 */
+                from?: string;
+                /**
+                 * @description The local day after the last. Default: tomorrow.
+                 * @example 2026-12-01
+                 */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Days of activity */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_StickinessReport"];
+                };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     trends: {
         parameters: {
             query?: {
                 /** @description An event; repeat it for up to 20 series. */
                 event?: string[];
-                /** @description Start of the range: a local date, or an instant on a UTC quarter hour. Default: 30 days before `to`. */
+                /** @description Start of the range: a local date or an instant. Default: 30 days before `to`. */
                 from?: string;
                 /** @description End of the range, not included. Default: tomorrow. */
                 to?: string;
                 /** @description Width of a point. */
-                interval?: "hour" | "day" | "week" | "month";
+                interval?: "minute" | "hour" | "day" | "week" | "month";
                 /** @description First day of a week, for the interval `week`. */
                 week_start?: "monday" | "sunday" | "saturday";
             };
@@ -5986,6 +7953,16 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Answer_TrendReport"];
                 };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
