@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use super::{QUARTER_HOUR_MS, date_exists, end_of_day, first_copies, fraction, trend, wall_clock};
+use super::{QUARTER_HOUR_MS, date_exists, end_of_day, first_copies, fraction, label, wall_clock};
 use crate::event::{Day, Event, Zone};
 use crate::metrics::filter::persons;
 use crate::metrics::lifecycle::{LifecycleInterval, LifecyclePoint, LifecycleReport, LifecycleSpec};
@@ -19,7 +19,7 @@ pub fn lifecycle(spec: &LifecycleSpec, zone: &Zone, now_ms: i64, events: &[Event
         LifecycleInterval::Week => Interval::Week,
         LifecycleInterval::Month => Interval::Month,
     };
-    let label = |ts: i64| trend::label(interval, spec.week_start, zone, ts).0;
+    let label = |ts: i64| label::label(interval, spec.week_start, zone, ts).0;
     let active = |of: &dyn Fn(Date) -> bool| -> BTreeSet<&str> {
         let of_them = active_events(&spec.events, events);
         let of_them = of_them.filter(|event| of(label(event.ts)));

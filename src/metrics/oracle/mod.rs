@@ -9,6 +9,7 @@
 mod active;
 mod conversion;
 mod funnel;
+mod label;
 mod lifecycle;
 mod retention;
 mod trend;

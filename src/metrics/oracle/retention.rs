@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use super::{QUARTER_HOUR_MS, by_person, date_exists, end_of_day, first_copies, fraction, trend};
+use super::{QUARTER_HOUR_MS, by_person, date_exists, end_of_day, first_copies, fraction, label};
 use crate::event::{Day, Event, Zone};
 use crate::metrics::filter::{persons, value_of};
 use crate::metrics::retention::{
@@ -18,7 +18,7 @@ const HOUR_MS: i64 = 4 * QUARTER_HOUR_MS;
 
 /// A local hour, day, week or month: its label, its first instant and the first one behind it.
 struct Cohort {
-    label: trend::Label,
+    label: label::Label,
     start: i64,
     end: i64,
 }
@@ -204,14 +204,14 @@ fn cohorts(spec: &RetentionSpec, zone: &Zone) -> Vec<Cohort> {
     cohorts
 }
 
-fn label(spec: &RetentionSpec, zone: &Zone, ts: i64) -> trend::Label {
+fn label(spec: &RetentionSpec, zone: &Zone, ts: i64) -> label::Label {
     let interval = match spec.unit {
         RetentionUnit::Hour => Interval::Hour,
         RetentionUnit::Day => Interval::Day,
         RetentionUnit::Week => Interval::Week,
         RetentionUnit::Month => Interval::Month,
     };
-    trend::label(interval, spec.week_start, zone, ts)
+    label::label(interval, spec.week_start, zone, ts)
 }
 
 /// Where the person's start of this cohort stands among their events.

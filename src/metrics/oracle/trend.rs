@@ -8,11 +8,11 @@ use crate::metrics::time::{Interval, Moment, WeekStart};
 use crate::metrics::trend::{TrendPoint, TrendReport, TrendSeries, TrendSpec};
 
 /// What the instants of one bucket have in common: a date, and for an hour the hour and the offset too.
-pub(super) type Label = (Date, i64);
+type Label = (Date, i64);
 
 /// The report over a project's events.
 pub fn trend(spec: &TrendSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> TrendReport {
-    let label = |ts: i64| label(spec.interval, spec.week_start, zone, ts);
+    let label = |ts: i64| label(spec, zone, ts);
     let (from, to) = (spec.range.from_ms, spec.range.to_ms);
     let mut labels: Vec<(Label, i64)> = Vec::new();
     let mut ts = from;
@@ -57,11 +57,10 @@ pub fn trend(spec: &TrendSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> Tr
     }
 }
 
-/// The label of the bucket that holds an instant.
-pub(super) fn label(interval: Interval, week_start: WeekStart, zone: &Zone, ts: i64) -> Label {
+fn label(spec: &TrendSpec, zone: &Zone, ts: i64) -> Label {
     let clock: DateTime = wall_clock(zone, ts);
     let date = clock.date();
-    match interval {
+    match spec.interval {
         Interval::Hour => {
             let utc = wall_clock(&Zone::utc(), ts);
             let offset_minutes = clock.duration_since(utc).as_mins();
@@ -69,7 +68,7 @@ pub(super) fn label(interval: Interval, week_start: WeekStart, zone: &Zone, ts: 
         }
         Interval::Day => (date, 0),
         Interval::Week => {
-            let back = match week_start {
+            let back = match spec.week_start {
                 WeekStart::Monday => date.weekday().to_monday_zero_offset(),
                 WeekStart::Sunday => date.weekday().to_sunday_zero_offset(),
                 WeekStart::Saturday => (date.weekday().to_sunday_zero_offset() + 1) % 7,
