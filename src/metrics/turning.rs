@@ -107,7 +107,8 @@ mod tests {
     use super::*;
     use crate::metrics::active::{ActiveUsersQuery, from_sketches};
     use crate::metrics::conversion::{ConversionQuery, ConversionTally};
-    use crate::metrics::funnel::{FunnelQuery, FunnelTally, StepQuery};
+    use crate::metrics::funnel::{FunnelQuery, FunnelTally, StepQuery, Values};
+    use crate::metrics::retention::{RetentionClock, RetentionQuery, RetentionTally};
     use crate::metrics::sketch::UserSketch;
     use crate::metrics::trend::{TrendReport, TrendsQuery};
 
@@ -151,7 +152,8 @@ mod tests {
                 };
                 let trend = trend.validate(zone, now).unwrap();
                 walk(&trend, zone, now, |now| {
-                    format!("{:?}", TrendReport::from_counts(&trend, zone, now, []))
+                    let facts = trend.facts_of_counts(zone, []);
+                    format!("{:?}", TrendReport::from_facts(&trend, zone, now, &[], &facts))
                 });
             }
             let conversion = ConversionQuery {
@@ -160,22 +162,44 @@ mod tests {
                 window: Some("7h".to_owned()),
                 from: from.clone(),
                 to: to.clone(),
+                ..Default::default()
             };
             let conversion = conversion.validate(zone, now).unwrap();
             walk(&conversion, zone, now, |now| {
                 format!("{:?}", ConversionTally::new(&conversion, zone).finish(now))
             });
-            let steps = ["a", "b"].map(|name| StepQuery::event(name.to_owned())).to_vec();
-            let funnel = FunnelQuery {
-                steps,
-                window: Some("90s".to_owned()),
-                from,
-                to,
+            let retention = RetentionQuery {
+                from: from.clone(),
+                to: to.clone(),
+                clock: RetentionClock::Rolling,
+                ..Default::default()
             };
-            let funnel = funnel.validate(zone, now).unwrap();
-            walk(&funnel, zone, now, |now| {
-                format!("{:?}", FunnelTally::new(&funnel).finish(now))
-            });
+            let retention = retention.validate(zone, now).unwrap();
+            let report = |now| format!("{:?}", RetentionTally::new(&retention, zone).finish(now));
+            let (mut at, mut changes) = (now, 0);
+            while at < now + 30 * 86_400_000 {
+                let turn = retention.next_turn(zone, at).unwrap();
+                assert_eq!(report(at), report(turn - 1));
+                changes += usize::from(report(at) != report(turn));
+                at = turn;
+            }
+            assert!(changes > 0);
+            let steps = ["a", "b"].map(|name| StepQuery::event(name.to_owned())).to_vec();
+            for view in ["steps", "trend"] {
+                let funnel = FunnelQuery {
+                    steps: steps.clone(),
+                    window: Some("90s".to_owned()),
+                    view: serde_json::from_value(view.into()).unwrap(),
+                    from: from.clone(),
+                    to: to.clone(),
+                    ..Default::default()
+                };
+                let funnel = funnel.validate(zone, now).unwrap();
+                walk(&funnel, zone, now, |now| {
+                    let tally = FunnelTally::new(&funnel, zone);
+                    format!("{:?}", tally.finish(&Values::default(), now))
+                });
+            }
         }
     }
 }
