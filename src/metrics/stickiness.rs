@@ -77,11 +77,7 @@ impl StickinessQuery {
     /// The spec, or everything that is wrong with the query.
     pub fn validate(&self, zone: &Zone, now_ms: i64) -> Result<StickinessSpec, Vec<SpecError>> {
         let mut errors = Vec::new();
-        let filter = self.filter.clone();
-        let events = SelectionQuery {
-            filter,
-            ..SelectionQuery::event(self.event.clone())
-        };
+        let events = SelectionQuery::event(self.event.clone()).within(self.filter.clone());
         let events = events.validate("", zone, &mut errors);
         let (from, to) = (self.from.as_deref(), self.to.as_deref());
         let range = time::day_range(from, to, zone, now_ms, &mut errors);

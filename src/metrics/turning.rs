@@ -102,14 +102,11 @@ impl Turning for ConversionSpec {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::metrics::active::{ActiveUsersQuery, from_sketches};
+    use crate::metrics::active::{ActiveUsersQuery, from_windows};
     use crate::metrics::conversion::{ConversionQuery, ConversionTally};
     use crate::metrics::funnel::{FunnelQuery, FunnelTally, StepQuery, Values};
     use crate::metrics::retention::{RetentionClock, RetentionQuery, RetentionTally};
-    use crate::metrics::sketch::UserSketch;
     use crate::metrics::trend::{TrendReport, TrendsQuery};
 
     /// Walks from turn to turn: between two nothing changes, and the last one is the end.
@@ -138,9 +135,8 @@ mod tests {
                 ..Default::default()
             };
             let active = active.validate(zone, now).unwrap();
-            let nobody: BTreeMap<_, UserSketch> = BTreeMap::new();
             walk(&active, zone, now, |now| {
-                format!("{:?}", from_sketches(&active, zone, now, &nobody))
+                format!("{:?}", from_windows(&active, zone, now, |_| 0))
             });
             for interval in [Interval::Hour, Interval::Day, Interval::Week, Interval::Month] {
                 let trend = TrendsQuery {

@@ -1,7 +1,7 @@
 //! Active users: distinct persons by local day, rolling over 7 and 30 days, by calendar week and month.
 //!
-//! Sums of dailies are never used: a person active on two days is one person. [`from_sketches`] answers from
-//! one sketch a day, [`ExactActives`] from the list of days on which each person was active.
+//! Sums of dailies are never used: a person active on two days is one person. [`from_windows`] answers from
+//! the counts of united sketches, [`ExactActives`] from the list of days on which each person was active.
 
 mod buckets;
 mod exact;
@@ -18,7 +18,7 @@ use crate::event::{Day, Zone};
 
 pub use buckets::{ActiveBuckets, BucketSet};
 pub use exact::ExactActives;
-pub use rolling::{from_sketches, from_windows};
+pub use rolling::from_windows;
 
 /// Days of a WAU, ending with its day.
 pub const WAU_DAYS: usize = 7;
