@@ -26,6 +26,7 @@ pub mod funnels;
 pub mod installation;
 pub mod ledger;
 pub mod migrate;
+mod native;
 mod parts;
 pub mod remove;
 pub mod retention;
@@ -93,7 +94,7 @@ pub struct Store {
     writer: Client,
     reader: Client,
     database: String,
-    /// Of batches on their way: none to our own machine, where the socket is faster than any compression.
+    /// Of batches and answers on their way: none on our own machine, where the socket is faster than any compression.
     compression: Compression,
     /// Set once the table of events was found to have our columns.
     checked: Arc<OnceCell<()>>,
@@ -117,18 +118,20 @@ impl Store {
                 .with_user(&who.user)
                 .with_password(&who.password)
         };
+        let compression = if is_local(&options.url) {
+            Compression::None
+        } else {
+            Compression::Lz4
+        };
         let store = Store {
             writer: account(&options.writer),
             reader: account(&options.reader)
+                .with_compression(compression)
                 .with_setting("max_execution_time", QUESTION_SECONDS.to_string())
                 .with_setting("max_memory_usage", QUESTION_BYTES.to_string())
                 // a question whose asker went away is stopped
                 .with_setting("cancel_http_readonly_queries_on_client_close", "1"),
-            compression: if is_local(&options.url) {
-                Compression::None
-            } else {
-                Compression::Lz4
-            },
+            compression,
             checked: Arc::default(),
             database: options.database,
         };

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use footfall::event::{Day, Event, ProjectNumber, Zone, actor_of};
 use footfall::metrics::funnel::plan::mark;
-use footfall::metrics::funnel::{FunnelSpec, FunnelStep, StepEvent};
+use footfall::metrics::funnel::{FunnelSpec, FunnelStep, FunnelTally, StepEvent, Values};
 use footfall::metrics::selection::Selection;
 use footfall::metrics::time::TimeRange;
 use footfall::store::Store;
 use footfall::store::events::EventQuery;
+use footfall::store::funnels::{Piece, Scratch};
 use footfall::store::rollups::quarter_hours;
 use uuid::Uuid;
 
@@ -65,12 +66,16 @@ fn funnel(names: &[&str], from_ms: i64, to_ms: i64) -> FunnelSpec {
 
 /// What the store says of a funnel's persons, and how many rows it read.
 async fn persons(store: &Store, spec: &FunnelSpec) -> (Vec<(u64, Vec<StepEvent>)>, u64) {
-    let mut events = store.funnel_events(PROJECT, spec).await.expect("events");
-    let mut found = Vec::new();
-    for partition in events.partitions() {
-        partition.persons(|person, events| found.push((person, events.to_vec())));
+    let mut values = Values::default();
+    let facts = store.funnel_rows(PROJECT, spec, None, &mut values).await;
+    let facts = facts.expect("events");
+    let (mut found, mut scratch) = (Vec::new(), Scratch::default());
+    for piece in &facts.pieces {
+        piece.persons(&mut scratch, |person, events| {
+            found.push((person, events.to_vec()))
+        });
     }
-    (found, events.rows_read)
+    (found, facts.rows_read)
 }
 
 #[tokio::test]
@@ -81,6 +86,48 @@ async fn a_range_of_steps_is_half_open_to_the_millisecond() {
     let (found, _) = persons(&store, &funnel(&["view"], NOON, NOON + 1000)).await;
     let times: Vec<i64> = found[0].1.iter().map(|e| e.ts - NOON).collect();
     assert_eq!((found.len(), times), (1, vec![0, 999]));
+}
+
+/// A tally of everybody in the pieces.
+fn folded<T: Piece>(spec: &FunnelSpec, pieces: Vec<T>) -> FunnelTally {
+    let (mut tally, mut scratch) = (FunnelTally::new(spec, &Zone::utc()), T::Scratch::default());
+    pieces
+        .into_iter()
+        .for_each(|piece| piece.fold(&mut tally, &mut scratch));
+    tally
+}
+
+#[tokio::test]
+async fn events_without_ids_and_with_them_are_the_same_funnel() {
+    let store = store().await;
+    // Few persons and few instants: many events at the same one.
+    let mut events = random_events(&mut Random(11), 600);
+    for (n, event) in events.iter_mut().enumerate() {
+        event.ts = NOON + (event.ts - NOON).rem_euclid(4_000);
+        event.seq = (n % 3) as u32;
+    }
+    deliver(&store, &name(0, 1), &events).await;
+    let mut names: Vec<&str> = events.iter().map(|event| event.event.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let spec = FunnelSpec {
+        window_ms: 60,
+        ..funnel(&names[..2], NOON, NOON + 3_500)
+    };
+    let mut values = Values::default();
+    let marks = store.funnel_marks(PROJECT, &spec, &mut values).await;
+    let mut without = folded(&spec, marks.expect("marks").pieces);
+    let unordered = without.take_unordered();
+    assert!(!unordered.is_empty(), "somebody did two things at once");
+    let named = store
+        .funnel_rows(PROJECT, &spec, Some(&unordered), &mut values)
+        .await;
+    without.absorb(folded(&spec, named.expect("rows").pieces));
+    let rows = store.funnel_rows(PROJECT, &spec, None, &mut values).await;
+    let with = folded(&spec, rows.expect("rows").pieces);
+    let (without, with) = (without.finish(&values, NOON), with.finish(&values, NOON));
+    assert!(with.overall.converted > 0 && with.overall.converted < with.overall.entered);
+    assert_eq!(without, with);
 }
 
 #[tokio::test]

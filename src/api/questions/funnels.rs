@@ -1,4 +1,4 @@
-//! Ordered funnels: the store streams the step events of one person after the other, the matcher folds them.
+//! Funnels: the store gathers the events that matter person by person, the matcher folds them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,9 +13,10 @@ use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::{Answer, Warning};
 use crate::metrics::funnel::report::{ActorPage, ActorRow};
-use crate::metrics::funnel::{FunnelQuery, FunnelReport, FunnelSpec, FunnelTally, StepQuery};
+use crate::metrics::funnel::{FunnelQuery, FunnelReport, FunnelSpec, FunnelTally, StepQuery, Values};
 use crate::metrics::time::TimeRange;
 use crate::problem::Problem;
+use crate::store::funnels::{MAX_NAMED, Piece};
 
 /// The query string of a funnel.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -114,31 +115,60 @@ pub(super) struct Folded {
 /// Threads that fold the events of one funnel.
 const THREADS: usize = 4;
 
-/// Gathers the events and folds them, each partition of persons on its own.
+/// Gathers the events and folds them: first by whose, when and what; with ids where the question needs them, or for
+/// those persons whose events only ids put into order.
 pub(super) async fn fold(asked: &Asked, spec: &FunnelSpec) -> Result<Folded, Problem> {
-    let mut events = asked.store.funnel_events(asked.number, spec).await?;
-    let partitions = Arc::new(Mutex::new(events.partitions()));
-    let mut threads = Vec::new();
-    for _ in 0..THREADS {
-        let (partitions, spec, zone) = (partitions.clone(), spec.clone(), asked.zone.clone());
-        threads.push(tokio::task::spawn_blocking(move || {
-            let mut tally = FunnelTally::new(&spec, &zone);
-            let next = || partitions.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            while let Some(partition) = next() {
-                partition.persons(|person, events| tally.add(person, events));
+    let (store, project) = (&asked.store, asked.number);
+    let mut values = Values::default();
+    let mut tally = FunnelTally::new(spec, &asked.zone);
+    let (mut rows_read, mut all_with_ids) = (0, spec.needs_ids());
+    if !all_with_ids {
+        let facts = store.funnel_marks(project, spec, &mut values).await?;
+        rows_read += facts.rows_read;
+        tally = folded(asked, spec, facts.pieces).await?;
+        let unordered = tally.take_unordered();
+        all_with_ids = unordered.len() > MAX_NAMED;
+        if !all_with_ids && !unordered.is_empty() {
+            let facts = store
+                .funnel_rows(project, spec, Some(&unordered), &mut values)
+                .await?;
+            rows_read += facts.rows_read;
+            tally.absorb(folded(asked, spec, facts.pieces).await?);
+        }
+    }
+    if all_with_ids {
+        let facts = store.funnel_rows(project, spec, None, &mut values).await?;
+        rows_read += facts.rows_read;
+        tally = folded(asked, spec, facts.pieces).await?;
+    }
+    Ok(Folded {
+        fell_back: tally.fell_back(),
+        report: tally.finish(&values, asked.now_ms),
+        rows_read,
+    })
+}
+
+/// Folds pieces on several threads.
+async fn folded<T: Piece>(asked: &Asked, spec: &FunnelSpec, pieces: Vec<T>) -> Result<FunnelTally, Problem> {
+    let threads = THREADS.min(pieces.len());
+    let pieces = Arc::new(Mutex::new(pieces));
+    let mut running = Vec::new();
+    for _ in 0..threads {
+        let (pieces, spec, zone) = (pieces.clone(), spec.clone(), asked.zone.clone());
+        running.push(tokio::task::spawn_blocking(move || {
+            let (mut tally, mut scratch) = (FunnelTally::new(&spec, &zone), T::Scratch::default());
+            let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            while let Some(piece) = next() {
+                piece.fold(&mut tally, &mut scratch);
             }
             tally
         }));
     }
     let mut whole = FunnelTally::new(spec, &asked.zone);
-    for thread in threads {
+    for thread in running {
         whole.absorb(thread.await.map_err(Problem::internal)?);
     }
-    Ok(Folded {
-        fell_back: whole.fell_back(),
-        report: whole.finish(&events.values, asked.now_ms),
-        rows_read: events.rows_read,
-    })
+    Ok(whole)
 }
 
 /// The ids under which the persons of a page sent their events.

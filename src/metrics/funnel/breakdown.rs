@@ -1,7 +1,7 @@
 //! Which value of a property a chain stands for.
 
+use super::Values;
 use super::spec::Attribution;
-use super::{StepEvent, Values};
 use crate::metrics::funnel::matcher::Link;
 
 /// A chain's place in a breakdown.
@@ -22,9 +22,9 @@ pub enum Slice {
 }
 
 impl Slice {
-    /// The slice of a chain, whose links are in order.
-    pub fn of(attribution: Attribution, chain: &[Link], events: &[StepEvent]) -> Slice {
-        let value = |link: &Link| events[link.event].value;
+    /// The slice of a chain, whose links are in order. `value` of an event by its place; 0: missing.
+    pub fn of(attribution: Attribution, chain: &[Link], value: impl Fn(usize) -> u32) -> Slice {
+        let value = |link: &Link| value(link.event);
         let known = |value: u32| {
             if value == 0 {
                 Slice::None
@@ -32,7 +32,7 @@ impl Slice {
                 Slice::Value(value)
             }
         };
-        let mut values = chain.iter().map(value).filter(|value| *value != 0);
+        let mut values = chain.iter().map(&value).filter(|value| *value != 0);
         match attribution {
             Attribution::First => known(values.next().unwrap_or(0)),
             Attribution::Last => known(values.next_back().unwrap_or(0)),
@@ -42,7 +42,7 @@ impl Slice {
                 None => Slice::DidNotReach,
             },
             Attribution::All => {
-                let first = chain.first().map_or(0, value);
+                let first = chain.first().map_or(0, &value);
                 match chain.iter().all(|link| value(link) == first) {
                     true => known(first),
                     false => Slice::Mixed,

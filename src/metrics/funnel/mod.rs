@@ -5,15 +5,20 @@
 //! person asks, [`validate`] reads it, [`spec`] is the vocabulary. [`plan`] makes a spec ready for matching,
 //! [`entity`] says whose events are put together, [`attempts`] runs the rules of [`matcher`] (with [`ties`]) or of
 //! [`any_order`], and [`tally`] gathers the [`report`].
+//!
+//! Most funnels are told by who, when and what alone: for those an event is a [`StepMark`] of 24 bytes, and where
+//! nothing but order and window decides, [`plain`] is the matcher without the rest.
 
 pub mod any_order;
 pub mod attempts;
 pub mod breakdown;
 mod conflicts;
 pub mod entity;
+mod marks;
 pub mod matcher;
 pub mod numbers;
 mod parts;
+mod plain;
 pub mod plan;
 pub mod preset;
 pub mod query;
@@ -49,6 +54,51 @@ pub struct StepEvent {
     pub held: [u32; 3],
     /// Value of the breakdown's property; 0: missing.
     pub value: u32,
+}
+
+/// An event as far as most funnels need it: whose, when and what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepMark {
+    /// The person.
+    pub person: u64,
+    /// Event time and place in the client's batch, as one number that is in order: events of a person with the same one
+    /// are told apart by their ids, which are not here.
+    pub at: u64,
+    /// Which steps and exclusions it is: bits of [`plan::mark`].
+    pub marks: u32,
+    /// Value of the breakdown's property; 0: missing.
+    pub value: u32,
+}
+
+impl StepMark {
+    /// Bits of the place in the batch.
+    const PLACE: u32 = 16;
+
+    /// An event at so many UTC milliseconds, before the year 10000, at a place in its batch that has 16 bits.
+    pub fn new(person: u64, ts: u64, place: u64, marks: u32, value: u32) -> StepMark {
+        StepMark {
+            person,
+            at: ts << StepMark::PLACE | place,
+            marks,
+            value,
+        }
+    }
+
+    /// Event time, UTC milliseconds.
+    pub fn ts(&self) -> i64 {
+        (self.at >> StepMark::PLACE).cast_signed()
+    }
+
+    /// The same with everything that an event can have. Its id is its place among the person's events.
+    fn event(&self, place: usize) -> StepEvent {
+        StepEvent {
+            ts: self.ts(),
+            id: place as u128,
+            marks: self.marks,
+            value: self.value,
+            ..StepEvent::default()
+        }
+    }
 }
 
 impl StepEvent {

@@ -1,6 +1,5 @@
 //! How many came how far, and how long it took them.
 
-use super::StepEvent;
 use super::matcher::Link;
 use super::plan::Plan;
 use super::report::{FunnelOverall, FunnelSlice, FunnelStepReport};
@@ -8,9 +7,11 @@ use super::spec::{FunnelSpec, Order};
 use super::times::median;
 use crate::metrics::rate;
 
-/// Numbers of outcomes. Memory: two numbers an outcome and step (for exact medians).
+/// Numbers of outcomes. Memory: two numbers an outcome and step (for exact medians), or none without times.
 #[derive(Clone, Debug)]
 pub struct Numbers {
+    /// Whether times are kept.
+    timed: bool,
     /// `deepest[i]`: outcomes whose depth is `i + 1`.
     deepest: Vec<u64>,
     /// Outcomes whose chain has the step.
@@ -23,6 +24,7 @@ impl Numbers {
     /// Of nobody so far.
     pub fn new(plan: &Plan) -> Numbers {
         Numbers {
+            timed: true,
             deepest: vec![0; plan.steps],
             on_chain: vec![0; plan.steps],
             from_previous: vec![Vec::new(); plan.steps],
@@ -30,15 +32,25 @@ impl Numbers {
         }
     }
 
-    /// Counts an outcome.
-    pub fn add(&mut self, plan: &Plan, depth: usize, chain: &[Link], events: &[StepEvent]) {
+    /// Of nobody so far, and without times.
+    pub fn untimed(plan: &Plan) -> Numbers {
+        Numbers {
+            timed: false,
+            ..Numbers::new(plan)
+        }
+    }
+
+    /// Counts an outcome. `ts` of an event by its place.
+    pub fn add(&mut self, plan: &Plan, depth: usize, chain: &[Link], ts: impl Fn(usize) -> i64) {
         self.deepest[depth - 1] += 1;
-        let at = |link: &Link| events[link.event].ts;
-        let took = |from: &Link, to: &Link| (at(to) - at(from)).max(0).unsigned_abs();
+        let took = |from: &Link, to: &Link| (ts(to.event) - ts(from.event)).max(0).unsigned_abs();
         for (place, link) in chain.iter().enumerate() {
             // In any order a row is how many steps were completed.
             let row = if plan.any_order { place } else { link.step };
             self.on_chain[row] += 1;
+            if !self.timed {
+                continue;
+            }
             let mandatory = |other: &&Link| plan.any_order || !plan.optional[other.step];
             if let Some(previous) = chain[..place].iter().rev().find(mandatory) {
                 self.from_previous[row].push(took(previous, link));

@@ -111,6 +111,16 @@ impl Plan {
         event.matches(0) && entry.contains(event.ts)
     }
 
+    /// Whether an event of these marks is one with which somebody may begin: a first step, or in any order any step.
+    pub fn may_begin(&self, marks: u32) -> bool {
+        let begins = if self.any_order {
+            mark::STEPS
+        } else {
+            mark::step(0)
+        };
+        marks & begins != 0
+    }
+
     /// Whether the step may be left out.
     pub fn is_optional(&self, step: usize) -> bool {
         self.optional[step]

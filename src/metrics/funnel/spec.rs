@@ -351,6 +351,29 @@ impl FunnelSpec {
         self.order == Order::Strict || self.uses_sessions()
     }
 
+    /// Whether the question needs more of an event than whose, when and what it is: its id, session, or other values.
+    pub fn needs_ids(&self) -> bool {
+        self.uses_sessions()
+            || !self.hold.is_empty()
+            || self.group.is_some()
+            || self.actors.is_some()
+            || self.why_not
+    }
+
+    /// The properties whose texts come with an event: those held constant, the breakdown's and the group's.
+    pub fn texts(&self) -> impl Iterator<Item = &Property> {
+        let breakdown = self.breakdown.as_ref().map(|breakdown| &breakdown.property);
+        self.hold.iter().chain(breakdown).chain(&self.group)
+    }
+
+    /// Whether an event's name alone tells what it is.
+    pub fn is_told_by_names(&self) -> bool {
+        let steps = self.steps.iter().map(|step| &step.events);
+        let exclusions = self.exclusions.iter().map(|exclusion| &exclusion.events);
+        let mut all = steps.chain(exclusions).flatten();
+        self.filter.is_everything() && all.all(|alternative| alternative.filter.is_everything())
+    }
+
     /// The distinct names of steps and exclusions, in the order in which they are named first.
     pub fn event_names(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::attempts::{Outcome, outcomes};
 use super::breakdown::Slice;
 use super::entity::{Doer, doers};
+use super::marks::ByMarks;
 use super::matcher::Link;
 use super::numbers::Numbers;
 use super::parts::{breakdown, counted, page, sweep, trend};
@@ -22,20 +23,22 @@ use crate::metrics::time::{self, Bucket, Moment, TimeRange};
 /// breakdown, a page of actors; nothing that grows with events.
 #[derive(Debug)]
 pub struct FunnelTally {
-    spec: FunnelSpec,
-    plan: Plan,
+    pub(super) spec: FunnelSpec,
+    pub(super) plan: Plan,
     /// Of the sweep, if one is asked for.
-    sweep: Option<Plan>,
+    pub(super) sweep: Option<Plan>,
     all: Numbers,
     slices: HashMap<Slice, Numbers>,
-    buckets: Vec<Bucket>,
-    points: Vec<Numbers>,
+    pub(super) buckets: Vec<Bucket>,
+    pub(super) points: Vec<Numbers>,
     times: Vec<u64>,
     left_out: u64,
-    shortest: Vec<u64>,
+    pub(super) shortest: Vec<u64>,
     reasons: BTreeMap<Reason, u64>,
     actors: BTreeMap<(u64, u32), (Listed, ActorRow)>,
     fell_back: bool,
+    /// What the persons need who come as marks.
+    pub(super) by_marks: ByMarks,
 }
 
 /// What of an actor is a number of [`Values`] until the page is ready.
@@ -55,7 +58,7 @@ impl FunnelTally {
         };
         FunnelTally {
             all: Numbers::new(&plan),
-            points: vec![Numbers::new(&plan); buckets.len()],
+            points: vec![Numbers::untimed(&plan); buckets.len()],
             slices: HashMap::new(),
             times: Vec::new(),
             left_out: 0,
@@ -63,6 +66,7 @@ impl FunnelTally {
             reasons: BTreeMap::new(),
             actors: BTreeMap::new(),
             fell_back: false,
+            by_marks: ByMarks::default(),
             sweep: Plan::of_sweep(spec),
             spec: spec.clone(),
             buckets,
@@ -111,28 +115,8 @@ impl FunnelTally {
         outcome: &Outcome,
     ) {
         let Outcome { depth, chain, .. } = outcome;
-        self.all.add(&self.plan, *depth, chain, events);
-        if let Some(breakdown) = &self.spec.breakdown {
-            let slice = Slice::of(breakdown.attribution, chain, events);
-            let numbers = self
-                .slices
-                .entry(slice)
-                .or_insert_with(|| Numbers::new(&self.plan));
-            numbers.add(&self.plan, *depth, chain, events);
-        }
-        if let View::Time(from, to) = self.spec.view {
-            let at = |row: usize| match self.plan.any_order {
-                true => chain.get(row),
-                false => chain.iter().find(|link| link.step == row),
-            };
-            match (at(from), at(to)) {
-                (Some(from), Some(to)) => {
-                    let took = events[to.event].ts - events[from.event].ts;
-                    self.times.push(took.max(0).unsigned_abs());
-                }
-                _ => self.left_out += 1,
-            }
-        }
+        let value = |place: usize| events[place].value;
+        self.add_chain(*depth, chain, |place| events[place].ts, value);
         let reason = match self.spec.why_not {
             true => why_not(&self.plan, outcome, events, all),
             false => None,
@@ -173,6 +157,38 @@ impl FunnelTally {
         }
     }
 
+    /// Counts a reported chain. `ts` and breakdown's `value` of an event by its place.
+    pub(super) fn add_chain(
+        &mut self,
+        depth: usize,
+        chain: &[Link],
+        ts: impl Fn(usize) -> i64,
+        value: impl Fn(usize) -> u32,
+    ) {
+        self.all.add(&self.plan, depth, chain, &ts);
+        if let Some(breakdown) = &self.spec.breakdown {
+            let slice = Slice::of(breakdown.attribution, chain, value);
+            let numbers = self
+                .slices
+                .entry(slice)
+                .or_insert_with(|| Numbers::new(&self.plan));
+            numbers.add(&self.plan, depth, chain, &ts);
+        }
+        if let View::Time(from, to) = self.spec.view {
+            let at = |row: usize| match self.plan.any_order {
+                true => chain.get(row),
+                false => chain.iter().find(|link| link.step == row),
+            };
+            match (at(from), at(to)) {
+                (Some(from), Some(to)) => {
+                    let took = ts(to.event) - ts(from.event);
+                    self.times.push(took.max(0).unsigned_abs());
+                }
+                _ => self.left_out += 1,
+            }
+        }
+    }
+
     /// Where every entry opens an attempt and entities are counted, each bucket is a run of its own; else each
     /// attempt lies in the bucket of its entry.
     fn add_to_trend(&mut self, doer: &Doer) {
@@ -184,22 +200,14 @@ impl FunnelTally {
                 let events = &doer.parts[part];
                 let entry = outcome.chain.first().map(|link| events[link.event].ts);
                 if let Some(bucket) = entry.and_then(|ts| time::bucket_of(&self.buckets, ts)) {
-                    self.points[bucket].add(&self.plan, outcome.depth, &outcome.chain, events);
+                    let ts = |place: usize| events[place].ts;
+                    self.points[bucket].add(&self.plan, outcome.depth, &outcome.chain, ts);
                 }
             }
             return;
         }
         for bucket in self.entered_buckets(doer) {
-            let Bucket { start, end, .. } = self.buckets[bucket];
-            let range = self.plan.entry;
-            let entry = TimeRange {
-                from_ms: start.max(range.from_ms),
-                to_ms: end.min(range.to_ms),
-            };
-            let near = TimeRange {
-                from_ms: entry.from_ms - self.plan.tie_ms,
-                to_ms: entry.to_ms + self.plan.window_ms + 1,
-            };
+            let (entry, near) = self.entries_of(bucket);
             let mut found = Vec::new();
             let mut parts: Vec<Cow<'_, [StepEvent]>> = Vec::new();
             for events in &doer.parts {
@@ -212,9 +220,25 @@ impl FunnelTally {
             }
             if !found.is_empty() {
                 let (part, outcome) = &found[best_part(&self.plan, &parts, &found)];
-                self.points[bucket].add(&self.plan, outcome.depth, &outcome.chain, &parts[*part]);
+                let ts = |place: usize| parts[*part][place].ts;
+                self.points[bucket].add(&self.plan, outcome.depth, &outcome.chain, ts);
             }
         }
+    }
+
+    /// Where an entry lies in the bucket, and where whatever may follow it lies.
+    pub(super) fn entries_of(&self, bucket: usize) -> (TimeRange, TimeRange) {
+        let Bucket { start, end, .. } = self.buckets[bucket];
+        let range = self.plan.entry;
+        let entry = TimeRange {
+            from_ms: start.max(range.from_ms),
+            to_ms: end.min(range.to_ms),
+        };
+        let near = TimeRange {
+            from_ms: entry.from_ms - self.plan.tie_ms,
+            to_ms: entry.to_ms + self.plan.window_ms + 1,
+        };
+        (entry, near)
     }
 
     /// The shortest window in which the entity would convert.
@@ -228,10 +252,7 @@ impl FunnelTally {
 
     /// Whether the event may be an entry.
     fn may_enter(&self, event: &StepEvent) -> bool {
-        match self.plan.any_order {
-            true => event.steps().next().is_some() && self.plan.entry.contains(event.ts),
-            false => self.plan.may_enter(event, self.plan.entry),
-        }
+        self.plan.may_begin(event.marks) && self.plan.entry.contains(event.ts)
     }
 
     /// The buckets in which the entity may enter.
@@ -271,6 +292,7 @@ impl FunnelTally {
             self.actors.pop_last();
         }
         self.fell_back |= other.fell_back;
+        self.by_marks.absorb(other.by_marks);
     }
 
     /// Whether a group of ties was too large for its orders to be tried: the total order decided there.

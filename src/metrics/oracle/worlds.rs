@@ -10,7 +10,9 @@ use crate::event::{Event, ProjectNumber, Zone, actor_of, flag};
 use crate::metrics::filter::{self, PersonProperties, Property, value_of};
 use crate::metrics::funnel::plan::mark;
 use crate::metrics::funnel::spec::Alternative;
-use crate::metrics::funnel::{FunnelReport, FunnelSpec, FunnelStep, FunnelTally, StepEvent, Values};
+use crate::metrics::funnel::{
+    FunnelReport, FunnelSpec, FunnelStep, FunnelTally, StepEvent, StepMark, Values,
+};
 use crate::metrics::time::TimeRange;
 
 /// The same worlds every time, so that a test run can be repeated.
@@ -251,5 +253,26 @@ pub fn tally(spec: &FunnelSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> F
         one.finish(&values, now_ms),
         "two tallies together mean the same"
     );
+    if !spec.needs_ids() {
+        let by_marks = tally_of_marks(spec, zone, &persons);
+        assert_eq!(report, by_marks.finish(&values, now_ms), "marks mean the same");
+    }
     report
+}
+
+/// The tally of persons who come as marks, and with ids only where nothing else tells the order.
+fn tally_of_marks(spec: &FunnelSpec, zone: &Zone, persons: &BTreeMap<u64, Vec<StepEvent>>) -> FunnelTally {
+    let mut tally = FunnelTally::new(spec, zone);
+    for (person, events) in persons {
+        let mark = |event: &StepEvent| {
+            let (ts, place) = (event.ts.unsigned_abs(), event.seq.into());
+            StepMark::new(*person, ts, place, event.marks, event.value)
+        };
+        let marks: Vec<StepMark> = events.iter().map(mark).collect();
+        tally.add_marks(&marks);
+    }
+    for person in tally.take_unordered() {
+        tally.add(person, &persons[&person]);
+    }
+    tally
 }

@@ -1,197 +1,150 @@
-//! Rows of a funnel out of RowBinary, a piece of the answer at a time.
+//! The events of a funnel with everything that any question may need of them.
 
+use clickhouse::query::BytesCursor;
+
+use super::spread::{Owned, Scratch, Spread, by_owner};
+use super::{MAX_ROWS, Piece};
+use crate::metrics::funnel::{FunnelSpec, FunnelTally, StepEvent, Values};
+use crate::metrics::identity::person_of;
 use crate::store::StoreError;
+use crate::store::native::{Block, Blocks};
 
-/// Bytes of the columns that every row has.
-const NARROW: usize = 8 + 8 + 4 + 4 + 16;
+/// Some persons' events.
+pub struct Rows(Vec<Row>);
 
-/// A row as ClickHouse sends it.
+/// An event and whose it is.
+#[derive(Clone, Copy)]
 pub struct Row {
-    pub actor: u64,
-    pub ts: i64,
-    pub seq: u32,
-    pub marks: u32,
-    /// The higher half first.
-    pub id: [u64; 2],
-    pub session: u64,
-    pub device: u64,
-    pub texts: Vec<Option<String>>,
+    owner: u64,
+    event: StepEvent,
 }
 
-/// Rows of what has come so far.
-pub struct Reader {
-    wide: bool,
-    buffer: Vec<u8>,
-    at: usize,
-}
+impl Owned for Row {
+    type Place = (i64, u32, u128);
 
-impl Reader {
-    /// Of narrow rows, or of wide ones (session, device and texts besides).
-    pub fn new(wide: bool) -> Reader {
-        Reader {
-            wide,
-            buffer: Vec::new(),
-            at: 0,
-        }
+    fn owner(&self) -> u64 {
+        self.owner
     }
 
-    /// Adds a piece of the answer.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.buffer.drain(..self.at);
-        self.at = 0;
-        self.buffer.extend_from_slice(bytes);
-    }
-
-    /// The next row, if the whole of it has come.
-    pub fn next_row(&mut self) -> Result<Option<Row>, StoreError> {
-        let mut left = Bytes(&self.buffer[self.at..]);
-        let before = left.0.len();
-        let row = if before < NARROW {
-            None
-        } else {
-            left.row(self.wide)?
-        };
-        if row.is_some() {
-            self.at += before - left.0.len();
-        }
-        Ok(row)
-    }
-
-    /// Nothing may be left at the end.
-    pub fn finish(&self) -> Result<(), StoreError> {
-        match self.buffer.len() - self.at {
-            0 => Ok(()),
-            left => Err(StoreError::Unreadable(format!(
-                "{left} bytes of a row at the end of a funnel's events"
-            ))),
-        }
+    fn place(&self) -> (i64, u32, u128) {
+        (self.event.ts, self.event.seq, self.event.id)
     }
 }
 
-/// What is left to read.
-struct Bytes<'a>(&'a [u8]);
-
-impl Bytes<'_> {
-    fn row(&mut self, wide: bool) -> Result<Option<Row>, StoreError> {
-        let read = |bytes: &mut Self| {
-            Some(Row {
-                actor: bytes.u64()?,
-                ts: bytes.u64()?.cast_signed(),
-                seq: bytes.u32()?,
-                marks: bytes.u32()?,
-                id: [bytes.u64()?, bytes.u64()?],
-                session: if wide { bytes.u64()? } else { 0 },
-                device: if wide { bytes.u64()? } else { 0 },
-                texts: Vec::new(),
-            })
-        };
-        let Some(mut row) = read(self) else {
-            return Ok(None);
-        };
-        if !wide {
-            return Ok(Some(row));
-        }
-        let Some(n) = self.length() else {
-            return Ok(None);
-        };
-        for _ in 0..n {
-            match self.text()? {
-                Some(text) => row.texts.push(text),
-                None => return Ok(None),
+/// Reads what [`super::sql::rows`] asks for. The number of rows comes with it.
+pub async fn read(
+    spec: &FunnelSpec,
+    cursor: &mut BytesCursor,
+    values: &mut Values,
+) -> Result<(Vec<Rows>, usize), StoreError> {
+    let (mut blocks, mut columns, mut spread) = (Blocks::default(), Columns::default(), Spread::new());
+    let mut rows = 0;
+    while let Some(bytes) = cursor.next().await? {
+        blocks.push(&bytes);
+        while let Some(block) = blocks.next_block()? {
+            rows += block.rows;
+            if rows > MAX_ROWS {
+                let message = format!("more than {MAX_ROWS} events in one funnel that needs their ids");
+                return Err(StoreError::TooManyRows(message));
             }
+            columns.read(spec, &block, values)?;
+            columns.spread(spec, &mut spread);
         }
-        Ok(Some(row))
+    }
+    blocks.finish()?;
+    Ok((spread.into_partitions().into_iter().map(Rows).collect(), rows))
+}
+
+/// Columns of a block, used for one after the other.
+#[derive(Default)]
+struct Columns {
+    actors: Vec<u64>,
+    times: Vec<u64>,
+    places: Vec<u64>,
+    marks: Vec<u64>,
+    ids: Vec<u128>,
+    sessions: Vec<u64>,
+    devices: Vec<u64>,
+    /// Numbers of texts: of held properties, breakdown and group, in that order.
+    texts: Vec<Vec<u32>>,
+}
+
+impl Columns {
+    fn read(&mut self, spec: &FunnelSpec, block: &Block, values: &mut Values) -> Result<(), StoreError> {
+        block.numbers(0, &mut self.actors)?;
+        block.numbers(1, &mut self.times)?;
+        block.numbers(2, &mut self.places)?;
+        block.numbers(3, &mut self.marks)?;
+        block.ids(4, &mut self.ids)?;
+        let mut next = 5;
+        if spec.uses_sessions() {
+            block.numbers(5, &mut self.sessions)?;
+            block.numbers(6, &mut self.devices)?;
+            next = 7;
+        }
+        self.texts.clear();
+        for column in next..next + spec.texts().count() {
+            let numbers = block.texts(column)?.map(|text| values.number(text));
+            self.texts.push(numbers.collect());
+        }
+        Ok(())
     }
 
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.take().map(u64::from_le_bytes)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.take().map(u32::from_le_bytes)
-    }
-
-    fn length(&mut self) -> Option<usize> {
-        let mut length = 0;
-        for shift in (0..63).step_by(7) {
-            let [byte] = self.take()?;
-            length |= usize::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(length);
+    fn spread(&self, spec: &FunnelSpec, spread: &mut Spread<Row>) {
+        for (n, actor) in self.actors.iter().enumerate() {
+            let mut texts = self.texts.iter().map(|numbers| numbers[n]);
+            let mut held = [0; 3];
+            for (held, number) in held.iter_mut().zip(texts.by_ref().take(spec.hold.len())) {
+                *held = number;
             }
+            let value = spec.breakdown.as_ref().and_then(|_| texts.next());
+            let owner = match spec.group {
+                // Who has no value is in no group.
+                Some(_) => match texts.next() {
+                    None | Some(0) => continue,
+                    Some(group) => group.into(),
+                },
+                None => person_of(*actor),
+            };
+            spread.push(Row {
+                owner,
+                event: StepEvent {
+                    ts: self.times[n].cast_signed(),
+                    seq: self.places[n] as u32,
+                    id: self.ids[n],
+                    marks: self.marks[n] as u32,
+                    session: self.sessions.get(n).copied().unwrap_or(0),
+                    device: self.devices.get(n).copied().unwrap_or(0),
+                    held,
+                    value: value.unwrap_or(0),
+                },
+            });
         }
-        None
-    }
-
-    /// A text that may be missing; `None`: it has not come whole.
-    fn text(&mut self) -> Result<Option<Option<String>>, StoreError> {
-        let Some([missing]) = self.take() else {
-            return Ok(None);
-        };
-        if missing != 0 {
-            return Ok(Some(None));
-        }
-        let Some(length) = self.length() else {
-            return Ok(None);
-        };
-        let Some((text, rest)) = self.0.split_at_checked(length) else {
-            return Ok(None);
-        };
-        self.0 = rest;
-        let text = String::from_utf8_lossy(text).into_owned();
-        Ok(Some(Some(text)))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn narrow(actor: u64) -> Vec<u8> {
-        let mut row = actor.to_le_bytes().to_vec();
-        row.extend((-5_i64).to_le_bytes());
-        row.extend(2_u32.to_le_bytes());
-        row.extend(3_u32.to_le_bytes());
-        row.extend(7_u64.to_le_bytes());
-        row.extend(8_u64.to_le_bytes());
-        row
-    }
-
-    #[test]
-    fn rows_are_read_from_pieces_of_any_size() {
-        let mut wide = narrow(1);
-        wide.extend(9_u64.to_le_bytes());
-        wide.extend(10_u64.to_le_bytes());
-        let long = "x".repeat(200);
-        wide.extend([2, 1, 0, 200, 1]);
-        wide.extend(long.as_bytes());
-        let all = [wide.clone(), wide].concat();
-        for size in [1, 7, 64, 1_000] {
-            let mut reader = Reader::new(true);
-            let mut found = Vec::new();
-            for piece in all.chunks(size) {
-                reader.push(piece);
-                while let Some(row) = reader.next_row().unwrap() {
-                    found.push((row.ts, row.id, row.device, row.texts));
+impl Rows {
+    /// Calls `each` with every person (or group) and all their events, in total order. A copy of an event that was
+    /// delivered again is left out.
+    pub fn persons(&self, scratch: &mut Scratch<Row>, mut each: impl FnMut(u64, &[StepEvent])) {
+        let mut events: Vec<StepEvent> = Vec::new();
+        by_owner(&self.0, scratch, |rows| {
+            events.clear();
+            for Row { event, .. } in rows {
+                let mut same_time = events.iter().rev().take_while(|other| other.ts == event.ts);
+                if !same_time.any(|other| other.id == event.id) {
+                    events.push(*event);
                 }
             }
-            reader.finish().unwrap();
-            let row = (-5, [7, 8], 10, vec![None, Some(long.clone())]);
-            assert_eq!(found, [row.clone(), row]);
-        }
+            each(rows[0].owner, &events);
+        });
     }
+}
 
-    #[test]
-    fn half_a_row_at_the_end_is_an_error() {
-        let mut reader = Reader::new(false);
-        reader.push(&narrow(1)[..30]);
-        assert!(reader.next_row().unwrap().is_none());
-        assert!(reader.finish().is_err());
+impl Piece for Rows {
+    type Scratch = Scratch<Row>;
+
+    fn fold(self, tally: &mut FunnelTally, scratch: &mut Scratch<Row>) {
+        self.persons(scratch, |person, events| tally.add(person, events));
     }
 }

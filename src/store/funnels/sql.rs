@@ -5,35 +5,55 @@ use crate::metrics::funnel::plan::mark;
 use crate::metrics::funnel::spec::{Alternative, Entity, FunnelSpec, Order};
 use crate::store::filter::{Bind, condition, value};
 
-/// Whether the rows carry more than who, when and what.
-pub fn is_wide(spec: &FunnelSpec) -> bool {
-    spec.uses_sessions() || !spec.hold.is_empty() || spec.breakdown.is_some() || spec.group.is_some()
+const MS_A_DAY: i64 = 86_400_000;
+
+/// The longest range whose milliseconds are numbers of four bytes.
+const SHORT_MS: i64 = u32::MAX as i64;
+
+/// Selects the events that matter with the columns that [`super::marks`] reads: actor, milliseconds since the range of
+/// facts began, place in the batch, marks, and the breakdown's text if there is one.
+pub fn marks(spec: &FunnelSpec) -> (String, Bind) {
+    let mut bind = Bind::new();
+    let marks = marked(spec, &mut bind);
+    let facts = spec.facts_range();
+    let since = bind.integer(facts.from_ms);
+    let width = if facts.to_ms - facts.from_ms < SHORT_MS {
+        32
+    } else {
+        64
+    };
+    // The CAST sheds LowCardinality, which the format would send as a dictionary. No batch has 65,535 events: those
+    // beyond are told apart by their ids.
+    let mut columns = format!(
+        "actor, toUInt{width}(toUnixTimestamp64Milli(ts) - {since}), toUInt16(least(seq, 65535)), \
+         CAST({marks}, 'UInt{}') AS marks",
+        width_of_marks(spec)
+    );
+    for property in spec.texts() {
+        let text = value(property, &mut bind);
+        columns += &format!(", CAST({text}, 'Nullable(String)')");
+    }
+    statement(spec, &columns, None, bind)
 }
 
-/// Selects the events that matter, with the columns that [`super::rows`] reads: actor, ts, seq, marks, id; in wide
-/// rows also session, device, and the texts of held properties, breakdown and group, in that order.
-pub fn statement(spec: &FunnelSpec) -> (String, Bind) {
+/// Selects the events that matter with the columns that [`super::rows`] reads: actor, time, place in the batch, marks,
+/// id; session and device where sessions matter; the texts of held properties, breakdown and group. Of these persons
+/// only, if any are named.
+pub fn rows(spec: &FunnelSpec, persons: Option<&[u64]>) -> (String, Bind) {
     let mut bind = Bind::new();
-    let marks = marks(spec, &mut bind);
-    let mut columns = format!("actor, toUnixTimestamp64Milli(ts), seq, {marks} AS marks, id");
-    if is_wide(spec) {
-        let properties = spec.hold.iter();
-        let properties = properties.chain(spec.breakdown.as_ref().map(|breakdown| &breakdown.property));
-        let texts: Vec<String> = properties
-            .chain(&spec.group)
-            .map(|property| value(property, &mut bind))
-            .collect();
-        let texts = match texts.is_empty() {
-            true => "CAST([], 'Array(Nullable(String))')".to_owned(),
-            false => format!("CAST([{}], 'Array(Nullable(String))')", texts.join(", ")),
-        };
-        let session = if spec.uses_sessions() {
-            "session, xxh3(device_id)"
-        } else {
-            "0::UInt64, 0::UInt64"
-        };
-        columns = format!("{columns}, {session}, {texts}");
+    let marks = marked(spec, &mut bind);
+    let mut columns = format!("actor, toUnixTimestamp64Milli(ts), seq, CAST({marks}, 'UInt32') AS marks, id");
+    if spec.uses_sessions() {
+        columns += ", session, xxh3(device_id)";
     }
+    for property in spec.texts() {
+        let text = value(property, &mut bind);
+        columns += &format!(", CAST({text}, 'Nullable(String)')");
+    }
+    statement(spec, &columns, persons, bind)
+}
+
+fn statement(spec: &FunnelSpec, columns: &str, persons: Option<&[u64]>, mut bind: Bind) -> (String, Bind) {
     let facts = spec.facts_range();
     let mut conditions = vec![
         "project = {project:UInt32}".to_owned(),
@@ -43,25 +63,46 @@ pub fn statement(spec: &FunnelSpec) -> (String, Bind) {
         conditions.extend(who_entered(spec, &mut bind));
     } else {
         conditions.push(format!("event IN {}", bind.texts(&spec.event_names())));
-        conditions.push("marks != 0".to_owned());
+        if !spec.is_told_by_names() {
+            conditions.push("marks != 0".to_owned());
+        }
     }
+    // Our own numbers, and too many for a parameter.
+    let listed = |persons: &[u64]| persons.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+    conditions.extend(persons.map(|persons| format!("actor IN ({})", listed(persons))));
     (
         format!("SELECT {columns} FROM events WHERE {}", conditions.join(" AND ")),
         bind,
     )
 }
 
-/// A half-open range of instants. The day prunes, the time decides.
+/// The fewest bits that hold every mark of the funnel.
+fn width_of_marks(spec: &FunnelSpec) -> usize {
+    match spec.steps.len() {
+        _ if !spec.exclusions.is_empty() || spec.order == Order::Strict => 32,
+        0..=8 => 8,
+        9..=16 => 16,
+        _ => 32,
+    }
+}
+
+/// A half-open range of instants. The day prunes; the time decides where an end is not a day's.
 fn within(from_ms: i64, to_ms: i64, bind: &mut Bind) -> String {
     let (first, last) = (Day::of_utc(from_ms).as_u16(), Day::of_utc(to_ms - 1).as_u16());
-    format!(
-        "day >= toDate({}) AND day <= toDate({}) AND ts >= fromUnixTimestamp64Milli({}, 'UTC') \
-         AND ts < fromUnixTimestamp64Milli({}, 'UTC')",
+    let mut conditions = format!(
+        "day >= toDate({}) AND day <= toDate({})",
         bind.integer(first.into()),
-        bind.integer(last.into()),
-        bind.integer(from_ms),
-        bind.integer(to_ms),
-    )
+        bind.integer(last.into())
+    );
+    if from_ms % MS_A_DAY != 0 {
+        let from = bind.integer(from_ms);
+        conditions += &format!(" AND ts >= fromUnixTimestamp64Milli({from}, 'UTC')");
+    }
+    if to_ms % MS_A_DAY != 0 {
+        let to = bind.integer(to_ms);
+        conditions += &format!(" AND ts < fromUnixTimestamp64Milli({to}, 'UTC')");
+    }
+    conditions
 }
 
 /// Where every event of a person counts, only those are read who may have entered. A map of persons has to be
@@ -76,7 +117,7 @@ fn who_entered(spec: &FunnelSpec, bind: &mut Bind) -> Option<String> {
 }
 
 /// The bits of [`mark`] that an event has.
-fn marks(spec: &FunnelSpec, bind: &mut Bind) -> String {
+fn marked(spec: &FunnelSpec, bind: &mut Bind) -> String {
     let steps = spec
         .steps
         .iter()
@@ -104,10 +145,9 @@ fn marks(spec: &FunnelSpec, bind: &mut Bind) -> String {
     let mut terms = Vec::new();
     if !names.is_empty() {
         let numbers: Vec<String> = bits.iter().map(|bits| format!("{bits}::UInt32")).collect();
-        // The CAST sheds LowCardinality, which transform keeps.
         let names = bind.texts(&names);
         terms.push(format!(
-            "CAST(transform(event, {names}, [{}], 0::UInt32), 'UInt32')",
+            "transform(event, {names}, [{}], 0::UInt32)",
             numbers.join(", ")
         ));
     }
@@ -130,10 +170,7 @@ fn marks(spec: &FunnelSpec, bind: &mut Bind) -> String {
         .reduce(|all, term| format!("bitOr({all}, {term})"))
         .unwrap_or_else(|| "0::UInt32".to_owned());
     match spec.filter.is_everything() {
-        true => format!("toUInt32({joined})"),
-        false => format!(
-            "toUInt32(if({}, {joined}, 0::UInt32))",
-            condition(&spec.filter, bind)
-        ),
+        true => joined,
+        false => format!("if({}, {joined}, 0::UInt32)", condition(&spec.filter, bind)),
     }
 }

@@ -1,0 +1,98 @@
+//! Persons of whom whose, when and what is all that is known ([`StepMark`]): nearly all of them go through the
+//! [`plain`](super::plain) matcher, the others through the general one, and those whose order only ids can tell are
+//! put aside.
+
+use super::plain::Plain;
+use super::plan::Plan;
+use super::{FunnelTally, StepEvent, StepMark};
+use crate::metrics::time;
+
+/// What persons need who come as marks.
+#[derive(Debug, Default)]
+pub(super) struct ByMarks {
+    /// Put aside.
+    unordered: Vec<u64>,
+    plain: Plain,
+    events: Vec<StepEvent>,
+}
+
+impl ByMarks {
+    pub(super) fn absorb(&mut self, other: ByMarks) {
+        self.unordered.extend(other.unordered);
+    }
+}
+
+impl FunnelTally {
+    /// Takes all events of one person, in order, of a funnel that does not [need ids](super::FunnelSpec::needs_ids).
+    /// Somebody who did two of them at the same millisecond and the same place in their batches is put aside.
+    pub fn add_marks(&mut self, marks: &[StepMark]) {
+        let entry = self.plan.entry;
+        let begins = |mark: &StepMark| self.plan.may_begin(mark.marks) && entry.contains(mark.ts());
+        if !marks.iter().any(begins) {
+            return;
+        }
+        if marks.windows(2).any(|pair| pair[0].at == pair[1].at) {
+            self.by_marks.unordered.push(marks[0].person);
+            return;
+        }
+        let mut own = std::mem::take(&mut self.by_marks);
+        if Plain::applies(&self.plan) && !has_ties(&self.plan, marks) {
+            self.add_plain(marks, &mut own.plain);
+        } else {
+            own.events.clear();
+            let events = marks.iter().enumerate();
+            own.events.extend(events.map(|(place, mark)| mark.event(place)));
+            self.add(marks[0].person, &own.events);
+        }
+        self.by_marks = own;
+    }
+
+    /// The persons that were put aside. Their events have to be taken with ids, by [`FunnelTally::add`].
+    pub fn take_unordered(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.by_marks.unordered)
+    }
+
+    fn add_plain(&mut self, marks: &[StepMark], plain: &mut Plain) {
+        let ts = |place: usize| marks[place].ts();
+        let chain = &plain.run(&self.plan, marks, self.plan.entry).chain;
+        self.add_chain(chain.len(), chain, ts, |place| marks[place].value);
+        if !self.buckets.is_empty() {
+            self.add_plain_to_trend(marks, plain);
+        }
+        if let Some(sweep) = &self.sweep {
+            let shortest = plain.run(sweep, marks, sweep.entry).shortest_ms;
+            self.shortest.extend(shortest.map(i64::unsigned_abs));
+        }
+    }
+
+    /// Each bucket is a run of its own, unless only the first entry counts.
+    fn add_plain_to_trend(&mut self, marks: &[StepMark], plain: &mut Plain) {
+        let mut done = None;
+        for mark in marks {
+            let ts = mark.ts();
+            if !self.plan.may_begin(mark.marks) || !self.plan.entry.contains(ts) {
+                continue;
+            }
+            let Some(bucket) = time::bucket_of(&self.buckets, ts).filter(|bucket| done != Some(*bucket))
+            else {
+                continue;
+            };
+            done = Some(bucket);
+            let (entry, near) = self.entries_of(bucket);
+            let from = marks.partition_point(|mark| mark.ts() < near.from_ms);
+            let to = marks.partition_point(|mark| mark.ts() < near.to_ms);
+            let part = &marks[from..to];
+            let chain = &plain.run(&self.plan, part, entry).chain;
+            self.points[bucket].add(&self.plan, chain.len(), chain, |place| part[place].ts());
+            if self.plan.first {
+                return;
+            }
+        }
+    }
+}
+
+/// Whether any two of the events, which are in order, are tied.
+fn has_ties(plan: &Plan, marks: &[StepMark]) -> bool {
+    let group = |mark: &StepMark| plan.tie_group(mark.ts());
+    plan.tie_ms > 0 && marks.windows(2).any(|pair| group(&pair[0]) == group(&pair[1]))
+}
