@@ -63,7 +63,10 @@ impl Store {
     ) -> Result<FunnelFacts<Marks>, StoreError> {
         let (sql, bind) = sql::marks(spec);
         let query = bind.apply(self.stream(project, &sql));
-        let mut cursor = query.with_setting("max_threads", "4").fetch_bytes("Native")?;
+        // Where ClickHouse has nothing to compute, two threads are as fast as we can read, and take less together.
+        let is_simple = spec.is_told_by_names() && spec.breakdown.is_none();
+        let threads = if is_simple { "2" } else { "4" };
+        let mut cursor = query.with_setting("max_threads", threads).fetch_bytes("Native")?;
         let (pieces, rows) = marks::read(spec, &mut cursor, values).await?;
         Ok(FunnelFacts {
             pieces,

@@ -10,16 +10,8 @@ use crate::metrics::time;
 /// What persons need who come as marks.
 #[derive(Debug, Default)]
 pub(super) struct ByMarks {
-    /// Put aside.
-    unordered: Vec<u64>,
     plain: Plain,
     events: Vec<StepEvent>,
-}
-
-impl ByMarks {
-    pub(super) fn absorb(&mut self, other: ByMarks) {
-        self.unordered.extend(other.unordered);
-    }
 }
 
 impl FunnelTally {
@@ -32,10 +24,10 @@ impl FunnelTally {
             return;
         }
         if marks.windows(2).any(|pair| pair[0].at == pair[1].at) {
-            self.by_marks.unordered.push(marks[0].person);
+            self.unordered.push(marks[0].person);
             return;
         }
-        let mut own = std::mem::take(&mut self.by_marks);
+        let mut own = self.by_marks.take().unwrap_or_default();
         if Plain::applies(&self.plan) && !has_ties(&self.plan, marks) {
             self.add_plain(marks, &mut own.plain);
         } else {
@@ -44,12 +36,12 @@ impl FunnelTally {
             own.events.extend(events.map(|(place, mark)| mark.event(place)));
             self.add(marks[0].person, &own.events);
         }
-        self.by_marks = own;
+        self.by_marks = Some(own);
     }
 
     /// The persons that were put aside. Their events have to be taken with ids, by [`FunnelTally::add`].
     pub fn take_unordered(&mut self) -> Vec<u64> {
-        std::mem::take(&mut self.by_marks.unordered)
+        std::mem::take(&mut self.unordered)
     }
 
     fn add_plain(&mut self, marks: &[StepMark], plain: &mut Plain) {

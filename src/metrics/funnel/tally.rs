@@ -37,8 +37,10 @@ pub struct FunnelTally {
     reasons: BTreeMap<Reason, u64>,
     actors: BTreeMap<(u64, u32), (Listed, ActorRow)>,
     fell_back: bool,
-    /// What the persons need who come as marks.
-    pub(super) by_marks: ByMarks,
+    /// What the persons need who come as marks; lent out while one of them is taken.
+    pub(super) by_marks: Option<Box<ByMarks>>,
+    /// Persons of whom only ids tell the order of their events.
+    pub(super) unordered: Vec<u64>,
 }
 
 /// What of an actor is a number of [`Values`] until the page is ready.
@@ -66,7 +68,8 @@ impl FunnelTally {
             reasons: BTreeMap::new(),
             actors: BTreeMap::new(),
             fell_back: false,
-            by_marks: ByMarks::default(),
+            by_marks: None,
+            unordered: Vec::new(),
             sweep: Plan::of_sweep(spec),
             spec: spec.clone(),
             buckets,
@@ -292,7 +295,7 @@ impl FunnelTally {
             self.actors.pop_last();
         }
         self.fell_back |= other.fell_back;
-        self.by_marks.absorb(other.by_marks);
+        self.unordered.extend(other.unordered);
     }
 
     /// Whether a group of ties was too large for its orders to be tried: the total order decided there.

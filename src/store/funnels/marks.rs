@@ -1,8 +1,10 @@
 //! The events of most funnels: who, when and what, and the breakdown's value.
 
+use std::ops::Range;
+
 use clickhouse::query::BytesCursor;
 
-use super::spread::{Owned, Scratch, Spread, by_owner};
+use super::spread::{Owned, Partition, Scratch, Spread};
 use super::{MAX_MARKS, Piece};
 use crate::metrics::funnel::{FunnelSpec, FunnelTally, StepMark, Values};
 use crate::metrics::identity::person_of;
@@ -10,16 +12,15 @@ use crate::store::StoreError;
 use crate::store::native::{Block, Blocks};
 
 /// Some persons' events.
-pub struct Marks(Vec<StepMark>);
+pub struct Marks(Partition<StepMark>);
 
-/// Columns of a block, used for one after the other.
+/// Some rows of a block, used for one piece after the other.
 #[derive(Default)]
 struct Columns {
     actors: Vec<u64>,
     times: Vec<u64>,
     places: Vec<u64>,
     marks: Vec<u64>,
-    values: Vec<u32>,
 }
 
 impl Owned for StepMark {
@@ -51,8 +52,12 @@ pub async fn read(
                 let message = format!("more than {MAX_MARKS} events in one funnel");
                 return Err(StoreError::TooManyRows(message));
             }
-            columns.read(spec, &block, values)?;
-            columns.spread(since, &mut spread);
+            let texts = spec.breakdown.as_ref().map(|_| block.texts(4)).transpose()?;
+            let mut numbers = texts.map(|texts| texts.map(|text| values.number(text)));
+            for some in block.pieces() {
+                columns.read(&block, some)?;
+                columns.spread(since, numbers.as_mut(), &mut spread);
+            }
         }
     }
     blocks.finish()?;
@@ -60,32 +65,29 @@ pub async fn read(
 }
 
 impl Columns {
-    fn read(&mut self, spec: &FunnelSpec, block: &Block, values: &mut Values) -> Result<(), StoreError> {
-        block.numbers(0, &mut self.actors)?;
-        block.numbers(1, &mut self.times)?;
-        block.numbers(2, &mut self.places)?;
-        block.numbers(3, &mut self.marks)?;
-        self.values.clear();
-        if spec.breakdown.is_some() {
-            self.values
-                .extend(block.texts(4)?.map(|text| values.number(text)));
-        }
-        Ok(())
+    fn read(&mut self, block: &Block, rows: Range<usize>) -> Result<(), StoreError> {
+        block.numbers(0, rows.clone(), &mut self.actors)?;
+        block.numbers(1, rows.clone(), &mut self.times)?;
+        block.numbers(2, rows.clone(), &mut self.places)?;
+        block.numbers(3, rows, &mut self.marks)
     }
 
-    fn spread(&self, since: u64, spread: &mut Spread<StepMark>) {
-        let rows = self
-            .actors
-            .iter()
-            .zip(&self.times)
-            .zip(self.places.iter().zip(&self.marks));
-        for (n, ((actor, time), (place, marks))) in rows.enumerate() {
+    fn spread(
+        &self,
+        since: u64,
+        mut values: Option<&mut impl Iterator<Item = u32>>,
+        spread: &mut Spread<StepMark>,
+    ) {
+        let rows = self.actors.iter().zip(&self.times);
+        let rows = rows.zip(self.places.iter().zip(&self.marks));
+        for ((actor, time), (place, marks)) in rows {
+            let value = values.as_mut().and_then(|values| values.next());
             spread.push(StepMark::new(
                 person_of(*actor),
                 since + time,
                 *place,
                 *marks as u32,
-                self.values.get(n).copied().unwrap_or(0),
+                value.unwrap_or(0),
             ));
         }
     }
@@ -95,6 +97,6 @@ impl Piece for Marks {
     type Scratch = Scratch<StepMark>;
 
     fn fold(self, tally: &mut FunnelTally, scratch: &mut Scratch<StepMark>) {
-        by_owner(&self.0, scratch, |marks| tally.add_marks(marks));
+        self.0.by_owner(scratch, |marks| tally.add_marks(marks));
     }
 }

@@ -2,7 +2,7 @@
 
 use clickhouse::query::BytesCursor;
 
-use super::spread::{Owned, Scratch, Spread, by_owner};
+use super::spread::{Owned, Partition, Scratch, Spread};
 use super::{MAX_ROWS, Piece};
 use crate::metrics::funnel::{FunnelSpec, FunnelTally, StepEvent, Values};
 use crate::metrics::identity::person_of;
@@ -10,7 +10,7 @@ use crate::store::StoreError;
 use crate::store::native::{Block, Blocks};
 
 /// Some persons' events.
-pub struct Rows(Vec<Row>);
+pub struct Rows(Partition<Row>);
 
 /// An event and whose it is.
 #[derive(Clone, Copy)]
@@ -71,15 +71,16 @@ struct Columns {
 
 impl Columns {
     fn read(&mut self, spec: &FunnelSpec, block: &Block, values: &mut Values) -> Result<(), StoreError> {
-        block.numbers(0, &mut self.actors)?;
-        block.numbers(1, &mut self.times)?;
-        block.numbers(2, &mut self.places)?;
-        block.numbers(3, &mut self.marks)?;
-        block.ids(4, &mut self.ids)?;
+        let all = || 0..block.rows;
+        block.numbers(0, all(), &mut self.actors)?;
+        block.numbers(1, all(), &mut self.times)?;
+        block.numbers(2, all(), &mut self.places)?;
+        block.numbers(3, all(), &mut self.marks)?;
+        block.ids(4, all(), &mut self.ids)?;
         let mut next = 5;
         if spec.uses_sessions() {
-            block.numbers(5, &mut self.sessions)?;
-            block.numbers(6, &mut self.devices)?;
+            block.numbers(5, all(), &mut self.sessions)?;
+            block.numbers(6, all(), &mut self.devices)?;
             next = 7;
         }
         self.texts.clear();
@@ -128,7 +129,7 @@ impl Rows {
     /// delivered again is left out.
     pub fn persons(&self, scratch: &mut Scratch<Row>, mut each: impl FnMut(u64, &[StepEvent])) {
         let mut events: Vec<StepEvent> = Vec::new();
-        by_owner(&self.0, scratch, |rows| {
+        self.0.by_owner(scratch, |rows| {
             events.clear();
             for Row { event, .. } in rows {
                 let mut same_time = events.iter().rev().take_while(|other| other.ts == event.ts);

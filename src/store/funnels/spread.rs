@@ -17,10 +17,19 @@ pub trait Owned: Copy {
     fn place(&self) -> Self::Place;
 }
 
+/// The most rows of a piece of a partition. Partitions grow by pieces, so that nothing is moved when they do.
+const PIECE: usize = 1_024;
+
 /// Rows by partition of owners.
 pub struct Spread<T> {
-    partitions: Vec<Vec<T>>,
+    /// The piece that grows, of each partition.
+    open: Vec<Vec<T>>,
+    /// Pieces that are full.
+    full: Vec<Vec<Vec<T>>>,
 }
+
+/// The rows of some owners, in no order.
+pub struct Partition<T>(Vec<Vec<T>>);
 
 /// What the sorting of a partition needs beside it, to be used for one after the other.
 pub struct Scratch<T> {
@@ -41,58 +50,91 @@ impl<T: Owned> Spread<T> {
     /// No rows.
     pub fn new() -> Spread<T> {
         Spread {
-            partitions: (0..PARTITIONS).map(|_| Vec::new()).collect(),
+            open: (0..PARTITIONS).map(|_| Vec::new()).collect(),
+            full: (0..PARTITIONS).map(|_| Vec::new()).collect(),
         }
     }
 
     /// Adds a row.
     pub fn push(&mut self, row: T) {
-        let partition = mixed(row.owner()) >> (u64::BITS - PARTITIONS.ilog2());
-        self.partitions[partition as usize].push(row);
+        let partition = (mixed(row.owner()) >> (u64::BITS - PARTITIONS.ilog2())) as usize;
+        let open = &mut self.open[partition];
+        if open.len() == open.capacity() {
+            let larger = Vec::with_capacity((4 * open.len()).clamp(16, PIECE));
+            let full = std::mem::replace(open, larger);
+            self.full[partition].push(full);
+        }
+        open.push(row);
     }
 
     /// The partitions with rows, each to be read on its own.
-    pub fn into_partitions(self) -> Vec<Vec<T>> {
-        let mut partitions = self.partitions;
-        partitions.retain(|rows| !rows.is_empty());
+    pub fn into_partitions(self) -> Vec<Partition<T>> {
+        let mut partitions = Vec::new();
+        for (mut pieces, open) in self.full.into_iter().zip(self.open) {
+            pieces.push(open);
+            pieces.retain(|rows| !rows.is_empty());
+            if !pieces.is_empty() {
+                partitions.push(Partition(pieces));
+            }
+        }
         partitions
     }
 }
 
-/// Calls `each` with every owner's rows of a partition, in order.
-pub fn by_owner<T: Owned>(rows: &[T], scratch: &mut Scratch<T>, mut each: impl FnMut(&[T])) {
-    let Some(first) = rows.first() else {
+impl<T: Owned> Partition<T> {
+    /// Calls `each` with every owner's rows, in order.
+    pub fn by_owner(&self, scratch: &mut Scratch<T>, mut each: impl FnMut(&[T])) {
+        let pieces = &self.0;
+        let count: usize = pieces.iter().map(Vec::len).sum();
+        // A few rows a bucket.
+        let bits = (count / 4).max(1).ilog2().min(MAX_BITS);
+        let shift = u64::BITS - PARTITIONS.ilog2() - bits;
+        let bucket = |row: &T| (mixed(row.owner()) >> shift) as usize & ((1 << bits) - 1);
+        let Scratch { rows, starts } = scratch;
+        starts.clear();
+        starts.resize((1 << bits) + 1, 0);
+        for row in pieces.iter().flatten() {
+            starts[bucket(row) + 1] += 1;
+        }
+        let mut end = 0;
+        for start in starts.iter_mut() {
+            end += *start;
+            *start = end;
+        }
+        if rows.len() < count {
+            rows.resize(count, pieces[0][0]);
+        }
+        // Moves each start to the end of its bucket, which is the start of the next.
+        for row in pieces.iter().flatten() {
+            let start = &mut starts[bucket(row)];
+            rows[*start as usize] = *row;
+            *start += 1;
+        }
+        let mut from = 0;
+        for end in &starts[..1 << bits] {
+            let bucket = &mut rows[from..*end as usize];
+            from = *end as usize;
+            sort(bucket);
+            bucket.chunk_by(|a, b| a.owner() == b.owner()).for_each(&mut each);
+        }
+    }
+}
+
+/// Sorts by owner and place. Most buckets are a few rows that come in runs.
+fn sort<T: Owned>(rows: &mut [T]) {
+    let is_before = |a: &T, b: &T| (a.owner(), a.place()) < (b.owner(), b.place());
+    if rows.len() > 24 {
+        rows.sort_unstable_by_key(|row| (row.owner(), row.place()));
         return;
-    };
-    // A few rows a bucket.
-    let bits = (rows.len() / 4).max(1).ilog2().min(MAX_BITS);
-    let shift = u64::BITS - PARTITIONS.ilog2() - bits;
-    let bucket = |row: &T| (mixed(row.owner()) >> shift) as usize & ((1 << bits) - 1);
-    let starts = &mut scratch.starts;
-    starts.clear();
-    starts.resize((1 << bits) + 1, 0);
-    for row in rows {
-        starts[bucket(row) + 1] += 1;
     }
-    let mut end = 0;
-    for start in starts.iter_mut() {
-        end += *start;
-        *start = end;
-    }
-    scratch.rows.clear();
-    scratch.rows.resize(rows.len(), *first);
-    // Moves each start to the end of its bucket, which is the start of the next.
-    for row in rows {
-        let start = &mut starts[bucket(row)];
-        scratch.rows[*start as usize] = *row;
-        *start += 1;
-    }
-    let mut from = 0;
-    for end in &starts[..1 << bits] {
-        let bucket = &mut scratch.rows[from..*end as usize];
-        from = *end as usize;
-        bucket.sort_unstable_by(|a, b| (a.owner(), a.place()).cmp(&(b.owner(), b.place())));
-        bucket.chunk_by(|a, b| a.owner() == b.owner()).for_each(&mut each);
+    for next in 1..rows.len() {
+        let row = rows[next];
+        let mut at = next;
+        while at > 0 && is_before(&row, &rows[at - 1]) {
+            rows[at] = rows[at - 1];
+            at -= 1;
+        }
+        rows[at] = row;
     }
 }
 
@@ -136,7 +178,7 @@ mod tests {
             let mut found: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
             let mut scratch = Scratch::default();
             for partition in spread.into_partitions() {
-                by_owner(&partition, &mut scratch, |rows| {
+                partition.by_owner(&mut scratch, |rows| {
                     let places = rows.iter().map(|row| row.1).collect();
                     assert!(found.insert(rows[0].0, places).is_none(), "an owner comes once");
                 });
