@@ -2,6 +2,7 @@
 //! the values that are held constant.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::StepEvent;
 use super::plan::mark;
@@ -72,24 +73,38 @@ fn by_values<'a>(spec: &FunnelSpec, parts: &[Cow<'a, [StepEvent]>]) -> Vec<Doer<
     let held = spec.hold.len();
     let is_whole = |event: &StepEvent| event.held[..held].iter().all(|value| *value != 0);
     let mut tuples: Vec<[u32; 3]> = Vec::new();
+    let mut places: HashMap<[u32; 3], usize> = HashMap::new();
     for event in parts.iter().flat_map(|part| part.iter()) {
-        if event.matches(0) && is_whole(event) && !tuples.contains(&event.held) {
+        if event.matches(0) && is_whole(event) && !places.contains_key(&event.held) {
+            places.insert(event.held, tuples.len());
             tuples.push(event.held);
         }
     }
-    let seen_by = |tuple: &[u32; 3], event: &StepEvent| {
-        if is_whole(event) {
-            return (event.held == *tuple).then_some(*event);
+    let mut doers: Vec<Doer> = tuples
+        .into_iter()
+        .map(|held| Doer {
+            parts: Vec::with_capacity(parts.len()),
+            held,
+        })
+        .collect();
+    for part in parts {
+        let mut own: Vec<Vec<StepEvent>> = vec![Vec::new(); doers.len()];
+        for event in part.iter() {
+            if is_whole(event) {
+                if let Some(place) = places.get(&event.held) {
+                    own[*place].push(*event);
+                }
+                continue;
+            }
+            let marks = event.marks & !mark::STEPS;
+            if marks != 0 {
+                own.iter_mut()
+                    .for_each(|own| own.push(StepEvent { marks, ..*event }));
+            }
         }
-        let marks = event.marks & !mark::STEPS;
-        (marks != 0).then_some(StepEvent { marks, ..*event })
-    };
-    let doer = |tuple: [u32; 3]| Doer {
-        parts: parts
-            .iter()
-            .map(|part| Cow::Owned(part.iter().filter_map(|event| seen_by(&tuple, event)).collect()))
-            .collect(),
-        held: tuple,
-    };
-    tuples.into_iter().map(doer).collect()
+        for (doer, own) in doers.iter_mut().zip(own) {
+            doer.parts.push(Cow::Owned(own));
+        }
+    }
+    doers
 }
