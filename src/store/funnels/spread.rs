@@ -57,7 +57,7 @@ impl<T: Owned> Spread<T> {
 
     /// Adds a row.
     pub fn push(&mut self, row: T) {
-        let partition = (mixed(row.owner()) >> (u64::BITS - PARTITIONS.ilog2())) as usize;
+        let partition = (spread(row.owner()) >> (u64::BITS - PARTITIONS.ilog2())) as usize;
         let open = &mut self.open[partition];
         if open.len() == open.capacity() {
             let larger = Vec::with_capacity((4 * open.len()).clamp(16, PIECE));
@@ -89,7 +89,7 @@ impl<T: Owned> Partition<T> {
         // A few rows a bucket.
         let bits = (count / 4).max(1).ilog2().min(MAX_BITS);
         let shift = u64::BITS - PARTITIONS.ilog2() - bits;
-        let bucket = |row: &T| (mixed(row.owner()) >> shift) as usize & ((1 << bits) - 1);
+        let bucket = |row: &T| (spread(row.owner()) >> shift) as usize & ((1 << bits) - 1);
         let Scratch { rows, starts } = scratch;
         starts.clear();
         starts.resize((1 << bits) + 1, 0);
@@ -138,9 +138,13 @@ fn sort<T: Owned>(rows: &mut [T]) {
     }
 }
 
-/// Spreads numbers that may be small or alike.
-fn mixed(owner: u64) -> u64 {
-    owner.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+/// A number spread evenly over all there are. Actors are hashes and stay as they are: their rows come in runs that are
+/// sorted by actor, so one partition is written after the other. Groups are small numbers.
+fn spread(owner: u64) -> u64 {
+    match owner >> 32 {
+        0 => owner.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        _ => owner,
+    }
 }
 
 #[cfg(test)]
