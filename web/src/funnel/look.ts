@@ -32,12 +32,15 @@ export interface Look {
   /** Between which steps times are taken; null: from the first, to the last. */
   timeFrom: number | null;
   timeTo: number | null;
-  /** Windows of the sweep; none: the usual twelve. */
+  /** Windows of the sweep; none: the usual ones. */
   windows: string[];
   people: People | null;
 }
 
 export const MAX_WINDOWS = 50;
+
+/** What is compared when nobody chose: close enough for a curve. The funnel's own window comes in between. */
+const WINDOWS = "10s 30s 1m 2m 5m 10m 15m 30m 1h 2h 3h 6h 12h 1d 2d 3d 5d 7d 10d 14d 21d 30d".split(" ");
 
 export function lookFromUrl(query: URLSearchParams): Look {
   const view = query.get("view");
@@ -96,6 +99,13 @@ export function refusalOf(view: View, funnel: FunnelQuery): string | null {
   return null;
 }
 
+/** The windows of the sweep; the funnel's own is always one of them, so that the curve passes through its number. */
+export function windowsOf(funnel: FunnelQuery, look: Look): string[] {
+  const chosen = look.windows.length > 0 ? look.windows : WINDOWS;
+  const own = funnel.window && lengthText(funnel.window);
+  return own && !chosen.includes(own) ? [...chosen.slice(0, MAX_WINDOWS - 1), own] : chosen;
+}
+
 /** What is asked for a view. */
 export function questionOf(funnel: FunnelQuery, look: Look, range: DateRange): FunnelQuestion {
   const question = toQuestion(funnel);
@@ -112,7 +122,7 @@ export function questionOf(funnel: FunnelQuery, look: Look, range: DateRange): F
         ...(look.timeTo === null ? {} : { time_to: look.timeTo }),
       };
     case "sweep":
-      return { ...question, view: "sweep", ...(look.windows.length > 0 ? { windows: look.windows } : {}) };
+      return { ...question, view: "sweep", windows: windowsOf(funnel, look) };
     case "breakdown":
       return withBreakdown(question, funnel);
     case "why":

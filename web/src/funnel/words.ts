@@ -132,7 +132,7 @@ export function whyWords(why: WhyNot, funnel: FunnelQuery): string {
     case "excluded":
       return `Excluded by “${exclusionWords(funnel, (why.exclusion ?? 1) - 1)}” on the way to ${next}.`;
     case "killed":
-      return `Something else came directly before ${next}; the order is strict.`;
+      return `Something else came before ${next}; the order is strict.`;
     case "outside_range":
       return `Did ${next} outside the dates.`;
     case "same_event":
@@ -177,6 +177,12 @@ export function placeOf(pointer: string): string {
   if (field === "steps" && index !== undefined) return `Step ${Number(index) + 1}${filter}`;
   if (field === "exclusions" && index !== undefined) return `Exclusion ${Number(index) + 1}${filter}`;
   return FIELDS[field] ?? pointer;
+}
+
+/** A difference of two rates: `+3.1 points`, of a hundred. */
+export function points(difference: number): string {
+  const size = Math.abs(difference * 100).toFixed(1);
+  return size === "0.0" ? "±0 points" : `${difference > 0 ? "+" : "−"}${size} points`;
 }
 
 /** Values of a breakdown that are no values, and what they mean. */
