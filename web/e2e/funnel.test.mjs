@@ -114,6 +114,7 @@ test("the address is the question: a reload and the back button show the same fu
   await page.reload();
   await page.getByTestId("funnel-overall").waitFor();
   assert.equal(await page.getByTestId("funnel-overall").innerText(), strict);
+  assert.notEqual(strict, before);
   await page.goBack();
   await eventually("the funnel before", async () => (await page.getByTestId("funnel-overall").innerText()) === before && !page.url().includes("strict"));
   await page.getByTestId("funnel-fold-counting").click();

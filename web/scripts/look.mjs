@@ -183,7 +183,7 @@ for (const scheme of ["light", "dark"]) {
     const name = `${scheme}-${width}`;
     let where = "start";
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type()) && !where.startsWith("failing")) complaints.push(`${name} ${where}: console: ${message.text()}`);
+      if (["error", "warning"].includes(message.type()) && !where.startsWith("failing") && !where.endsWith("refused")) complaints.push(`${name} ${where}: console: ${message.text()}`);
     });
     page.on("pageerror", (error) => complaints.push(`${name} ${where}: ${error.message}`));
 

@@ -7,10 +7,10 @@ const range = { from: "2026-11-01", to: "2026-12-01" };
 const first = look.lookFromUrl(new URLSearchParams());
 
 test("what is shown survives the URL; at first nothing is said", () => {
-  const one: look.Look = { view: "time", interval: "week", timeFrom: 1, timeTo: 3, windows: ["5m", "1d"], people: { step: 2, outcome: "dropped" } };
+  const one: look.Look = { view: "time", interval: "week", weekStart: "sunday", timeFrom: 1, timeTo: 3, windows: ["5m", "1d"], people: { step: 2, outcome: "dropped" } };
   expect(look.lookFromUrl(new URLSearchParams(look.lookToUrl(one)))).toEqual(one);
   expect(look.lookToUrl(first)).toEqual([]);
-  expect(look.lookFromUrl(new URLSearchParams("view=odd&interval=minute&people=2&time_from=x"))).toEqual(first);
+  expect(look.lookFromUrl(new URLSearchParams("view=odd&interval=minute&week_start=friday&people=2&time_from=x"))).toEqual(first);
 });
 
 test("windows are read from what people write", () => {

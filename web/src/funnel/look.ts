@@ -6,6 +6,7 @@ import { parseLength, lengthText, type FunnelQuery } from "./query";
 import { toQuestion, withBreakdown, type FunnelQuestion } from "./question";
 
 export type Interval = components["schemas"]["Interval"];
+export type WeekStart = components["schemas"]["WeekStart"];
 
 export const VIEWS = {
   steps: "Steps",
@@ -19,6 +20,8 @@ export type View = keyof typeof VIEWS;
 
 export const INTERVALS: Partial<Record<Interval, string>> = { hour: "Hours", day: "Days", week: "Weeks", month: "Months" };
 
+export const WEEK_STARTS: Record<WeekStart, string> = { monday: "from Monday", sunday: "from Sunday", saturday: "from Saturday" };
+
 /** Which people are listed: those who came to a step (from 1), or those who left after it. */
 export interface People {
   step: number;
@@ -29,6 +32,7 @@ export interface Look {
   view: View;
   /** Width of a point of the trend; null: what suits the dates. */
   interval: Interval | null;
+  weekStart: WeekStart;
   /** Between which steps times are taken; null: from the first, to the last. */
   timeFrom: number | null;
   timeTo: number | null;
@@ -45,11 +49,13 @@ const WINDOWS = "10s 30s 1m 2m 5m 10m 15m 30m 1h 2h 3h 6h 12h 1d 2d 3d 5d 7d 10d
 export function lookFromUrl(query: URLSearchParams): Look {
   const view = query.get("view");
   const interval = query.get("interval");
+  const weekStart = query.get("week_start");
   const people = /^(\d{1,2})-(converted|dropped)$/.exec(query.get("people") ?? "");
   const step = (name: string) => (/^\d{1,2}$/.test(query.get(name) ?? "") ? Number(query.get(name)) : null);
   return {
     view: view !== null && Object.hasOwn(VIEWS, view) ? (view as View) : "steps",
     interval: interval !== null && Object.hasOwn(INTERVALS, interval) ? (interval as Interval) : null,
+    weekStart: weekStart !== null && Object.hasOwn(WEEK_STARTS, weekStart) ? (weekStart as WeekStart) : "monday",
     timeFrom: step("time_from"),
     timeTo: step("time_to"),
     windows: parseWindows(query.get("windows") ?? ""),
@@ -62,6 +68,7 @@ export function lookToUrl(look: Look): [name: string, value: string][] {
   const parameters: [string, string | null][] = [
     ["view", look.view === "steps" ? null : look.view],
     ["interval", look.interval],
+    ["week_start", look.weekStart === "monday" ? null : look.weekStart],
     ["time_from", look.timeFrom === null ? null : String(look.timeFrom)],
     ["time_to", look.timeTo === null ? null : String(look.timeTo)],
     ["windows", look.windows.join(",") || null],
@@ -113,7 +120,7 @@ export function questionOf(funnel: FunnelQuery, look: Look, range: DateRange): F
     case "steps":
       return question;
     case "trend":
-      return { ...question, view: "trend", interval: intervalOf(look, range) };
+      return { ...question, view: "trend", interval: intervalOf(look, range), week_start: look.weekStart };
     case "time":
       return {
         ...question,

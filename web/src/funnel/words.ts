@@ -37,7 +37,7 @@ export const REENTRIES: Record<Reentry, string> = {
   first: "Only the first one starts it",
 };
 export const RANGE_RULES: Record<RangeRule, string> = {
-  entry: "The first step, later ones may follow",
+  entry: "Only the first step",
   all: "All steps",
 };
 export const ON_EXCLUSION: Record<OnExclusion, string> = {
@@ -187,9 +187,9 @@ export function points(difference: number): string {
 
 /** Values of a breakdown that are no values, and what they mean. */
 export const SPARSE: Record<string, string> = {
-  Other: "all values beyond those shown, together",
-  "(none)": "without a value",
-  "(skipped)": "did not take the optional step",
-  "(did not reach)": "left before the step at which the value is read",
-  "(mixed)": "different values at different steps",
+  Other: "the rest, together",
+  "(none)": "no value",
+  "(skipped)": "without the optional step",
+  "(did not reach)": "left before that step",
+  "(mixed)": "several values on the way",
 };
