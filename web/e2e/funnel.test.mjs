@@ -1,5 +1,6 @@
 // A funnel is built by hand, with a filter and an exclusion; the people behind its numbers are as many as the numbers say.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import AxeBuilder from "@axe-core/playwright";
 import { chromium } from "playwright-core";
@@ -94,12 +95,18 @@ test("a funnel with a filter and an exclusion, built by hand, is what the API an
     await page.getByTestId("funnel-people").waitFor({ state: "detached" });
   }
 
-  // Everybody who left has a reason in words, and the reasons add up.
-  await page.getByTestId("funnel-dropped-1").click();
+  // With the keyboard; everybody who left has a reason in words; the whole list as a table.
+  await page.getByTestId("funnel-dropped-1").press("Enter");
   const left = await listed();
   assert.equal(await page.getByTestId("funnel-why").count(), left);
   await axe("people");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByTestId("funnel-people-csv").click()]);
+  const lines = (await readFile(await download.path(), "utf8")).trim().split("\r\n");
+  assert.equal(lines.length, left + 1);
   await page.keyboard.press("Escape");
+  await page.getByTestId("funnel-people").waitFor({ state: "detached" });
+  const focused = () => page.evaluate(() => document.activeElement?.getAttribute("data-testid"));
+  await eventually("the focus back at the number", async () => (await focused()) === "funnel-dropped-1");
 });
 
 test("the address is the question: a reload and the back button show the same funnel", async () => {
@@ -109,7 +116,7 @@ test("the address is the question: a reload and the back button show the same fu
   await page.getByTestId("funnel-fold-counting").click();
   await page.getByTestId("funnel-order").selectOption("strict");
   await page.getByTestId("funnel-run").click();
-  await page.getByText("strict order").first().waitFor();
+  await page.getByRole("list", { name: "How it is counted" }).getByText("strict order").waitFor();
   const strict = await page.getByTestId("funnel-overall").innerText();
   await page.reload();
   await page.getByTestId("funnel-overall").waitFor();
