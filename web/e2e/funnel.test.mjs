@@ -149,6 +149,12 @@ test("what does not go together is said beside the field", async () => {
   await fault.first().waitFor();
   assert.match(await fault.first().innerText(), /steps in any order have no gaps/i);
   await axe("refused");
+
+  const odd = encodeURIComponent('{"any_of":[{"event":"view_item"},{"event":"search","filter":{"property":"price","op":"gt","value":"dear"}}]}');
+  await page.goto(`${product.url}/funnels?step=${odd}&step=purchase&window=7d`);
+  const step = page.getByTestId("funnel-editor-step-0").getByTestId("fault");
+  await step.waitFor();
+  assert.match(await step.innerText(), /must be a finite number/i);
 });
 
 test("every view answers, reads well to a machine, and agrees with the funnel's number", async () => {
