@@ -29,7 +29,7 @@ console.log("first load, gzip bytes".padEnd(28), "js".padStart(8), "css".padStar
 for (const page of ["", "Login", "Setup", "Overview", "Funnels", "Retention", "Events", "Health", "Settings"]) {
   const names = new Set(base);
   if (page) {
-    const call = new RegExp(`import\\([\`"']\\./(${page}-[^\`"']+\\.js)[\`"']\\)(?:,__vite__mapDeps\\(\\[([\\d,]*)\\]\\))?`).exec(main);
+    const call = new RegExp(`import\\([\`"']\\./(${page}-[^\`"']+\\.js)[\`"']\\)(?:\\.then\\([^)]*\\))?(?:,__vite__mapDeps\\(\\[([\\d,]*)\\]\\))?`).exec(main);
     if (!call) throw new Error(`no lazily loaded ${page} in the entry script`);
     closure(call[1]).forEach((name) => names.add(name));
     for (const index of (call[2] ?? "").split(",").filter(Boolean)) names.add(table[Number(index)]);

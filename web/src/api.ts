@@ -5,6 +5,7 @@
 import createClient from "openapi-fetch";
 import { authorizedFetch, setToken } from "./access";
 import type { components, paths } from "./api.gen";
+import type { FunnelQuestion } from "./funnel/question";
 import type { DateRange } from "./range";
 import type { RetentionQuery } from "./retention-query";
 
@@ -226,12 +227,11 @@ export const events = (
 
 export const funnel = (
   project: string,
-  steps: string[][],
-  window: string,
+  question: FunnelQuestion,
   range: DateRange,
   signal: AbortSignal,
 ): Promise<Answer<FunnelReport>> =>
-  query<FunnelReport>(project, { kind: "funnel", steps: steps.map(step), window, ...dates(range) }, signal);
+  query<FunnelReport>(project, { kind: "funnel", ...question, ...dates(range) }, signal);
 
 export const conversion = (
   project: string,
@@ -253,8 +253,6 @@ export const retention = (
 
 /** Without a name: any activity. */
 const named = (event: string) => (event.trim() ? { event: event.trim() } : {});
-
-const step = (events: string[]) => (events.length === 1 ? { event: events[0]! } : { events });
 
 // One route answers every kind of question; the report's type follows from the kind that was asked.
 async function query<T>(project: string, question: Schemas["Question"], signal: AbortSignal): Promise<Answer<T>> {

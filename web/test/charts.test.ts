@@ -44,13 +44,22 @@ describe("axes", () => {
 
 test("a funnel's bars are shares of the first step", () => {
   expect(series.funnelBars([{ reached: 200 }, { reached: 50 }, { reached: 0 }])).toEqual([
-    { left: 1, before: 1 },
-    { left: 0.25, before: 1 },
-    { left: 0, before: 0.25 },
+    { left: 1, before: 1, through: 1 },
+    { left: 0.25, before: 1, through: 0.25 },
+    { left: 0, before: 0.25, through: 0 },
   ]);
   expect(series.funnelBars([{ reached: 0 }, { reached: 0 }])).toEqual([
-    { left: 0, before: 0 },
-    { left: 0, before: 0 },
+    { left: 0, before: 0, through: 0 },
+    { left: 0, before: 0, through: 0 },
+  ]);
+});
+
+test("who passes an optional step by is still there after it", () => {
+  const steps = [{ reached: 200 }, { reached: 20, optional: true }, { reached: 100 }];
+  expect(series.funnelBars(steps)).toEqual([
+    { left: 1, before: 1, through: 1 },
+    { left: 0.1, before: 1, through: 1 },
+    { left: 0.5, before: 1, through: 0.5 },
   ]);
 });
 

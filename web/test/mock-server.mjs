@@ -9,6 +9,7 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { funnel, refused } from "./mock-funnel.mjs";
 import * as health from "./mock-health.mjs";
 import * as privacy from "./mock-privacy.mjs";
 import { retention } from "./mock-retention.mjs";
@@ -86,12 +87,12 @@ async function answer(request, response, state, { fail, slow }) {
   }
   if (rest === "events") return json(response, 200, world.events(url.searchParams, empty));
   if (rest === "query") {
-    if (body.kind === "funnel" && body.steps.length > 20) {
-      return problem(response, 422, "invalid_field", "a funnel has 2 to 20 steps", [
-        { pointer: "/steps", code: "too_many", detail: "a funnel has 2 to 20 steps" },
-      ]);
+    const errors = body.kind === "funnel" ? refused(body) : [];
+    if (errors.length > 0) {
+      const detail = errors.map((one) => `${one.pointer}: ${one.detail}`).join("; ");
+      return problem(response, 422, "invalid_field", detail, errors);
     }
-    const answers = { funnel: world.funnel, conversion: world.conversion, retention };
+    const answers = { funnel, conversion: world.conversion, retention };
     const data = answers[body.kind](body);
     return json(response, 200, { kind: body.kind, data, meta: world.meta(project, body, false) });
   }

@@ -158,46 +158,6 @@ export function meta(of, { to }, approximate) {
   };
 }
 
-const LEAK = [1, 0.412, 0.61, 0.483, 0.79, 0.7, 0.66, 0.6];
-const MEDIAN = [null, 184_000, 96_000, 412_000, 71_000, 3_600_000, 86_400_000 * 1.4, 2_000];
-
-export function funnel({ steps, window, from, to }) {
-  const entered = Math.round(names({ from, to }).find((name) => name.event === (steps[0].event ?? steps[0].events?.[0]))?.count / 3.1) || 0;
-  let reached = entered;
-  let sum = 0;
-  const report = steps.map((step, index) => {
-    const previous = reached;
-    if (index > 0) reached = Math.round(reached * LEAK[index % LEAK.length]);
-    const median = index > 0 ? MEDIAN[index % MEDIAN.length] : null;
-    sum += median ?? 0;
-    return {
-      index: index + 1,
-      name: step.name ?? step.event ?? step.events.join(" or "),
-      events: step.events ?? [step.event],
-      reached,
-      dropped: 0,
-      rate_from_start: entered ? reached / entered : null,
-      rate_from_previous: previous ? reached / previous : null,
-      drop_off_rate: null,
-      median_from_previous_ms: median,
-      median_from_start_ms: index > 0 ? sum : null,
-    };
-  });
-  // Who left is counted at the last step they reached.
-  report.slice(0, -1).forEach((step, index) => {
-    step.dropped = step.reached - report[index + 1].reached;
-    step.drop_off_rate = step.reached ? step.dropped / step.reached : null;
-  });
-  return {
-    steps: report,
-    overall: { entered, converted: reached, rate: entered ? reached / entered : null, median_ms: reached ? sum : null },
-    window_ms: windowMs(window),
-    from: `${from}T00:00:00Z`,
-    to: `${to}T00:00:00Z`,
-    final: false,
-  };
-}
-
 const windowMs = (text) => Number.parseInt(text, 10) * { m: 60_000, h: 3_600_000, d: DAY }[text.at(-1)];
 
 export function conversion({ window, from, to }) {

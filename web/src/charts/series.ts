@@ -54,19 +54,25 @@ export function largest(lines: Line[]): number {
   return lines.reduce((most, line) => line.values.reduce<number>((top, value) => Math.max(top, value ?? 0), most), 0);
 }
 
-/** A bar of the funnel: what of the first step is left, and what the step before still had (both 0..1). */
+/**
+ * A bar of the funnel: what of the first step is left, and what the mandatory step before still had (both 0..1). Those
+ * who pass an optional step by go `through` all the same.
+ */
 export interface FunnelBar {
   left: number;
   before: number;
+  through: number;
 }
 
-export function funnelBars(steps: Pick<FunnelStepReport, "reached">[]): FunnelBar[] {
+export function funnelBars(steps: Pick<FunnelStepReport, "reached" | "optional">[]): FunnelBar[] {
   const first = steps[0]?.reached ?? 0;
   const share = (reached: number) => (first > 0 ? Math.min(1, reached / first) : 0);
-  return steps.map((step, index) => ({
-    left: share(step.reached),
-    before: share(steps[index - 1]?.reached ?? step.reached),
-  }));
+  let before = first;
+  return steps.map((step) => {
+    const bar = { left: share(step.reached), before: share(before), through: share(step.optional ? before : step.reached) };
+    if (!step.optional) before = step.reached;
+    return bar;
+  });
 }
 
 /** What a line chart shows, in a sentence, for those who do not see it. */
