@@ -16,7 +16,7 @@ use crate::metrics::time::{Interval, WeekStart};
 const NOW: i64 = 40_000;
 
 /// How many worlds each test tries: `FOOTFALL_WORLDS`, by default a few hundred.
-fn many() -> ProptestConfig {
+pub fn many() -> ProptestConfig {
     worlds::seeded(worlds::count(400))
 }
 
@@ -29,7 +29,7 @@ fn twin(spec: &FunnelSpec, events: &[Event]) -> FunnelReport {
 }
 
 /// Funnels with every wish that goes together.
-fn any_spec() -> impl Strategy<Value = FunnelSpec> {
+pub fn any_spec() -> impl Strategy<Value = FunnelSpec> {
     let exclusion = (prop::sample::select(vec!["X", "D", "B"]), 0..4_usize, 1..4_usize);
     let wishes = (
         prop::collection::vec(any::<bool>(), 4),
@@ -92,7 +92,7 @@ fn any_spec() -> impl Strategy<Value = FunnelSpec> {
     })
 }
 
-fn tied_spec() -> impl Strategy<Value = FunnelSpec> {
+pub fn tied_spec() -> impl Strategy<Value = FunnelSpec> {
     let tie = prop::sample::select(vec![1, 1_000, 2_000, 5_000]);
     let sequential =
         any_spec().prop_filter("in any order there are no ties", |spec| spec.order != Order::Any);
