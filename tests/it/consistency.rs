@@ -10,7 +10,8 @@ use crate::harness::{Tenant, World};
 use crate::random::{Drawn, TRANSITIONS, instant, now, questions};
 use crate::twin::{stored, totals, twin};
 
-const ZONES: [&str; 5] = [
+const ZONES: [&str; 6] = [
+    "Australia/Sydney",
     "Europe/Berlin",
     "Pacific/Apia",
     "Australia/Lord_Howe",
@@ -39,7 +40,7 @@ async fn series(seed: u64) {
         let mut projects = Vec::new();
         // Signing in belongs to the present.
         world.at(crate::harness::NOW);
-        for zone in [zone, ZONES[rng.usize(0..5)], ZONES[rng.usize(0..5)]] {
+        for zone in [zone, ZONES[rng.usize(0..6)], ZONES[rng.usize(0..6)]] {
             let name = format!("{round} {zone}");
             projects.push(world.project(&owner, &name, zone).await);
         }

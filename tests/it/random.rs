@@ -12,13 +12,15 @@ use crate::harness::gzip;
 const DAY: i64 = 86_400_000;
 
 /// Zones whose clocks do remarkable things, each with an instant shortly before one of them.
-pub const TRANSITIONS: [(&str, &str); 7] = [
+pub const TRANSITIONS: [(&str, &str); 8] = [
     ("Europe/Berlin", "2026-03-27T12:00:00Z"),
     ("Europe/Berlin", "2026-10-23T12:00:00Z"),
     ("Australia/Lord_Howe", "2026-04-03T12:00:00Z"),
-    ("Australia/Lord_Howe", "2026-10-02T12:00:00Z"),
+    ("Australia/Sydney", "2026-10-02T12:00:00Z"),
     ("Asia/Kathmandu", "2024-02-27T12:00:00Z"),
     ("Pacific/Apia", "2011-12-28T12:00:00Z"),
+    // a midnight that never was
+    ("America/Santiago", "2024-09-06T12:00:00Z"),
     ("UTC", "2025-12-30T12:00:00Z"),
 ];
 

@@ -179,7 +179,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(worlds::seeded(200))]
+        #![proptest_config(worlds::seeded(worlds::count(200)))]
 
         #[test]
         fn counting_by_differences_is_counting_by_sets((zone, spec, now, events) in world()) {

@@ -120,7 +120,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(worlds::seeded(300))]
+        #![proptest_config(worlds::seeded(worlds::count(300)))]
 
         #[test]
         fn a_run_a_day_finds_what_looking_for_pairs_finds((zone, spec, now, events) in world()) {

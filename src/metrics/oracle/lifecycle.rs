@@ -186,7 +186,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(worlds::seeded(300))]
+        #![proptest_config(worlds::seeded(worlds::count(300)))]
 
         #[test]
         fn walking_from_bucket_to_bucket_is_comparing_sets((zone, spec, now, events) in world()) {

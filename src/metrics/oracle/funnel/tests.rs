@@ -185,6 +185,35 @@ proptest! {
     }
 
     #[test]
+    fn by_time_of_entry_where_clocks_change(
+        spec in any_spec(), world in worlds::rich(), (zone, at) in worlds::transition(), interval in 0..4_usize,
+        week in 0..3_usize, session in prop::bool::weighted(0.2), as_of in 0..200_i64,
+    ) {
+        // A second is six hours here, so that a world takes three days.
+        const HOURS: i64 = 6 * 3_600;
+        let mut spec = spec;
+        let mut world = world;
+        for event in &mut world {
+            event.ts = at + event.ts * HOURS;
+        }
+        spec.window_ms *= HOURS;
+        if session {
+            (spec.by_session, spec.window_ms) = (true, 86_400_000);
+        }
+        (spec.from_ms, spec.to_ms) = (at + spec.from_ms * HOURS, at + spec.to_ms * HOURS);
+        spec.max_gap_ms = spec.max_gap_ms.map(|gap| gap * HOURS);
+        let interval = [Interval::Hour, Interval::Day, Interval::Week, Interval::Month][interval];
+        let week = [WeekStart::Monday, WeekStart::Sunday, WeekStart::Saturday][week];
+        spec.view = View::Trend(interval, week);
+        let now = at + as_of * 3_600_000;
+        let report = tally(&spec, &zone, now, &world);
+        prop_assert_eq!(&report, &funnel(&spec, &zone, now, &world));
+        for point in report.trend.unwrap() {
+            prop_assert!(point.is_final || point.start.0 + spec.window_ms + 32 * 86_400_000 > now, "in time it is");
+        }
+    }
+
+    #[test]
     fn a_sweep_is_a_run_for_each_window(
         spec in any_spec(), world in worlds::seconds(), windows in prop::collection::btree_set(1..14_i64, 1..5),
         tie in prop::sample::select(vec![0, 0, 1_000]),

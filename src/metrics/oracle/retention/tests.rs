@@ -179,7 +179,7 @@ fn by_buckets(
 }
 
 proptest! {
-    #![proptest_config(worlds::seeded(600))]
+    #![proptest_config(worlds::seeded(worlds::count(600)))]
 
     #[test]
     fn searching_for_periods_is_looking_at_every_pair((zone, spec, as_of, events) in world()) {

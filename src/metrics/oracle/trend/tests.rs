@@ -56,7 +56,7 @@ fn world() -> impl Strategy<Value = (Zone, TrendSpec, i64, Vec<Event>)> {
 }
 
 proptest! {
-    #![proptest_config(worlds::seeded(300))]
+    #![proptest_config(worlds::seeded(worlds::count(300)))]
 
     #[test]
     fn adding_quarter_hours_up_is_walking_the_clock((zone, spec, now, events) in world()) {
