@@ -29,6 +29,16 @@ async fn answers_are_the_twins_in_another_series_of_worlds() {
     series(2).await;
 }
 
+#[tokio::test]
+#[ignore = "make worlds: one series for 5,000 worlds of the unit tests"]
+async fn answers_are_the_twins_in_as_many_series_as_are_asked_for() {
+    let worlds = std::env::var("FOOTFALL_WORLDS").expect("FOOTFALL_WORLDS");
+    let worlds: u64 = worlds.parse().expect("a number");
+    for seed in 0..worlds.div_ceil(5_000) {
+        series(100 + seed).await;
+    }
+}
+
 /// Three projects around each of the clock changes, sharing people, names and batches.
 async fn series(seed: u64) {
     let mut rng = fastrand::Rng::with_seed(seed);

@@ -6,7 +6,7 @@ use footfall::metrics::trend::{SeriesFacts, TrendReport, TrendSpec, TrendsQuery}
 use footfall::store::Store;
 use serde_json::{Value, json};
 
-use crate::world::{PROJECT, Random, deliver, event, name, sql, store};
+use crate::world::{PROJECT, Random, deliver, event, name, rounds, sql, store};
 
 const MINUTE: i64 = 60_000;
 
@@ -236,7 +236,7 @@ fn difference(at: &str, found: &Value, expected: &Value) -> String {
 #[tokio::test]
 async fn trends_are_the_twins_over_random_worlds() {
     let store = store().await;
-    for round in 0..16 {
+    for round in 0..rounds(16) {
         let mut random = Random(round);
         let (zone, at) = TRANSITIONS[round as usize % TRANSITIONS.len()];
         let zone = Zone::parse(zone).expect("a zone");
