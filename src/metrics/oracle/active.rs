@@ -161,7 +161,8 @@ mod tests {
                     exact: true,
                     filter: Filter::everything(),
                 };
-                (zone, spec, at + now * HOUR, events)
+                let now = worlds::moment(&zone, at + now * HOUR);
+                (zone, spec, now, events)
             })
     }
 

@@ -114,7 +114,9 @@ mod tests {
                         goal_filter: filter::Filter::everything(),
                         after_filter: filter::Filter::everything(),
                     };
-                    (zone, spec, at + now * HOUR, events)
+                    // Every other day's window is over to the millisecond.
+                    let now = worlds::moment(&zone, at + now * HOUR) + now % 2 * spec.window_ms;
+                    (zone, spec, now, events)
                 },
             )
     }

@@ -156,7 +156,8 @@ mod tests {
                         interval,
                         week_start,
                     };
-                    (zone, spec, at + now * QUARTER_HOUR_MS, events)
+                    let now = worlds::moment(&zone, at + now * QUARTER_HOUR_MS);
+                    (zone, spec, now, events)
                 },
             )
     }

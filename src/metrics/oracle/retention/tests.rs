@@ -102,7 +102,8 @@ fn world() -> impl Strategy<Value = (Zone, RetentionSpec, i64, Vec<Event>)> {
                     range.to_ms = zone.day_start(zone.local_day(range.to_ms).plus(1));
                 }
                 spec.range = range;
-                (zone, spec, at + now * step, events)
+                let now = worlds::moment(&zone, at + now * step);
+                (zone, spec, now, events)
             },
         )
 }

@@ -50,7 +50,8 @@ fn world() -> impl Strategy<Value = (Zone, TrendSpec, i64, Vec<Event>)> {
                     },
                     ..query.validate(&zone, at).unwrap()
                 };
-                (zone, spec, quarter(now), events)
+                let now = worlds::moment(&zone, quarter(now));
+                (zone, spec, now, events)
             },
         )
 }
