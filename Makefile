@@ -15,7 +15,7 @@ say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
 
 comma := ,
 
-.PHONY: help run build test check clean engines test-engines sdk web lint doc rust-test sdk-test web-test browser-test openapi bench-ingest bench-drain bench-query crash worlds
+.PHONY: help run build test check clean engines test-engines sdk web lint doc rust-test sdk-test web-test browser-test openapi bench-ingest bench-drain bench-query crash worlds fuzz-api
 
 help:            ## what there is
 	@grep -hE '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -30,7 +30,7 @@ build: engines sdk web   ## the release binary with dashboard and SDK inside: ta
 	@# The names of the fault points are those of tests.
 	@! grep -aqE 'deliver[.]after_plan|append[.]before_xadd|FOOTFALL_FAULT' target/release/footfall
 
-test: test-engines sdk web lint doc rust-test sdk-test web-test browser-test   ## everything, on the real engines, from a fresh clone
+test: test-engines sdk web lint doc rust-test sdk-test web-test browser-test fuzz-api   ## everything, on the real engines, from a fresh clone
 	$(call say,all green)
 
 check:           ## the quick inner loop: format, clippy, unit tests
@@ -60,9 +60,13 @@ crash: test-engines web   ## a long campaign of kills against separate roles: KI
 
 N := 20000
 
-worlds:          ## the long run of the property tests of funnels: N=20000 small worlds for each
-	$(call say,$(N) worlds for each property)
-	@FOOTFALL_WORLDS=$(N) $(CARGO) test --locked $(FAULTS) --lib oracle::funnel
+worlds: test-engines     ## the long run of the property tests of every kind: N=20000 small worlds for each
+	$(call say,$(N) worlds for each property of a kind)
+	@FOOTFALL_WORLDS=$(N) $(CARGO) test --locked $(FAULTS) --lib -- oracle:: session::
+	$(call say,trends and filters through ClickHouse: a hundredth of it$(comma) with several questions each)
+	@FOOTFALL_WORLDS=$(N) $(CARGO) test --locked $(FAULTS) --test store -- trends_are_the_twins sql_is_the_meaning
+	$(call say,every kind through the whole product)
+	@FOOTFALL_WORLDS=$(N) $(CARGO) test --locked $(FAULTS) --test it -- --ignored answers_are_the_twins
 
 sdk-test: sdk    ## the SDK: types, lint, unit tests, size, a real browser
 	$(call say,SDK tests)
@@ -77,6 +81,13 @@ browser-test: web test-engines   ## a click in a real browser becomes DAU and a 
 	@# The binary of the integration tests: a plain `cargo build` would compile the dependencies once more.
 	@$(CARGO) test --locked $(FAULTS) --no-run --quiet
 	@cd web && npm run --silent test:e2e
+
+CASES := 10
+
+fuzz-api: test-engines web   ## drawn requests against the served document: no 5xx, nothing undocumented; CASES=200
+	$(call say,$(CASES) cases for each operation$(comma) seed $(SEED))
+	@$(CARGO) test --locked $(FAULTS) --no-run --quiet
+	@python3 tests/api/fuzz.py --cases $(CASES) --seed $(SEED)
 
 bench-ingest: engines web    ## events a second, CPU an event, memory; ARGS="--help" lists the cases
 	@$(CARGO) bench --locked --bench ingest -- $(ARGS)
@@ -97,7 +108,7 @@ openapi:         ## write openapi/footfall.json and the dashboard's typed client
 engines:         ## redis-server and the ClickHouse library
 	@deploy/engines/install.sh
 
-test-engines: engines    ## what only the tests need besides: PostgreSQL, Chromium, strace
+test-engines: engines    ## what only the tests need besides: PostgreSQL, Chromium, strace, venv
 	@deploy/engines/install.sh --tests
 
 sdk: sdk-js/dist/f.js        ## the JavaScript SDK

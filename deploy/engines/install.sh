@@ -1,7 +1,8 @@
 #!/bin/sh
 # Gets what the embedded engines need: redis-server (Debian's package) and libchdb.so (npm, exact version and
 # hash from the lock file). Safe to run again: what is there stays. `make engines` calls it; with --tests
-# (`make test-engines`) it also gets what only the tests need: PostgreSQL, Chromium and strace.
+# (`make test-engines`) it also gets what only the tests need: PostgreSQL, Chromium, strace and
+# Python's venv.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 
@@ -72,6 +73,11 @@ if [ "${1:-}" = --tests ]; then
         say "strace: $(command -v strace)"
     else
         package strace strace
+    fi
+    if python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        say "python3: $(command -v python3), with venv"
+    else
+        package python3-venv "python3 with venv"
     fi
 fi
 

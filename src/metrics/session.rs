@@ -12,8 +12,9 @@ pub const SILENCE_MS: i64 = 30 * 60_000;
 /// The age at which every session is cut, in milliseconds.
 pub const LONGEST_MS: i64 = 24 * 3_600_000;
 
-/// How far before a range events are read to find where its sessions began. Only someone who was never silent for
-/// half an hour over all of it could be cut elsewhere.
+/// How far before a range events are read to find where its sessions began. That is enough for everybody who was once
+/// silent for half an hour (with an id from the client: for 24 hours) between there and the range; for the others
+/// [`may_begin_earlier`] says that it is not.
 pub const LOOK_BACK_MS: i64 = 7 * 24 * 3_600_000;
 
 /// What a session is derived from.
@@ -58,6 +59,25 @@ pub fn sessions(events: impl IntoIterator<Item = Visit>) -> Vec<usize> {
     found
 }
 
+/// Whether a session of the events from `from_ms` on may depend on what came before `since_ms`, from which on the
+/// events, which are in total order, were read. If not, [`sessions`] finds for them what it finds for all events.
+pub fn may_begin_earlier(events: impl IntoIterator<Item = Visit>, since_ms: i64, from_ms: i64) -> bool {
+    // The latest event of each device and id, and whether a session surely began since.
+    let mut known: HashMap<(u64, u64), (i64, bool)> = HashMap::new();
+    for event in events {
+        let rest = if event.given == 0 { SILENCE_MS } else { LONGEST_MS };
+        let (last, begun) = known
+            .entry((event.device, event.given))
+            .or_insert((since_ms, false));
+        *begun |= event.ts - *last >= rest;
+        *last = event.ts;
+        if event.ts >= from_ms && !*begun {
+            return true;
+        }
+    }
+    false
+}
+
 struct Open {
     number: usize,
     start: i64,
@@ -65,43 +85,4 @@ struct Open {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE: i64 = 60_000;
-
-    fn of(visits: &[(i64, u64, u64)]) -> Vec<usize> {
-        sessions(visits.iter().map(|(minute, device, given)| Visit {
-            ts: minute * MINUTE,
-            device: *device,
-            given: *given,
-        }))
-    }
-
-    #[test]
-    fn half_an_hour_of_silence_ends_a_session_without_an_id() {
-        assert_eq!(of(&[(0, 1, 0), (29, 1, 0), (58, 1, 0), (88, 1, 0)]), [0, 0, 0, 1]);
-    }
-
-    #[test]
-    fn an_id_outlasts_silence_and_another_id_is_another_session() {
-        assert_eq!(of(&[(0, 1, 7), (90, 1, 7), (91, 1, 8), (92, 1, 7)]), [0, 0, 1, 0]);
-    }
-
-    #[test]
-    fn devices_have_sessions_of_their_own() {
-        assert_eq!(of(&[(0, 1, 0), (1, 2, 0), (2, 1, 0), (3, 2, 7)]), [0, 1, 0, 2]);
-    }
-
-    #[test]
-    fn every_session_is_cut_at_24_hours() {
-        let hours = |h: i64| h * 60;
-        assert_eq!(
-            of(&[(0, 1, 7), (hours(24) - 1, 1, 7), (hours(24), 1, 7)]),
-            [0, 0, 1]
-        );
-        let restless: Vec<_> = (0..=144).map(|n| (n * 10, 1, 0)).collect();
-        let found = of(&restless);
-        assert_eq!((found[143], found[144]), (0, 1));
-    }
-}
+mod tests;

@@ -10,7 +10,8 @@ use crate::harness::{Tenant, World};
 use crate::random::{Drawn, TRANSITIONS, instant, now, questions};
 use crate::twin::{stored, totals, twin};
 
-const ZONES: [&str; 5] = [
+const ZONES: [&str; 6] = [
+    "Australia/Sydney",
     "Europe/Berlin",
     "Pacific/Apia",
     "Australia/Lord_Howe",
@@ -28,6 +29,16 @@ async fn answers_are_the_twins_in_another_series_of_worlds() {
     series(2).await;
 }
 
+#[tokio::test]
+#[ignore = "make worlds: one series for 5,000 worlds of the unit tests"]
+async fn answers_are_the_twins_in_as_many_series_as_are_asked_for() {
+    let worlds = std::env::var("FOOTFALL_WORLDS").expect("FOOTFALL_WORLDS");
+    let worlds: u64 = worlds.parse().expect("a number");
+    for seed in 0..worlds.div_ceil(5_000) {
+        series(100 + seed).await;
+    }
+}
+
 /// Three projects around each of the clock changes, sharing people, names and batches.
 async fn series(seed: u64) {
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -39,7 +50,7 @@ async fn series(seed: u64) {
         let mut projects = Vec::new();
         // Signing in belongs to the present.
         world.at(crate::harness::NOW);
-        for zone in [zone, ZONES[rng.usize(0..5)], ZONES[rng.usize(0..5)]] {
+        for zone in [zone, ZONES[rng.usize(0..6)], ZONES[rng.usize(0..6)]] {
             let name = format!("{round} {zone}");
             projects.push(world.project(&owner, &name, zone).await);
         }

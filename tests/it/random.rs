@@ -3,22 +3,26 @@
 
 use std::collections::BTreeSet;
 
-use footfall::event::{Day, Event, ProjectNumber, Zone, flag};
+use footfall::event::{Day, Event, ProjectNumber, Zone, actor_of, flag};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::harness::gzip;
 
 const DAY: i64 = 86_400_000;
+/// The id of a session that a client gives.
+const SESSION: &str = "visit";
 
 /// Zones whose clocks do remarkable things, each with an instant shortly before one of them.
-pub const TRANSITIONS: [(&str, &str); 7] = [
+pub const TRANSITIONS: [(&str, &str); 8] = [
     ("Europe/Berlin", "2026-03-27T12:00:00Z"),
     ("Europe/Berlin", "2026-10-23T12:00:00Z"),
     ("Australia/Lord_Howe", "2026-04-03T12:00:00Z"),
-    ("Australia/Lord_Howe", "2026-10-02T12:00:00Z"),
+    ("Australia/Sydney", "2026-10-02T12:00:00Z"),
     ("Asia/Kathmandu", "2024-02-27T12:00:00Z"),
     ("Pacific/Apia", "2011-12-28T12:00:00Z"),
+    // a midnight that never was
+    ("America/Santiago", "2024-09-06T12:00:00Z"),
     ("UTC", "2025-12-30T12:00:00Z"),
 ];
 
@@ -114,11 +118,19 @@ fn event(rng: &mut fastrand::Rng, project: ProjectNumber, zone: &Zone, ts: i64) 
     let name = *rng
         .choice(&["A", "A", "B", "B", "C", "D", "$identify"])
         .expect("one");
-    // One person is known by the device only.
-    let device = if person == "p3" { person.as_str() } else { "" };
+    // One person is known by the device only, the others have up to two of them.
+    let device = match rng.u8(0..3) {
+        _ if person == "p3" => person.clone(),
+        0 => format!("{person}-phone"),
+        _ => String::new(),
+    };
+    let session = match rng.u8(0..4) {
+        0 => actor_of(SESSION),
+        _ => 0,
+    };
     let fields = json!({
         "project": project, "event": name, "ts": ts, "seq": 0, "id": Uuid::from_u128(rng.u128(..)),
-        "received_at": 0, "distinct_id": person, "device_id": device, "user_id": "", "session": 0, "path": "",
+        "received_at": 0, "distinct_id": person, "device_id": device, "user_id": "", "session": session, "path": "",
         "host": "", "referrer_host": "", "utm_source": "", "utm_medium": "", "utm_campaign": "", "country": "",
         "region": "", "city": "", "browser": "", "os": "", "device": "", "lib": "", "amount": 0.0, "currency": "",
         "props": properties(rng).to_string(), "flags": if name == "$identify" { flag::NOT_ACTIVITY } else { 0 },
@@ -148,18 +160,23 @@ fn properties(rng: &mut fastrand::Rng) -> Value {
 
 /// The event as a client writes it.
 fn wire(rng: &mut fastrand::Rng, event: &Event) -> Value {
-    let who = if event.device_id.is_empty() {
-        "distinct_id"
-    } else {
-        "device_id"
-    };
     let timestamp = match rng.bool() {
         true => json!(event.ts),
         false => json!(instant(event.ts)),
     };
     let properties: Value = serde_json::from_str(&event.props).expect("an object");
-    json!({"event": event.event, "id": event.id, who: event.distinct_id, "timestamp": timestamp,
-        "properties": properties})
+    let mut wire =
+        json!({"event": event.event, "id": event.id, "timestamp": timestamp, "properties": properties});
+    if event.device_id != event.distinct_id {
+        wire["distinct_id"] = json!(event.distinct_id);
+    }
+    if !event.device_id.is_empty() {
+        wire["device_id"] = json!(event.device_id);
+    }
+    if event.session != 0 {
+        wire["session_id"] = json!(SESSION);
+    }
+    wire
 }
 
 /// RFC 3339.

@@ -65,6 +65,9 @@ fn funnel(rng: &mut fastrand::Rng, drawn: &Drawn, (from, to): (&str, &str)) -> V
     if total {
         asked["count"] = json!("total");
     }
+    if !total && rng.bool() {
+        asked["why_not"] = json!(true);
+    }
     if rng.u8(0..4) == 0 {
         asked["hold"] = json!([{"property": "p"}]);
     }

@@ -1774,8 +1774,9 @@ export interface components {
             /**
              * @description What to compare with: a text, a number or a boolean; a list of 1 to 200 for `in` and `not_in`, of two numbers
              *     for `between`; nothing for `is_set` and `is_not_set`.
+             * @example club
              */
-            value?: Record<string, never> | null;
+            value?: (string | number | boolean | null) | (string | number | boolean)[];
         };
         /** @description The values of the formula. */
         FormulaSeries: {
@@ -4323,7 +4324,7 @@ export interface components {
             exclusion?: number | null;
             /**
              * Format: int64
-             * @description By how much the window or the gap was over.
+             * @description By how much the window or the gap was over; null where the window is a session.
              */
             over_by_ms?: number | null;
             /** @description The first rule that stopped the deepest attempt. */

@@ -99,7 +99,7 @@ async fn report(asked: &Asked, spec: &FunnelSpec) -> Result<Answer<FunnelReport>
     if folded.fell_back {
         answer.meta.warnings.push(Warning::new(
             "ties_in_total_order",
-            "somebody did more than 8 ambiguous events at the same time: among those their order of arrival decided",
+            "somebody did more than 8 ambiguous events at the same time: among those the total order decided",
         ));
     }
     Ok(answer)

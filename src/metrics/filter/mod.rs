@@ -15,6 +15,8 @@
 //! [`COLUMNS`] are what capture found out or took out of the context (`$path`, `$browser`, `$country`, …): for
 //! these the empty text (and the amount 0) means missing. `{"person": "plan"}` is the person's current value.
 
+#[cfg(test)]
+mod cases;
 mod check;
 mod pattern;
 mod person;

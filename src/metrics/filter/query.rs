@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
 
 /// A filter: `{"and": […]}`, `{"or": […]}` (1 to 20 members, nested at most 4 deep, at most 50 predicates), or a
 /// predicate over a property of the event, a property of the person, or the event's name.
@@ -39,8 +40,29 @@ pub struct FilterQuery {
     /// What to compare with: a text, a number or a boolean; a list of 1 to 200 for `in` and `not_in`, of two numbers
     /// for `between`; nothing for `is_set` and `is_not_set`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>, example = "club")]
+    #[schema(schema_with = what_to_compare_with)]
     pub value: Option<Value>,
+}
+
+/// A text, a number, a boolean, or a list of them.
+fn what_to_compare_with() -> Schema {
+    let one = |kind| {
+        SchemaType::from_iter(
+            [Type::String, Type::Number, Type::Boolean]
+                .into_iter()
+                .chain(kind),
+        )
+    };
+    let items = ObjectBuilder::new().schema_type(one(None));
+    let list = ArrayBuilder::new().items(items).max_items(Some(200));
+    let description = "What to compare with: a text, a number or a boolean; a list of 1 to 200 for `in` and `not_in`, of \
+        two numbers\nfor `between`; nothing for `is_set` and `is_not_set`.";
+    let either = OneOfBuilder::new()
+        .item(ObjectBuilder::new().schema_type(one(Some(Type::Null))))
+        .item(list)
+        .description(Some(description))
+        .examples(["club"]);
+    either.into()
 }
 
 /// What a predicate asks. Texts are compared with case; numbers by their canonical text (1, 1.0 and "1" are equal).

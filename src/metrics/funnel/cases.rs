@@ -1,22 +1,39 @@
-//! Runs `tests/cases/funnels.txt`, which explains itself.
+//! Runs `tests/cases/funnels.txt` and `tests/cases/why_not.txt`, which explain themselves.
 
-use crate::event::Event;
+use crate::event::{Event, Zone};
 use crate::metrics::filter::Property;
 use crate::metrics::funnel::attempts::outcomes;
 use crate::metrics::funnel::entity::doers;
 use crate::metrics::funnel::plan::Plan;
-use crate::metrics::funnel::spec::{Count, Entity, Exclusion, FunnelSpec, FunnelStep, OnExclusion, Order};
+use crate::metrics::funnel::report::ActorRow;
+use crate::metrics::funnel::spec::{
+    Actors, Count, Entity, Exclusion, FunnelSpec, FunnelStep, OnExclusion, Order,
+};
 use crate::metrics::funnel::spec::{RangeAppliesTo, Reentry};
+use crate::metrics::funnel::why::WhyNot;
 use crate::metrics::oracle;
 use crate::metrics::time::TimeRange;
 
 const CASES: &str = include_str!("../../../tests/cases/funnels.txt");
+const REASONS: &str = include_str!("../../../tests/cases/why_not.txt");
 
 #[test]
 fn the_readable_cases_hold_for_the_matcher_and_for_its_twin() {
+    let run = run(CASES, check);
+    assert!(run > 100, "the file is read: {run}");
+}
+
+#[test]
+fn why_somebody_did_not_convert_is_told_in_readable_cases() {
+    let run = run(REASONS, check_reason);
+    assert!(run > 60, "the file is read: {run}");
+}
+
+/// Checks every case of a file: its title and line, what is asked, the events, what is expected.
+fn run(cases: &str, check: impl Fn(&str, &FunnelSpec, &str, &str)) -> usize {
     let (mut title, mut run) = ("", 0);
     let mut spec = blank();
-    for (n, line) in CASES.lines().enumerate() {
+    for (n, line) in cases.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -31,7 +48,7 @@ fn the_readable_cases_hold_for_the_matcher_and_for_its_twin() {
             wish(&mut spec, line);
         }
     }
-    assert!(run > 100, "the file is read: {run}");
+    run
 }
 
 /// A line that says what is asked.
@@ -114,6 +131,53 @@ fn check(case: &str, spec: &FunnelSpec, events: &str, expected: &str) {
         assert_eq!(twin, expected, "{case}: the twin");
     }
     assert_eq!(depths(&twin), depths(&expected), "{case}: the twin");
+}
+
+fn check_reason(case: &str, spec: &FunnelSpec, words: &str, expected: &str) {
+    let events: Vec<Event> = words.split_whitespace().enumerate().map(event).collect();
+    let everybody = Actors {
+        depth: 1,
+        dropped: false,
+        after: None,
+        limit: 10,
+    };
+    let spec = FunnelSpec {
+        why_not: true,
+        actors: Some(everybody),
+        ..spec.clone()
+    };
+    let name = |row: &ActorRow| match &row.why_not {
+        None => "converted".to_owned(),
+        Some(why) => told(why, &events),
+    };
+    let found = oracle::worlds::tally(&spec, &Zone::utc(), 0, &events).actors;
+    let found = found.map(|page| page.actors).unwrap_or_default();
+    for (whose, rows) in [("product", found), ("twin", oracle::actors(&spec, &events))] {
+        let told: Vec<String> = rows.iter().map(name).collect();
+        let expected: Vec<&str> = if expected == "nobody" {
+            vec![]
+        } else {
+            vec![expected]
+        };
+        assert_eq!(told, expected, "{case}: the {whose}");
+    }
+}
+
+/// `step 2, window_over by 2, B12`.
+fn told(why: &WhyNot, events: &[Event]) -> String {
+    let reason = serde_json::to_value(why.reason).unwrap();
+    let mut text = format!("step {}, {}", why.step, reason.as_str().unwrap());
+    let seconds = |ms: i64| ms as f64 / 1_000.0;
+    if let Some(over) = why.over_by_ms {
+        text += &format!(" by {}", seconds(over));
+    }
+    if let Some(event) = events.iter().find(|event| Some(event.id) == why.event_id) {
+        text += &format!(", {}{}", event.event, seconds(event.ts));
+    }
+    if let Some(exclusion) = why.exclusion {
+        text += &format!(", rule {exclusion}");
+    }
+    text
 }
 
 /// `2 at 0 3`; `0` is nobody.

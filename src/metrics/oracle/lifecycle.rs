@@ -156,7 +156,8 @@ mod tests {
                         interval,
                         week_start,
                     };
-                    (zone, spec, at + now * QUARTER_HOUR_MS, events)
+                    let now = worlds::moment(&zone, at + now * QUARTER_HOUR_MS);
+                    (zone, spec, now, events)
                 },
             )
     }
@@ -186,7 +187,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(worlds::seeded(300))]
+        #![proptest_config(worlds::seeded(worlds::count(300)))]
 
         #[test]
         fn walking_from_bucket_to_bucket_is_comparing_sets((zone, spec, now, events) in world()) {

@@ -26,9 +26,9 @@ use jiff::civil::{Date, DateTime};
 
 pub use active::active_users;
 pub use conversion::conversion;
-pub use funnel::funnel;
 #[cfg(test)]
 pub(in crate::metrics) use funnel::reported_chain;
+pub use funnel::{actors, funnel};
 pub use lifecycle::{lifecycle, stickiness};
 pub use retention::retention;
 pub use trend::trend;

@@ -49,6 +49,14 @@ pub fn transition() -> impl Strategy<Value = (Zone, i64)> {
     })
 }
 
+/// An instant or, of every third one, the start of its local day: what is over is over to the millisecond.
+pub fn moment(zone: &Zone, ts: i64) -> i64 {
+    match ts.div_euclid(900_000) % 3 {
+        0 => zone.day_start(zone.local_day(ts)),
+        _ => ts,
+    }
+}
+
 /// An event with everything that metrics look at.
 pub fn event(person: &str, name: &str, ts: i64, seq: u32, id: u128) -> Event {
     Event {

@@ -1,8 +1,8 @@
 //! The range before: which one it is, up to where its total counts, and which of its points stand beside which.
 //!
 //! - A range of whole calendar months is preceded by as many months, one of whole weeks by as many weeks, any other
-//!   range of whole local days by as many local dates, and one that starts or ends within a day by as many
-//!   milliseconds.
+//!   range of whole local days by as many local dates (one that never was is none), and one that starts or ends within
+//!   a day by as many milliseconds.
 //! - While the range is open the previous total stops at the same local offset: as many dates after its start, at the
 //!   same time of day. Its points are whole.
 //! - Days, weeks and months stand beside each other by index, the shorter side padded with null. Hours and minutes of
@@ -61,7 +61,7 @@ impl Compare {
             months_before(from, months_between(from, to))
         } else {
             debug_assert!(week_start.week_of(from) <= from, "whole weeks are as many dates");
-            from.plus(from.0 - to.0)
+            dates_before(zone, from, dates_between(zone, from, to))
         };
         let previous = TimeRange {
             from_ms: zone.day_start(first),
@@ -73,7 +73,11 @@ impl Compare {
             previous.from_ms
         } else {
             let clock = zone.tz().to_datetime(instant(now_ms));
-            let day = first.plus(Day::from_date(clock.date()).0 - from.0);
+            let day = date_after(
+                zone,
+                first,
+                dates_between(zone, from, Day::from_date(clock.date())),
+            );
             let same = zone
                 .tz()
                 .to_ambiguous_zoned(day.date().to_datetime(clock.time()))
@@ -110,22 +114,54 @@ impl Compare {
     }
 }
 
-/// The date's place in the range, the time of day, and which of several such.
-type Label = (i32, Time, usize);
+/// The date's place among those of the range that were, the time of day, and which of several such.
+type Label = (usize, Time, usize);
 
 fn labels(zone: &Zone, buckets: &[Bucket]) -> Vec<Label> {
     let Some(first) = buckets.first().map(|bucket| zone.local_day(bucket.start)) else {
         return Vec::new();
     };
-    let mut seen: HashMap<(i32, Time), usize> = HashMap::new();
+    let mut seen: HashMap<(usize, Time), usize> = HashMap::new();
+    let mut here = (first, 0);
     let label = |bucket: &Bucket| {
         let clock = zone.tz().to_datetime(instant(bucket.start));
-        let label = (Day::from_date(clock.date()).0 - first.0, clock.time());
+        let date = Day::from_date(clock.date());
+        if date != here.0 {
+            here = (date, here.1 + 1);
+        }
+        let label = (here.1, clock.time());
         let occurrence = seen.entry(label).or_default();
         *occurrence += 1;
         (label.0, label.1, *occurrence)
     };
     buckets.iter().map(label).collect()
+}
+
+/// How many dates from one on and before another there were.
+fn dates_between(zone: &Zone, from: Day, to: Day) -> usize {
+    (from.0..to.0).filter(|day| zone.day_exists(Day(*day))).count()
+}
+
+/// The date so many dates before.
+fn dates_before(zone: &Zone, mut day: Day, dates: usize) -> Day {
+    for _ in 0..dates {
+        day = day.plus(-1);
+        while !zone.day_exists(day) {
+            day = day.plus(-1);
+        }
+    }
+    day
+}
+
+/// The date so many dates after.
+fn date_after(zone: &Zone, mut day: Day, dates: usize) -> Day {
+    for _ in 0..dates {
+        day = day.plus(1);
+        while !zone.day_exists(day) {
+            day = day.plus(1);
+        }
+    }
+    day
 }
 
 fn months_between(from: Day, to: Day) -> i32 {

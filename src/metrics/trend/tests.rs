@@ -229,6 +229,30 @@ fn other_whole_days_are_preceded_by_as_many_dates_across_a_clock_change() {
 }
 
 #[test]
+fn a_date_that_never_was_is_not_counted_among_those_before() {
+    // Apia had no 30 December 2011: two dates before New Year are the 29th and the 31st.
+    let noon = |text: &str| text.to_owned() + "T10:00:00Z";
+    assert_eq!(
+        previous("Pacific/Apia", "2012-01-01", "2012-01-03", LATER)[..2],
+        [noon("2011-12-29"), noon("2011-12-31")]
+    );
+    assert_eq!(
+        previous("Pacific/Apia", "2011-12-29", "2012-01-01", LATER)[..2],
+        [noon("2011-12-27"), noon("2011-12-29")]
+    );
+    let found = beside("Pacific/Apia", Interval::Day, "2012-01-01", "2012-01-03");
+    assert_eq!(
+        found,
+        [
+            Some("2011-12-29T00:00:00".to_owned()),
+            Some("2011-12-31T00:00:00".to_owned())
+        ]
+    );
+    let found = beside("Pacific/Apia", Interval::Hour, "2012-01-01", "2012-01-03");
+    assert_eq!(found[25].as_deref(), Some("2011-12-31T01:00:00"));
+}
+
+#[test]
 fn ranges_within_a_day_are_preceded_by_as_many_milliseconds() {
     assert_eq!(
         previous(

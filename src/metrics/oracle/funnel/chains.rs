@@ -100,33 +100,46 @@ impl<'a> Run<'a> {
 
     /// Whether the events of one moment that the chain did not use end it.
     pub fn ended_at(&self, chain: &[Step], moment: i64) -> Option<Ended> {
+        let places = || (0..self.events.len()).filter(|place| self.moment(*place) == moment);
+        if places().any(|place| self.excluded_by(chain, place).is_some()) {
+            Some(Ended::Excluded)
+        } else if places().any(|place| self.is_killed_by(chain, place)) {
+            Some(Ended::Killed)
+        } else {
+            None
+        }
+    }
+
+    /// The step that a chain held before the moment of a place, and those that it took in it; nothing if it used
+    /// the event, or was not there before.
+    fn around(&self, chain: &[Step], place: usize) -> Option<(usize, Vec<usize>)> {
+        let moment = self.moment(place);
         let before = chain.iter().filter(|(_, place)| self.moment(*place) < moment);
         let held = before.map(|(step, _)| *step).next_back()?;
         let within = chain.iter().filter(|(_, place)| self.moment(*place) == moment);
-        let taken: Vec<usize> = within.map(|(step, _)| *step).collect();
+        let is_used = chain.iter().any(|(_, used)| *used == place);
+        (!is_used).then(|| (held, within.map(|(step, _)| *step).collect()))
+    }
+
+    /// The exclusion as which an event ends a chain.
+    pub fn excluded_by(&self, chain: &[Step], place: usize) -> Option<usize> {
+        let (held, taken) = self.around(chain, place)?;
         let holds = *taken.last().unwrap_or(&held);
-        let start = self.ts(chain[0].1);
-        let unused: Vec<usize> = (0..self.events.len())
-            .filter(|place| self.moment(*place) == moment)
-            .filter(|place| chain.iter().all(|(_, used)| used != place))
-            .collect();
-        let excluded = unused.iter().any(|place| {
-            let is_one = |i: usize| {
-                let exclusion = &self.spec.exclusions[i];
-                self.events[*place].exclusions[i] && exclusion.after <= held && holds < exclusion.before
-            };
-            self.ts(*place) - start <= self.spec.window_ms && (0..self.spec.exclusions.len()).any(is_one)
-        });
-        let killed = self.spec.order == Order::Strict
-            && unused.iter().any(|place| {
-                let repeats = |step: usize| self.events[*place].steps[step];
-                self.events[*place].counts && !repeats(held) && !taken.iter().any(|step| repeats(*step))
-            });
-        match (excluded, killed) {
-            (true, _) => Some(Ended::Excluded),
-            (false, true) => Some(Ended::Killed),
-            (false, false) => None,
-        }
+        let in_window = self.ts(place) - self.ts(chain[0].1) <= self.spec.window_ms;
+        let is_one = |i: &usize| {
+            let exclusion = &self.spec.exclusions[*i];
+            self.events[place].exclusions[*i] && exclusion.after <= held && holds < exclusion.before
+        };
+        (0..self.spec.exclusions.len()).find(|i| in_window && is_one(i))
+    }
+
+    /// Whether an event kills a chain in strict order.
+    pub fn is_killed_by(&self, chain: &[Step], place: usize) -> bool {
+        let repeats = |step: &usize| self.events[place].steps[*step];
+        self.around(chain, place).is_some_and(|(held, taken)| {
+            let repeats_one = repeats(&held) || taken.iter().any(repeats);
+            self.spec.order == Order::Strict && self.events[place].counts && !repeats_one
+        })
     }
 
     /// The reported chain: the first to reach the deepest step; of those the one that started last; of those, as

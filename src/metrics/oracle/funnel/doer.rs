@@ -19,7 +19,8 @@ pub struct Seen<'a> {
     pub counts: bool,
     /// The breakdown's value.
     pub value: Option<String>,
-    held: Vec<Option<String>>,
+    /// The values held constant.
+    pub held: Vec<Option<String>>,
     session: (String, u64, i64),
 }
 

@@ -1,17 +1,20 @@
 //! The funnel by trying every chain.
 
+#[cfg(test)]
+mod actor_tests;
 mod attempts;
 mod chains;
 mod doer;
 mod parts;
 #[cfg(test)]
 mod tests;
+mod why;
 
 use self::attempts::{Outcome, outcomes};
 use self::doer::{Doer, Seen, doers};
 use super::fraction;
 use crate::event::{Event, Zone};
-use crate::metrics::funnel::report::Counted;
+use crate::metrics::funnel::report::{ActorRow, Counted};
 use crate::metrics::funnel::spec::{Count, Entity, FunnelSpec, Order, View};
 use crate::metrics::funnel::{FunnelOverall, FunnelReport, FunnelStepReport};
 use crate::metrics::time::{Moment, TimeRange};
@@ -35,7 +38,7 @@ impl Found<'_> {
     }
 }
 
-/// The report of the funnel over a project's events. It tells no reasons and lists no actors.
+/// The report of the funnel over a project's events. It lists no actors: [`actors`] does.
 pub fn funnel(spec: &FunnelSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> FunnelReport {
     let doers = doers(spec, events);
     let whole = entry(spec);
@@ -66,12 +69,19 @@ pub fn funnel(spec: &FunnelSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> 
             View::Sweep(windows) => Some(parts::sweep(spec, windows, &doers)),
             _ => None,
         },
-        why_not: None,
+        why_not: spec.why_not.then(|| why::counts(&actors(spec, events))),
         actors: None,
         preset_limits: spec
             .preset
             .map(|preset| preset.limits().iter().map(|text| text.to_string()).collect()),
     }
+}
+
+/// Everybody in the funnel, with their reported chain and why it went no further; in no order.
+pub fn actors(spec: &FunnelSpec, events: &[Event]) -> Vec<ActorRow> {
+    let doers = doers(spec, events);
+    let found = doers.iter().flat_map(|doer| of_doer(spec, doer, entry(spec)));
+    found.map(|found| why::row(spec, &found, events)).collect()
 }
 
 fn entry(spec: &FunnelSpec) -> TimeRange {

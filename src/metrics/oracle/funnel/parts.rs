@@ -8,6 +8,7 @@ use crate::event::{Day, Zone};
 use crate::metrics::funnel::report::{FunnelPoint, FunnelSlice, NearMisses, SweepReport, SweepWindow};
 use crate::metrics::funnel::spec::{Attribution, Breakdown, Count, FunnelSpec, Reentry};
 use crate::metrics::funnel::times::{TimeBin, TimeReport};
+use crate::metrics::oracle::trend::clock::{Walked, walk};
 use crate::metrics::oracle::wall_clock;
 use crate::metrics::time::{Interval, Moment, TimeRange, WeekStart};
 
@@ -93,13 +94,14 @@ pub fn trend(
     found: &[Found],
 ) -> Vec<FunnelPoint> {
     let range = super::entry(spec);
-    let buckets = crate::metrics::time::buckets(zone, range, interval, week);
+    let buckets = walk((interval, week), zone, range);
     let last = spec.steps.len() - 1;
-    let point = |bucket: &crate::metrics::time::Bucket| {
+    let point = |bucket: &Walked| {
         let inside = |ts: i64| match interval {
-            Interval::Day => Some(Day::from_date(wall_clock(zone, ts).date())) == bucket.date,
+            Interval::Day => wall_clock(zone, ts).date() == bucket.date,
             _ => bucket.start <= ts && ts < bucket.end,
         };
+        let has_date = !matches!(interval, Interval::Hour | Interval::Minute);
         let here: Vec<Found> = if spec.reentry == Reentry::First || spec.count == Count::Total {
             found
                 .iter()
@@ -118,7 +120,7 @@ pub fn trend(
         let (entered, converted) = (reached[0], reached[reached.len() - 1]);
         FunnelPoint {
             start: Moment(bucket.start),
-            date: bucket.date,
+            date: has_date.then(|| Day::from_date(bucket.date)),
             entered,
             converted,
             rate: fraction(converted as usize, entered as usize),

@@ -6,18 +6,18 @@ use super::super::worlds::{self, tally};
 use super::funnel;
 use crate::event::{Event, Zone};
 use crate::metrics::filter::Property;
-use crate::metrics::funnel::FunnelReport;
 use crate::metrics::funnel::spec::{
     Attribution, Breakdown, Count, Entity, Exclusion, FunnelSpec, FunnelStep, OnExclusion, Order,
     RangeAppliesTo, Reentry, View,
 };
-use crate::metrics::time::{Interval, WeekStart};
+use crate::metrics::funnel::{FunnelReport, FunnelTally};
+use crate::metrics::time::{Interval, TimeRange, WeekStart};
 
 const NOW: i64 = 40_000;
 
-/// How many worlds each test tries: `FOOTFALL_WORLDS`, by default a few hundred.
-fn many() -> ProptestConfig {
-    worlds::seeded(worlds::count(400))
+/// How many worlds each test tries: `FOOTFALL_WORLDS`, by default enough for the rare ones.
+pub fn many() -> ProptestConfig {
+    worlds::seeded(worlds::count(1_500))
 }
 
 fn run(spec: &FunnelSpec, events: &[Event]) -> FunnelReport {
@@ -29,7 +29,7 @@ fn twin(spec: &FunnelSpec, events: &[Event]) -> FunnelReport {
 }
 
 /// Funnels with every wish that goes together.
-fn any_spec() -> impl Strategy<Value = FunnelSpec> {
+pub fn any_spec() -> impl Strategy<Value = FunnelSpec> {
     let exclusion = (prop::sample::select(vec!["X", "D", "B"]), 0..4_usize, 1..4_usize);
     let wishes = (
         prop::collection::vec(any::<bool>(), 4),
@@ -92,11 +92,46 @@ fn any_spec() -> impl Strategy<Value = FunnelSpec> {
     })
 }
 
-fn tied_spec() -> impl Strategy<Value = FunnelSpec> {
+pub fn tied_spec() -> impl Strategy<Value = FunnelSpec> {
     let tie = prop::sample::select(vec![1, 1_000, 2_000, 5_000]);
     let sequential =
         any_spec().prop_filter("in any order there are no ties", |spec| spec.order != Order::Any);
     (sequential, tie).prop_map(|(spec, tie_ms)| FunnelSpec { tie_ms, ..spec })
+}
+
+#[test]
+fn of_up_to_8_ambiguous_events_at_once_every_order_is_tried_and_beyond_it_is_known_that_none_is() {
+    let steps = ["X", "Y", "Y", "X"].map(|name| FunnelStep::of(&[name]));
+    let range = TimeRange {
+        from_ms: 0,
+        to_ms: 10_000,
+    };
+    let depth = |ys: u128, tie_ms: i64| {
+        let spec = FunnelSpec {
+            tie_ms,
+            ..FunnelSpec::plain(steps.to_vec(), 5_000, range)
+        };
+        // Every event fits two steps, and in total order no X precedes a Y.
+        let names = (0..ys).map(|_| "Y").chain(["X", "X"]);
+        let world: Vec<Event> = (0..)
+            .zip(names)
+            .map(|(n, name)| worlds::event("p", name, 500, 0, n))
+            .collect();
+        let (persons, values) = worlds::step_events(&spec, &world);
+        let mut tally = FunnelTally::new(&spec, &Zone::utc());
+        persons
+            .iter()
+            .for_each(|(person, events)| tally.add(*person, events));
+        let fell_back = tally.fell_back();
+        let report = tally.finish(&values, NOW);
+        (
+            report.steps.iter().filter(|step| step.reached == 1).count(),
+            fell_back,
+        )
+    };
+    assert_eq!(depth(6, 1_000), (4, false));
+    assert_eq!(depth(7, 1_000), (1, true));
+    assert_eq!(depth(6, 0), (1, false));
 }
 
 /// What ties decide the same way whatever chain is reported.
@@ -149,16 +184,13 @@ proptest! {
             3 if !any => Attribution::Step(1),
             _ => Attribution::First,
         };
-        // in any order several events may complete a step
-        if !any {
-            spec.breakdown = Some(Breakdown { property: property("p"), attribution, limit });
-        }
+        spec.breakdown = Some(Breakdown { property: property("p"), attribution, limit });
         prop_assert_eq!(run(&spec, &world), twin(&spec, &world));
     }
 
     #[test]
     fn by_time_of_entry_and_times(
-        spec in any_spec(), world in worlds::rich(), interval in 0..2_u8, from in 0..1_usize,
+        spec in any_spec(), world in worlds::rich(), interval in 0..2_u8, from in 0..3_usize, to in 1..4_usize,
     ) {
         // An hour is a second here.
         let mut spec = spec;
@@ -180,8 +212,38 @@ proptest! {
         } else {
             prop_assert!(entered >= report.overall.entered);
         }
-        spec.view = View::Time(from, spec.steps.len() - 1);
+        let to = to.min(spec.steps.len() - 1);
+        spec.view = View::Time(from.min(to - 1), to);
         prop_assert_eq!(run(&spec, &world), twin(&spec, &world));
+    }
+
+    #[test]
+    fn by_time_of_entry_where_clocks_change(
+        spec in any_spec(), world in worlds::rich(), (zone, at) in worlds::transition(), interval in 0..4_usize,
+        week in 0..3_usize, session in prop::bool::weighted(0.2), as_of in 0..200_i64,
+    ) {
+        // A second is six hours here, so that a world takes three days.
+        const HOURS: i64 = 6 * 3_600;
+        let mut spec = spec;
+        let mut world = world;
+        for event in &mut world {
+            event.ts = at + event.ts * HOURS;
+        }
+        spec.window_ms *= HOURS;
+        if session {
+            (spec.by_session, spec.window_ms) = (true, 86_400_000);
+        }
+        (spec.from_ms, spec.to_ms) = (at + spec.from_ms * HOURS, at + spec.to_ms * HOURS);
+        spec.max_gap_ms = spec.max_gap_ms.map(|gap| gap * HOURS);
+        let interval = [Interval::Hour, Interval::Day, Interval::Week, Interval::Month][interval];
+        let week = [WeekStart::Monday, WeekStart::Sunday, WeekStart::Saturday][week];
+        spec.view = View::Trend(interval, week);
+        let now = worlds::moment(&zone, at + as_of * 3_600_000) + as_of % 2 * spec.window_ms;
+        let report = tally(&spec, &zone, now, &world);
+        prop_assert_eq!(&report, &funnel(&spec, &zone, now, &world));
+        for point in report.trend.unwrap() {
+            prop_assert!(point.is_final || point.start.0 + spec.window_ms + 32 * 86_400_000 > now, "in time it is");
+        }
     }
 
     #[test]

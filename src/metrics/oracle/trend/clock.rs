@@ -5,20 +5,23 @@ use jiff::civil::Date;
 use crate::event::Zone;
 use crate::metrics::oracle::QUARTER_HOUR_MS;
 use crate::metrics::oracle::label::label;
-use crate::metrics::time::{Interval, TimeRange};
-use crate::metrics::trend::TrendSpec;
+use crate::metrics::time::{Interval, TimeRange, WeekStart};
 
 /// One bucket: its instants, its label's date, and its label.
-pub(super) struct Walked {
+pub(in crate::metrics::oracle) struct Walked {
     pub start: i64,
     pub end: i64,
     pub date: Date,
 }
 
 /// The buckets that a range touches.
-pub(super) fn walk(spec: &TrendSpec, zone: &Zone, range: TimeRange) -> Vec<Walked> {
-    let label = |ts: i64| label(spec.interval, spec.week_start, zone, ts);
-    let step = match spec.interval {
+pub(in crate::metrics::oracle) fn walk(
+    (interval, week_start): (Interval, WeekStart),
+    zone: &Zone,
+    range: TimeRange,
+) -> Vec<Walked> {
+    let label = |ts: i64| label(interval, week_start, zone, ts);
+    let step = match interval {
         Interval::Minute => 60_000,
         _ => QUARTER_HOUR_MS,
     };

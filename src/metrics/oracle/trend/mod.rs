@@ -1,7 +1,7 @@
 //! Events over time, from the events themselves: the clock is walked in quarter hours (or minutes), and each point
 //! measures its own events anew.
 
-mod clock;
+pub(super) mod clock;
 #[cfg(test)]
 mod tests;
 
@@ -53,7 +53,7 @@ pub fn trend(spec: &TrendSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> Tr
     let all = world.passing.iter().flatten();
     world.groups = all.map(|event| (event.id, world.group_of(event))).collect();
     let groups = world.groups();
-    let buckets = walk(spec, zone, spec.range);
+    let buckets = walk((spec.interval, spec.week_start), zone, spec.range);
     let mut all = Vec::new();
     for (n, series) in spec.series.iter().enumerate() {
         for group in &groups {
@@ -321,7 +321,11 @@ impl<'a> World<'a> {
         compare: Compare,
         current: &[Walked],
     ) -> PreviousSeries {
-        let before = walk(self.spec, self.zone, compare.previous);
+        let before = walk(
+            (self.spec.interval, self.spec.week_start),
+            self.zone,
+            compare.previous,
+        );
         let counted = self.of(
             series,
             group,
@@ -332,8 +336,11 @@ impl<'a> World<'a> {
         );
         let beside: Vec<Option<usize>> = if compare.by_date && !self.has_dates() {
             let label = |buckets: &[Walked], n: usize| {
-                let days =
-                    |bucket: &Walked| Day::from_date(bucket.date).0 - Day::from_date(buckets[0].date).0;
+                // The date's place among those that were.
+                let days = |bucket: &Walked| {
+                    let before = buckets.iter().filter(|other| other.date < bucket.date);
+                    before.map(|other| other.date).collect::<BTreeSet<_>>().len()
+                };
                 let time = |bucket: &Walked| wall_clock(self.zone, bucket.start).time();
                 let same = |m: &usize| {
                     days(&buckets[*m]) == days(&buckets[n]) && time(&buckets[*m]) == time(&buckets[n])

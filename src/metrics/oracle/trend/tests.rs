@@ -50,13 +50,14 @@ fn world() -> impl Strategy<Value = (Zone, TrendSpec, i64, Vec<Event>)> {
                     },
                     ..query.validate(&zone, at).unwrap()
                 };
-                (zone, spec, quarter(now), events)
+                let now = worlds::moment(&zone, quarter(now));
+                (zone, spec, now, events)
             },
         )
 }
 
 proptest! {
-    #![proptest_config(worlds::seeded(300))]
+    #![proptest_config(worlds::seeded(worlds::count(300)))]
 
     #[test]
     fn adding_quarter_hours_up_is_walking_the_clock((zone, spec, now, events) in world()) {
