@@ -96,6 +96,26 @@ impl RetentionTally {
         }
     }
 
+    /// Counts one person by the times of their starts, in order, each of which is a return too; those before the range
+    /// are left out.
+    ///
+    /// Means the same as their events where [`RetentionSpec::by_times`] says so.
+    pub fn add_times(&mut self, times: &[i64]) {
+        let mut events = std::mem::take(&mut self.events);
+        events.clear();
+        events.extend(times.iter().map(|ts| ReturnEvent {
+            ts: *ts,
+            seq: 0,
+            id: 0,
+            starts: true,
+            returns: true,
+            value: None,
+        }));
+        self.add_person(&events);
+        events.clear();
+        self.events = events;
+    }
+
     /// Counts `persons` who started in the same buckets of [`Calendar::buckets`], in the range, and returned in the
     /// same ones. Whoever was active `before` has started before the range.
     ///
