@@ -15,6 +15,7 @@ pub mod adopt;
 pub mod audit;
 pub mod backup;
 pub mod batch;
+mod breakdown;
 pub mod buckets;
 pub mod compact;
 pub mod error;

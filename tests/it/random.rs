@@ -191,6 +191,16 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
             json!({"kind": "active_users", "from": from, "to": to, "week_start": week_start, "filter": filter, "exact": true}),
         );
     }
+    for breakdown in [
+        json!([{"property": "plan"}]),
+        json!([{"person": "tier"}, {"property": "n"}]),
+    ] {
+        let event = rng.choice(&[None, Some("B")]).expect("one");
+        asked.push(
+            json!({"kind": "active_users", "event": event, "from": from, "to": to, "week_start": week_start,
+            "breakdown": breakdown, "breakdown_limit": rng.u8(1..4)}),
+        );
+    }
     for interval in ["hour", "day", "week", "month"] {
         let back = if interval == "hour" { 0 } else { -38 };
         asked.push(

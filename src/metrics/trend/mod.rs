@@ -33,7 +33,7 @@ pub use formula::Formula;
 pub use query::{SeriesQuery, TrendsQuery, check_quarter_hours};
 pub use report::{
     FormulaSeries, GroupKind, PreviousPoint, PreviousRange, PreviousSeries, TrendGroup, TrendPoint,
-    TrendReport, TrendSeries,
+    TrendReport, TrendSeries, shown_groups,
 };
 pub use spec::{
     At, Group, Measure, SeriesFacts, SeriesSpec, Span, TrendFact, TrendFacts, TrendSpec, group_key,

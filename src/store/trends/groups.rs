@@ -8,8 +8,9 @@ use serde::Deserialize;
 use super::{BUCKET, Part, RANGE, measured, of, seconds, start, which, within};
 use crate::event::ProjectNumber;
 use crate::metrics::time::TimeRange;
-use crate::metrics::trend::{At, Group, Measure, Span, TrendFact, TrendSpec, group_key};
-use crate::store::filter::{Bind, value};
+use crate::metrics::trend::{At, Group, Measure, Span, TrendFact, TrendSpec};
+use crate::store::breakdown::{bind_groups, grouped, ranked, ranking};
+use crate::store::filter::Bind;
 use crate::store::{Facts, Store, StoreError, facts};
 
 /// Which of a trend's groups are measured.
@@ -19,11 +20,6 @@ pub(super) enum Wanted {
     Every,
     /// What is not shown, together.
     Other,
-}
-
-#[derive(Row, Deserialize)]
-struct Ranked {
-    shown: Vec<Option<String>>,
 }
 
 #[derive(Row, Deserialize)]
@@ -54,40 +50,16 @@ impl Store {
             return Ok(nothing);
         };
         let mut bind = Bind::new();
-        let values: Vec<String> = spec
-            .breakdown
-            .iter()
-            .enumerate()
-            .map(|(n, property)| format!("{} AS v{n}", value(property, &mut bind)))
-            .collect();
-        let names: Vec<String> = (0..values.len()).map(|n| format!("v{n}")).collect();
-        let number = of(series, &mut bind);
         let rank = match series.measure {
             Measure::Persons => "uniqExact(actor)",
             Measure::Sum => "ifNull(sum(x), 0)",
             _ => "count()",
         };
-        let order: Vec<String> = names
-            .iter()
-            .map(|name| format!("isNull({name}), {name}"))
-            .collect();
-        let some: Vec<String> = names.iter().map(|name| format!("{name} IS NOT NULL")).collect();
-        let sql = format!(
-            "SELECT CAST([{listed}], 'Array(Nullable(String))') AS shown FROM ( \
-               SELECT {values}, actor, {number} AS x FROM events WHERE {which}) \
-             WHERE {some} GROUP BY {listed} ORDER BY {rank} DESC, {order} LIMIT {{limit:UInt32}}",
-            listed = names.join(", "),
-            values = values.join(", "),
-            which = which(spec, series, spec.range, &mut bind),
-            some = some.join(" OR "),
-            order = order.join(", "),
-        );
-        let query = within(self.question(project, &sql), spec.range).param("limit", spec.breakdown_limit);
-        let found: Facts<Vec<Ranked>> = facts(bind.apply(query)).await?;
-        Ok(Facts {
-            rows: found.rows.into_iter().map(|row| row.shown).collect(),
-            rows_read: found.rows_read,
-        })
+        let select = format!("actor, {} AS x", of(series, &mut bind));
+        let from = which(spec, series, spec.range, &mut bind);
+        let sql = ranking(&spec.breakdown, (&select, &from, rank), &mut bind);
+        let query = within(self.question(project, &sql), spec.range);
+        ranked(bind.apply(query), spec.breakdown_limit).await
     }
 
     /// What a series has in a range, by shown group: where `wanted`, each bucket, and the range up to where its total
@@ -124,7 +96,7 @@ impl Store {
         } = part;
         let starts = part.starts();
         let mut bind = Bind::new();
-        let group = grouped(spec, &mut bind);
+        let group = grouped(&spec.breakdown, &mut bind);
         let number = of(series, &mut bind);
         let which_events = which(spec, series, range, &mut bind);
         // Counts add up, so one grouping will do; everything else is measured once more over the whole range.
@@ -191,7 +163,7 @@ impl Store {
         } = part;
         let starts = &spec.span_starts(series, part.zone, &spec.buckets(part.zone, range));
         let mut bind = Bind::new();
-        let group = grouped(spec, &mut bind);
+        let group = grouped(&spec.breakdown, &mut bind);
         let first = match series.span {
             Span::Rolling(_) => starts.first().copied().unwrap_or(range.from_ms),
             Span::Cumulative | Span::Bucket => range.from_ms,
@@ -238,43 +210,7 @@ impl Store {
     }
 
     fn grouped_by(&self, part: Part<'_>, sql: &str, groups: &[Group], range: TimeRange) -> Query {
-        let spec = part.spec;
         let query = within(self.question(part.project, sql), range);
-        if spec.breakdown.is_empty() {
-            return query;
-        }
-        let none = vec![None; spec.breakdown.len()];
-        let keys: Vec<u64> = groups
-            .iter()
-            .chain([&none])
-            .map(|group| group_key(group))
-            .collect();
-        let places: Vec<u16> = (1..).take(keys.len()).collect();
-        query.param("keys", keys).param("places", places)
+        bind_groups(query, part.spec.breakdown.len(), groups)
     }
-}
-
-/// The number of an event's group: [`group_key`] looked up among those that are shown.
-fn grouped(spec: &TrendSpec, bind: &mut Bind) -> String {
-    if spec.breakdown.is_empty() {
-        return "toUInt16(0)".to_owned();
-    }
-    let key = match spec.breakdown.as_slice() {
-        [property] => format!("ifNull(xxh3({}), 0)", value(property, bind)),
-        properties => {
-            let texts: Vec<String> = properties
-                .iter()
-                .enumerate()
-                .map(|(n, property)| {
-                    let value = value(property, bind);
-                    format!(
-                        "if(isNull({value} AS v{n}), 'n', \
-                         concat('v', toString(length(v{n})), ':', assumeNotNull(v{n})))"
-                    )
-                })
-                .collect();
-            format!("xxh3(concat({}))", texts.join(", "))
-        }
-    };
-    format!("transform({key}, {{keys:Array(UInt64)}}, {{places:Array(UInt16)}}, toUInt16(0))")
 }
