@@ -18,6 +18,7 @@ pub mod batch;
 mod breakdown;
 pub mod buckets;
 pub mod compact;
+pub mod conversions;
 pub mod error;
 pub mod events;
 pub mod explain;

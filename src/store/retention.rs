@@ -33,7 +33,7 @@ struct ReturnRow {
     value: Option<String>,
 }
 
-/// Starts and returns, ordered by actor and then in the total order `(ts, seq, id)`. Dropping it ends the query.
+/// Starts and returns, actor by actor and in no order beyond that. Dropping it ends the query.
 pub struct ReturnEvents {
     cursor: RowCursor<ReturnRow>,
     rows: u64,
@@ -91,7 +91,7 @@ impl Store {
                      FROM events WHERE project = {{project:UInt32}} {named} \
                        AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
                        AND (({start}) OR ({back})) {of_starters} \
-                     ORDER BY actor, ts, seq, UUIDToNum(id)"
+                     ORDER BY actor"
                 ),
             )
             .param("from_day", Day::of_utc(starts.from_ms.min(returns.from_ms)).as_u16())

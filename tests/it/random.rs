@@ -225,7 +225,16 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
         let window = format!("{}h", rng.u8(1..80));
         asked.push(
             json!({"kind": "conversion", "after": after, "goal": goal, "window": window,
-            "from": from, "to": to}),
+            "from": from, "to": to, "value": {"property": "n"}}),
+        );
+    }
+    for (goal, filter) in [
+        ("B", json!(null)),
+        ("$identify", json!({"property": "plan", "op": "is_set"})),
+    ] {
+        asked.push(
+            json!({"kind": "conversion", "goal": goal, "from": from, "to": to, "filter": filter,
+            "value": {"property": "n"}}),
         );
     }
     for interval in ["day", "week", "month"] {
