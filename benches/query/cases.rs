@@ -51,7 +51,12 @@ pub async fn measure(installation: &Installation, arguments: &Arguments) -> anyh
         "events and people of the project asked about",
         &found.join(" and "),
     );
-    line("filled in", &format!("{:.0} s", began.elapsed().as_secs_f64()));
+    let sql = "SELECT formatReadableSize(sum(bytes_on_disk)) FROM system.parts WHERE active AND database = currentDatabase()";
+    let disk = installation.sql(sql).await?;
+    line(
+        "filled in, and on disk",
+        &format!("{:.0} s, {}", began.elapsed().as_secs_f64(), disk.trim()),
+    );
     bench.active_users().await?;
     bench.computed().await
 }
@@ -186,15 +191,72 @@ impl Bench<'_> {
         );
         self.beside("trend by day, 30 days, filter and breakdown", &filtered, &sql)
             .await?;
-        let from = end.plus(-56);
-        let retention = json!({"kind": "retention", "unit": "week", "periods": 8, "from": from.to_string(),
-            "to": end.to_string()});
+        let persons = json!({"kind": "trends", "series": [{"event": "page_view", "measure": "persons"}],
+            "from": from.to_string(), "to": end.to_string(), "breakdown": [{"property": "$country"}]});
+        let sql = format!(
+            "SELECT country, day, uniqExact(actor) FROM events WHERE project = {number} AND event = 'page_view' \
+             AND day >= '{from}' AND day < '{end}' GROUP BY GROUPING SETS ((country, day), (country))"
+        );
+        self.beside("trend by day, 30 days, persons by country", &persons, &sql)
+            .await?;
+        self.retention(end.plus(-56), end).await
+    }
+
+    async fn retention(&self, from: Day, end: Day) -> anyhow::Result<()> {
+        let number = self.api.number;
+        let asked = |more: Value| {
+            let mut question = json!({"kind": "retention", "unit": "week", "periods": 8, "from": from.to_string(),
+                "to": end.to_string()});
+            for (name, value) in more.as_object().into_iter().flatten() {
+                question[name] = value.clone();
+            }
+            question
+        };
         let sql = format!(
             "SELECT mask, count() FROM (SELECT actor, groupBitOr(bitShiftLeft(toUInt16(1), toUInt16(intDiv(day - toDate('{from}'), 7)))) \
              AS mask FROM actor_days WHERE project = {number} AND day >= '{from}' AND day < '{end}' GROUP BY actor) GROUP BY mask"
         );
-        self.beside("retention, 8 weeks, beside masks of actor_days", &retention, &sql)
-            .await
+        self.beside(
+            "retention, 8 weeks, beside masks of actor_days",
+            &asked(json!({})),
+            &sql,
+        )
+        .await?;
+        let of_events = format!("FROM events WHERE project = {number} AND day >= '{from}' AND day < '{end}'");
+        let sql = format!(
+            "SELECT first, p - first AS k, count() FROM (SELECT actor, p, count() AS c, min(p) OVER (PARTITION BY actor) AS first \
+             FROM (SELECT actor, intDiv(day - toDate('{from}'), 7) AS p {of_events}) GROUP BY actor, p) WHERE c >= 2 \
+             GROUP BY first, k"
+        );
+        self.beside(
+            "retention, 8 weeks, twice a week",
+            &asked(json!({"minimum": 2})),
+            &sql,
+        )
+        .await?;
+        let sql = format!(
+            "SELECT cohort, k, count() FROM (SELECT arrayMin(at) AS t, intDiv(t, 604800000) AS cohort, \
+               arrayJoin(arrayDistinct(arrayMap(x -> intDiv(x - t, 604800000), at))) AS k \
+             FROM (SELECT actor, groupArray(toUnixTimestamp64Milli(ts)) AS at {of_events} GROUP BY actor)) GROUP BY cohort, k"
+        );
+        self.beside(
+            "retention, 8 weeks, rolling clock",
+            &asked(json!({"clock": "rolling"})),
+            &sql,
+        )
+        .await?;
+        let sql = format!(
+            "SELECT intDiv(toDate(t) - toDate('{from}'), 7) AS cohort, intDiv(day - toDate(t), 7) AS k, uniqExact(actor) \
+             FROM (SELECT actor, day, ts {of_events} AND actor IN (SELECT actor {of_events} AND event = 'signup')) AS e \
+             INNER JOIN (SELECT actor, min(ts) AS t {of_events} AND event = 'signup' GROUP BY actor) AS s USING actor \
+             WHERE ts > t GROUP BY cohort, k"
+        );
+        self.beside(
+            "retention, 8 weeks, of those who signed up",
+            &asked(json!({"start": {"event": "signup"}})),
+            &sql,
+        )
+        .await
     }
 
     /// Asks ours and theirs in turn, each computed anew.

@@ -93,7 +93,11 @@ impl Turning for StickinessSpec {
 
 impl Turning for ConversionSpec {
     fn next_turn(&self, zone: &Zone, now_ms: i64) -> Option<i64> {
-        let whole = self.funnel(zone).next_turn(zone, now_ms)?;
+        let Some(funnel) = self.funnel(zone) else {
+            let over = self.range.instants(zone).to_ms;
+            return end_of_bucket(zone, now_ms, Interval::Day).filter(|_| now_ms < over);
+        };
+        let whole = funnel.next_turn(zone, now_ms)?;
         // A day is final when the window of its last entry is over.
         let day = end_of_bucket(zone, now_ms - self.window_ms, Interval::Day);
         Some(day.map_or(whole, |end| whole.min(end + self.window_ms)))
@@ -104,7 +108,7 @@ impl Turning for ConversionSpec {
 mod tests {
     use super::*;
     use crate::metrics::active::{ActiveUsersQuery, from_windows};
-    use crate::metrics::conversion::{ConversionQuery, ConversionTally};
+    use crate::metrics::conversion::{ConversionQuery, ConversionReport, ConversionTally, GoalFacts};
     use crate::metrics::funnel::{FunnelQuery, FunnelTally, StepQuery, Values};
     use crate::metrics::retention::{RetentionClock, RetentionQuery, RetentionTally};
     use crate::metrics::trend::{TrendReport, TrendsQuery};
@@ -154,7 +158,7 @@ mod tests {
             }
             let conversion = ConversionQuery {
                 goal: "b".to_owned(),
-                after: "a".to_owned(),
+                after: Some("a".to_owned()),
                 window: Some("7h".to_owned()),
                 from: from.clone(),
                 to: to.clone(),
@@ -162,7 +166,19 @@ mod tests {
             };
             let conversion = conversion.validate(zone, now).unwrap();
             walk(&conversion, zone, now, |now| {
-                format!("{:?}", ConversionTally::new(&conversion, zone).finish(now))
+                let funnel = conversion.funnel(zone).unwrap();
+                format!("{:?}", ConversionTally::new(&funnel, zone).finish(now))
+            });
+            let goal = ConversionQuery {
+                goal: "b".to_owned(),
+                from: from.clone(),
+                to: to.clone(),
+                ..Default::default()
+            };
+            let goal = goal.validate(zone, now).unwrap();
+            walk(&goal, zone, now, |now| {
+                let facts = GoalFacts::default();
+                format!("{:?}", ConversionReport::of_goal(&goal, zone, now, &facts))
             });
             let retention = RetentionQuery {
                 from: from.clone(),

@@ -7,20 +7,24 @@
 //! - [`freshness`]: how far the tables are and which revision the project has, read *after* the question came.
 //! - [`answers`]: what was answered under that revision, bounded in bytes.
 //! - [`flights`]: concurrent identical questions are computed once, and not at all when everybody left.
-//! - [`sketchbook`]: decoded sketches of the days, fed with what is new; [`late`]: what every answer warns of.
+//! - [`sketchbook`]: decoded sketches of the days, [`countbook`]: events by quarter hour, both fed with what is new, on
+//!   [`shelf`] of bounded size; [`late`]: what every answer warns of.
 //!
 //! Why a remembered answer is right: its facts were read after its revision, so it holds every commit that the
 //! revision tells of. A commit raises the revision of its projects; between the two it is listed as unannounced,
 //! and then nothing remembered is used. What time alone changes stands in the key ([`crate::metrics::turning`]).
 
 pub mod answers;
+pub mod countbook;
 pub mod flights;
 pub mod freshness;
 pub mod late;
+pub mod shelf;
 pub mod sketchbook;
 pub mod together;
 
 use answers::Answers;
+use countbook::Countbook;
 use flights::Flights;
 use freshness::Freshness;
 use late::Late;
@@ -36,6 +40,8 @@ pub struct ServingLimits {
     pub answer_bytes: u64,
     /// Bytes of decoded sketches.
     pub sketch_bytes: u64,
+    /// Bytes of counts by quarter hour.
+    pub count_bytes: u64,
 }
 
 impl Default for ServingLimits {
@@ -43,6 +49,7 @@ impl Default for ServingLimits {
         Self {
             answer_bytes: 64 << 20,
             sketch_bytes: 256 << 20,
+            count_bytes: 64 << 20,
         }
     }
 }
@@ -58,6 +65,8 @@ pub struct Serving {
     pub flights: Flights,
     /// Days of activity.
     pub sketchbook: Sketchbook,
+    /// Events by quarter hour.
+    pub countbook: Countbook,
     /// Late events.
     pub late: Late,
 }
@@ -67,6 +76,7 @@ impl Serving {
     pub fn new(store: Store, stream: EventStream, limits: ServingLimits) -> Serving {
         Serving {
             sketchbook: Sketchbook::new(store.clone(), stream.clone(), limits.sketch_bytes),
+            countbook: Countbook::new(store.clone(), stream.clone(), limits.count_bytes),
             late: Late::new(store),
             freshness: Freshness::new(stream),
             answers: Answers::new(limits.answer_bytes),

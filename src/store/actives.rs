@@ -7,23 +7,31 @@ use clickhouse::Row;
 use clickhouse::query::RowCursor;
 use serde::Deserialize;
 
+use super::breakdown::{bind_groups, grouped, ranked, ranking};
 use super::filter::Bind;
 use super::selection::selected;
-use super::{Store, StoreError, read_rows};
+use super::{Facts, Store, StoreError, read_rows};
 use crate::event::{Day, ProjectNumber, Zone};
+use crate::metrics::active::ActiveSpec;
+use crate::metrics::filter::Property;
 use crate::metrics::selection::Selection;
+use crate::metrics::trend::Group;
 
 #[derive(Row, Deserialize)]
 struct ActorStart {
+    place: u16,
     actor: u64,
     start: i64,
 }
 
-/// Active days, ordered by actor and day, each once. Dropping it ends the query.
+/// A breakdown, and its values that are shown.
+pub type Split<'a> = (&'a [Property], &'a [Group]);
+
+/// Active days, ordered by group, actor and day, each once. Dropping it ends the query.
 pub struct ActorDays {
     cursor: Option<RowCursor<ActorStart>>,
     zone: Zone,
-    ahead: Option<(u64, Day)>,
+    ahead: Option<(usize, u64, Day)>,
 }
 
 impl Store {
@@ -42,6 +50,22 @@ impl Store {
         events: &Selection,
         zone: &Zone,
     ) -> Result<ActorDays, StoreError> {
+        self.split_actor_days(project, (from, to), events, (&[], &[]), zone)
+            .await
+    }
+
+    /// The same for each group of a breakdown: by events of that group.
+    ///
+    /// # Errors
+    /// As [`Store::actor_day_rows`].
+    pub async fn split_actor_days(
+        &self,
+        project: ProjectNumber,
+        (from, to): (Day, Day),
+        events: &Selection,
+        (breakdown, groups): Split<'_>,
+        zone: &Zone,
+    ) -> Result<ActorDays, StoreError> {
         let starts: Vec<i64> = (from.0..to.0)
             .map(Day)
             .filter(|day| zone.day_exists(*day))
@@ -58,17 +82,18 @@ impl Store {
         let end = zone.day_start(to);
         let mut bind = Bind::new();
         let which = selected(events, &mut bind);
+        let group = grouped(breakdown, &mut bind);
         let query = self
             .stream(
                 project,
                 &format!(
-                    "SELECT DISTINCT actor, \
+                    "SELECT DISTINCT toUInt16({group}) AS place, actor, \
                        roundDown(toUnixTimestamp64Milli(ts), {{starts:Array(Int64)}}) AS start \
                      FROM events WHERE project = {{project:UInt32}} AND {which} \
                        AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
                        AND ts >= fromUnixTimestamp64Milli({{from:Int64}}, 'UTC') \
                        AND ts < fromUnixTimestamp64Milli({{to:Int64}}, 'UTC') \
-                     ORDER BY actor, start"
+                     ORDER BY place, actor, start"
                 ),
             )
             .param("starts", starts)
@@ -77,19 +102,59 @@ impl Store {
             .param("from_day", Day::of_utc(first).as_u16())
             .param("to_day", Day::of_utc(end - 1).as_u16());
         Ok(ActorDays {
-            cursor: Some(bind.apply(query).fetch()?),
+            cursor: Some(bind.apply(bind_groups(query, breakdown.len(), groups)).fetch()?),
             zone,
             ahead: None,
         })
     }
 }
 
+impl Store {
+    /// The values of a breakdown that are shown: those with the most persons in `range`, ties by text, of all activity in
+    /// `[from, to)`; events that lack every property left out.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer within the limits.
+    pub async fn active_groups(
+        &self,
+        project: ProjectNumber,
+        (from, to): (Day, Day),
+        spec: &ActiveSpec,
+        zone: &Zone,
+    ) -> Result<Facts<Vec<Group>>, StoreError> {
+        let mut bind = Bind::new();
+        let which = selected(&spec.selection(), &mut bind);
+        let range = spec.range.instants(zone);
+        let moment =
+            |at: i64, bind: &mut Bind| format!("fromUnixTimestamp64Milli({}, 'UTC')", bind.integer(at));
+        let (first, end) = (zone.day_start(from), zone.day_start(to));
+        let from = format!(
+            "project = {{project:UInt32}} AND {which} AND day >= toDate({{from_day:UInt16}}) \
+               AND day <= toDate({{to_day:UInt16}}) AND ts >= {} AND ts < {}",
+            moment(first, &mut bind),
+            moment(end, &mut bind),
+        );
+        let select = format!(
+            "actor, ts >= {} AND ts < {} AS inside",
+            moment(range.from_ms, &mut bind),
+            moment(range.to_ms, &mut bind),
+        );
+        let rank = "uniqExactIf(actor, inside)";
+        let sql = ranking(&spec.breakdown, (&select, &from, rank), &mut bind);
+        let query = self
+            .question(project, &sql)
+            .param("from_day", Day::of_utc(first).as_u16())
+            .param("to_day", Day::of_utc(end - 1).as_u16());
+        ranked(bind.apply(query), spec.breakdown_limit).await
+    }
+}
+
 impl ActorDays {
-    /// The next actor and day; `None` at the end.
+    /// The next group's number, actor and day; `None` at the end.
     ///
     /// # Errors
     /// When ClickHouse stops within the answer, for a limit or for trouble.
-    pub async fn next(&mut self) -> Result<Option<(u64, Day)>, StoreError> {
+    pub async fn next(&mut self) -> Result<Option<(usize, u64, Day)>, StoreError> {
         if let Some(ahead) = self.ahead.take() {
             return Ok(Some(ahead));
         }
@@ -97,28 +162,28 @@ impl ActorDays {
             return Ok(None);
         };
         let row = cursor.next().await?;
-        Ok(row.map(|row| (row.actor, self.zone.local_day(row.start))))
+        Ok(row.map(|row| (row.place.into(), row.actor, self.zone.local_day(row.start))))
     }
 
-    /// All days of the next actor, into `days` (cleared first: reuse it), ascending. Returns the actor;
-    /// `None` at the end.
+    /// All days of the next actor in a group, into `days` (cleared first: reuse it), ascending. Returns the group's number
+    /// and the actor; `None` at the end.
     ///
     /// # Errors
     /// As [`ActorDays::next`].
-    pub async fn next_person(&mut self, days: &mut Vec<Day>) -> Result<Option<u64>, StoreError> {
+    pub async fn next_person(&mut self, days: &mut Vec<Day>) -> Result<Option<(usize, u64)>, StoreError> {
         days.clear();
-        let Some((person, first)) = self.next().await? else {
+        let Some((group, person, first)) = self.next().await? else {
             return Ok(None);
         };
         days.push(first);
-        while let Some((actor, day)) = self.next().await? {
-            if actor != person {
-                self.ahead = Some((actor, day));
+        while let Some((of_group, actor, day)) = self.next().await? {
+            if (of_group, actor) != (group, person) {
+                self.ahead = Some((of_group, actor, day));
                 break;
             }
             days.push(day);
         }
-        Ok(Some(person))
+        Ok(Some((group, person)))
     }
 
     /// Rows that ClickHouse read. Complete once the first row came: an ordered answer begins when everything

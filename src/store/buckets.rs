@@ -1,6 +1,8 @@
 //! In which buckets of a calendar people were active: how many of them in the same ones. From the days of activity that
 //! batches leave behind (days of the zone at capture, so only for projects whose zone never changed) or from raw events.
 
+use std::collections::BTreeMap;
+
 use clickhouse::Row;
 use clickhouse::query::Query;
 use serde::Deserialize;
@@ -15,9 +17,6 @@ use crate::metrics::time::{Bucket, TimeRange, bucket_of};
 
 /// Threads of such a query.
 const THREADS: &str = "4";
-
-/// The place of what lies before the first bucket.
-const BEFORE: u16 = u16::MAX;
 
 /// Which activity is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +35,20 @@ pub struct Activity<'a> {
 }
 
 #[derive(Row, Deserialize)]
-struct MaskRow {
-    entered: Vec<u64>,
-    active: Vec<u64>,
-    before: u8,
+struct WordsRow {
+    words: Vec<u64>,
     persons: u64,
 }
+
+/// In how many buckets so many people were.
+#[derive(Row, Deserialize)]
+struct CountRow {
+    buckets: u64,
+    persons: u64,
+}
+
+/// From an instant on, the bits that activity sets.
+type Pieces = BTreeMap<i64, Vec<usize>>;
 
 impl Activity<'_> {
     /// Where activity counts: from the first bucket, or from the start of the range if that is later.
@@ -56,10 +63,67 @@ impl Activity<'_> {
     fn end(&self) -> i64 {
         self.buckets.last().map_or(self.range.to_ms, |bucket| bucket.end)
     }
+
+    /// Whether all activity that counts lies in the range.
+    fn is_whole(&self) -> bool {
+        self.range.to_ms >= self.end()
+    }
+
+    /// The bit of activity before all that counts. Below it are those of the buckets, and unless the range covers them
+    /// all as many again for what lies in the range.
+    fn bit_of_before(&self) -> usize {
+        self.buckets.len() * if self.is_whole() { 1 } else { 2 }
+    }
+
+    /// Where bits change: at the buckets and at the ends of the range.
+    fn pieces(&self) -> Pieces {
+        let (start, end) = (self.start(), self.end());
+        let cuts = self.buckets.iter().map(|bucket| bucket.start);
+        let cuts = cuts.chain([start, self.range.to_ms]);
+        let bits = |cut: i64| {
+            let place = bucket_of(self.buckets, cut);
+            let inside = self.range.contains(cut) && !self.is_whole();
+            let entered = place.filter(|_| inside).map(|place| place + self.buckets.len());
+            place.into_iter().chain(entered).collect()
+        };
+        cuts.filter(|cut| (start..end).contains(cut))
+            .map(|cut| (cut, bits(cut)))
+            .collect()
+    }
+
+    /// The same for those who ask only for buckets within the range.
+    fn pieces_of_range(&self) -> Pieces {
+        let mut pieces = self.pieces();
+        for (at, bits) in &mut pieces {
+            bits.truncate(usize::from(self.range.contains(*at)));
+        }
+        pieces
+    }
+
+    /// What the bits say.
+    fn people(&self, words: Vec<u64>) -> ActiveBuckets {
+        let bits = BucketSet::of_words(words);
+        let (buckets, before) = (self.buckets.len(), self.bit_of_before());
+        let active: BucketSet = bits.iter().take_while(|bit| *bit < buckets).collect();
+        ActiveBuckets {
+            entered: match self.is_whole() {
+                true => active.clone(),
+                false => {
+                    let entered = bits.iter().skip_while(|bit| *bit < buckets);
+                    entered
+                        .take_while(|bit| *bit < before)
+                        .map(|bit| bit - buckets)
+                        .collect()
+                }
+            },
+            active,
+            before: bits.contains(before),
+        }
+    }
 }
 
 impl Store {
-    /// How many people were active in the same buckets.
+    /// How many people were active in the same buckets; only of those who were in the range.
     ///
     /// # Errors
     /// When ClickHouse does not answer within the limits.
@@ -69,57 +133,30 @@ impl Store {
         zone: &Zone,
         wanted: Activity<'_>,
     ) -> Result<Facts<Vec<(ActiveBuckets, u64)>>, StoreError> {
-        let words = wanted.buckets.len().div_ceil(64).max(1);
-        let mask = |which: &str| {
-            let word = |n: usize| format!("groupBitOr(if({which}intDiv(place, 64) = {n}, bit, 0))");
-            let words: Vec<String> = (0..words).map(word).collect();
-            words.join(", ")
+        let words = wanted.bit_of_before() / 64 + 1;
+        let masks: Vec<String> = (0..words).map(mask).collect();
+        let select = |rows: &str| {
+            format!(
+                "SELECT words, count() AS persons FROM ( \
+                   SELECT [{}] AS words FROM ({rows}) GROUP BY actor \
+                 ) GROUP BY words",
+                masks.join(", ")
+            )
         };
-        let mut bind = Bind::new();
-        let rows = match wanted.by_days {
-            true => places_of_days(&wanted),
-            false => places_of_events(&wanted, &mut bind),
-        };
-        let sql = format!(
-            "SELECT entered, active, before, count() AS persons FROM ( \
-               SELECT [{entered}] AS entered, [{active}] AS active, max(place = {BEFORE}) AS before FROM ( \
-                 SELECT actor, inside, place, if(place = {BEFORE}, 0, bitShiftLeft(toUInt64(1), place % 64)) AS bit \
-                 FROM ({rows}) \
-               ) GROUP BY actor HAVING max(inside) = 1 \
-             ) GROUP BY entered, active, before",
-            entered = mask("inside = 1 AND "),
-            active = mask(""),
-        );
-        let query = self.question(project, &sql).with_setting("max_threads", THREADS);
-        let query = match wanted.by_days {
-            true => bind_days(query, zone, &wanted),
-            false => bind.apply(bind_events(query, &wanted)),
-        };
-        let found: Facts<Vec<MaskRow>> = facts(query).await?;
-        let people = found.rows.into_iter().map(|row| {
-            let people = ActiveBuckets {
-                entered: BucketSet::of_words(row.entered),
-                active: BucketSet::of_words(row.active),
-                before: row.before == 1,
-            };
-            (people, row.persons)
-        });
+        let query = self.of_places(project, zone, &wanted, (wanted.pieces(), words), select);
+        let found: Facts<Vec<WordsRow>> = facts(query).await?;
+        let people = found
+            .rows
+            .into_iter()
+            .map(|row| (wanted.people(row.words), row.persons))
+            .filter(|(people, _)| people.entered.iter().next().is_some());
         Ok(Facts {
             rows: people.collect(),
             rows_read: found.rows_read,
         })
     }
-}
 
-/// How many people were active in how many buckets.
-#[derive(Row, Deserialize)]
-struct CountRow {
-    buckets: u64,
-    persons: u64,
-}
-
-impl Store {
-    /// In how many of the buckets people were active, as `(buckets, people)`.
+    /// In how many of the buckets people were active within the range, as `(buckets, people)`.
     ///
     /// # Errors
     /// As [`Store::active_buckets`].
@@ -129,21 +166,17 @@ impl Store {
         zone: &Zone,
         wanted: Activity<'_>,
     ) -> Result<Facts<Vec<(u64, u64)>>, StoreError> {
-        let mut bind = Bind::new();
-        let rows = match wanted.by_days {
-            true => places_of_days(&wanted),
-            false => places_of_events(&wanted, &mut bind),
+        let words = wanted.buckets.len() / 64 + 1;
+        let counts: Vec<String> = (0..words).map(|n| format!("bitCount({})", mask(n))).collect();
+        let select = |rows: &str| {
+            format!(
+                "SELECT toUInt64(buckets) AS buckets, count() AS persons FROM ( \
+                   SELECT {} AS buckets FROM ({rows}) GROUP BY actor HAVING buckets > 0 \
+                 ) GROUP BY buckets",
+                counts.join(" + ")
+            )
         };
-        let sql = format!(
-            "SELECT buckets, count() AS persons FROM ( \
-               SELECT uniqExact(place) AS buckets FROM ({rows}) WHERE inside = 1 GROUP BY actor \
-             ) GROUP BY buckets"
-        );
-        let query = self.question(project, &sql).with_setting("max_threads", THREADS);
-        let query = match wanted.by_days {
-            true => bind_days(query, zone, &wanted),
-            false => bind.apply(bind_events(query, &wanted)),
-        };
+        let query = self.of_places(project, zone, &wanted, (wanted.pieces_of_range(), words), select);
         let found: Facts<Vec<CountRow>> = facts(query).await?;
         let counts = found.rows.into_iter().map(|row| (row.buckets, row.persons));
         Ok(Facts {
@@ -151,75 +184,118 @@ impl Store {
             rows_read: found.rows_read,
         })
     }
+
+    /// A statement over the rows `(actor, piece)` of what is wanted; the bits of each piece are bound.
+    fn of_places(
+        &self,
+        project: ProjectNumber,
+        zone: &Zone,
+        wanted: &Activity<'_>,
+        (mut pieces, words): (Pieces, usize),
+        select: impl FnOnce(&str) -> String,
+    ) -> Query {
+        let mut bind = Bind::new();
+        let sql = match wanted.by_days {
+            true => select(&pieces_of_days(wanted)),
+            false => select(&pieces_of_events(wanted, &mut bind)),
+        };
+        let query = self.question(project, &sql).with_setting("max_threads", THREADS);
+        let (query, bits) = match wanted.by_days {
+            true => bind_days(query, zone, wanted, &pieces),
+            false => {
+                if wanted.history {
+                    // Before anything that counts; nothing happened before 1970.
+                    pieces.insert(BEGINNING, vec![wanted.bit_of_before()]);
+                }
+                let starts: Vec<i64> = pieces.keys().copied().collect();
+                (
+                    bind.apply(bind_events(query, wanted, &starts)),
+                    pieces.into_values().collect(),
+                )
+            }
+        };
+        (0..words).fold(query, |query, word| {
+            query.param(&format!("w{word}"), word_of(&bits, word))
+        })
+    }
 }
 
-/// A day that stands twice sets the same bit, so the table needs no merging; days are taken away by deleting their
-/// rows.
-fn places_of_days(wanted: &Activity<'_>) -> String {
-    let (place, since) = match wanted.history {
-        true => (
-            format!("if(day < toDate({{start:UInt16}}), toUInt16({BEFORE}), {PLACE_OF_DAY})"),
-            "",
-        ),
-        false => (PLACE_OF_DAY.to_owned(), "AND day >= toDate({start:UInt16})"),
+/// Before every event.
+const BEGINNING: i64 = -1;
+
+/// The bits of a word that a person's rows set.
+fn mask(word: usize) -> String {
+    format!("groupBitOr({{w{word}:Array(UInt64)}}[piece])")
+}
+
+/// One word of each piece's bits.
+fn word_of(bits: &[Vec<usize>], word: usize) -> Vec<u64> {
+    let of_piece = |bits: &Vec<usize>| {
+        let within = bits.iter().filter(|bit| **bit / 64 == word);
+        within.fold(0, |mask, bit| mask | 1 << (bit % 64))
     };
-    format!(
-        "SELECT actor, {place} AS place, day >= toDate({{from:UInt16}}) AND day < toDate({{to:UInt16}}) AS inside \
-         FROM actor_days WHERE project = {{project:UInt32}} AND deleted = 0 AND day < toDate({{end:UInt16}}) {since}"
-    )
+    bits.iter().map(of_piece).collect()
 }
 
-const PLACE_OF_DAY: &str = "{places:Array(UInt16)}[toUInt16(day - toDate({start:UInt16})) + 1]";
-
-fn bind_days(query: Query, zone: &Zone, wanted: &Activity<'_>) -> Query {
-    let day = |ts| zone.local_day(ts);
-    // ClickHouse's days begin in 1970; there are no others.
-    let (start, end) = (day(wanted.start()).max(Day(0)), day(wanted.end()));
-    let places: Vec<u16> = (start.0..end.0)
-        .map(|n| bucket_of(wanted.buckets, zone.day_start(Day(n))).map_or(BEFORE, |place| place as u16))
-        .collect();
-    query
-        .param("start", start.as_u16())
-        .param("end", end.as_u16())
-        .param("from", day(wanted.range.from_ms).as_u16())
-        .param("to", day(wanted.range.to_ms).as_u16())
-        .param("places", places)
-}
-
-fn places_of_events(wanted: &Activity<'_>, bind: &mut Bind) -> String {
-    let (place, since) = match wanted.history {
+/// A day that stands twice sets the same bits, so the table needs no merging; days are taken away by deleting their
+/// rows.
+fn pieces_of_days(wanted: &Activity<'_>) -> String {
+    let (piece, since) = match wanted.history {
         true => (
-            format!("if(at < {{start:Int64}}, toUInt16({BEFORE}), {PLACE_OF_EVENT})"),
+            "if(day < toDate({start:UInt16}), 1, day - toDate({start:UInt16}) + 2)",
             "",
         ),
         false => (
-            PLACE_OF_EVENT.to_owned(),
-            "AND day >= toDate({start_day:UInt16}) AND ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC')",
+            "day - toDate({start:UInt16}) + 1",
+            "AND day >= toDate({start:UInt16})",
         ),
+    };
+    format!(
+        "SELECT actor, toUInt16({piece}) AS piece FROM actor_days \
+         WHERE project = {{project:UInt32}} AND deleted = 0 AND day < toDate({{end:UInt16}}) {since}"
+    )
+}
+
+/// Binds the days, and says which bits each sets: those of the piece that it begins in.
+fn bind_days(query: Query, zone: &Zone, wanted: &Activity<'_>, pieces: &Pieces) -> (Query, Vec<Vec<usize>>) {
+    let day = |ts| zone.local_day(ts);
+    // ClickHouse's days begin in 1970; there are no others.
+    let (start, end) = (day(wanted.start()).max(Day(0)), day(wanted.end()));
+    let before = wanted.history.then(|| vec![wanted.bit_of_before()]);
+    let bits_of = |n: i32| {
+        let piece = pieces.range(..=zone.day_start(Day(n))).next_back();
+        piece.map_or(Vec::new(), |(_, bits)| bits.clone())
+    };
+    let bits = before.into_iter().chain((start.0..end.0).map(bits_of));
+    let query = query.param("start", start.as_u16()).param("end", end.as_u16());
+    (query, bits.collect())
+}
+
+/// The buckets begin where `zone` says, not ClickHouse's own zone tables, which may be of another year.
+fn pieces_of_events(wanted: &Activity<'_>, bind: &mut Bind) -> String {
+    let since = match wanted.history {
+        true => "",
+        false => {
+            "AND day >= toDate({start_day:UInt16}) AND ts >= fromUnixTimestamp64Milli({start:Int64}, 'UTC')"
+        }
     };
     let which = selected(wanted.events, bind);
     format!(
-        "SELECT actor, toUnixTimestamp64Milli(ts) AS at, {place} AS place, \
-           at >= {{from:Int64}} AND at < {{to:Int64}} AS inside \
+        "SELECT actor, transform(roundDown(toUnixTimestamp64Milli(ts), {{starts:Array(Int64)}}), \
+           {{starts:Array(Int64)}}, {{pieces:Array(UInt16)}}, toUInt16(0)) AS piece \
          FROM events WHERE project = {{project:UInt32}} AND {which} AND day <= toDate({{end_day:UInt16}}) \
            AND ts < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC') {since}"
     )
 }
 
-/// The buckets begin where `zone` says, not ClickHouse's own zone tables, which may be of another year.
-const PLACE_OF_EVENT: &str = "CAST(transform(roundDown(at, {starts:Array(Int64)}), {starts:Array(Int64)}, {places:Array(UInt16)}, 0), 'UInt16')";
-
-fn bind_events(query: Query, wanted: &Activity<'_>) -> Query {
+fn bind_events(query: Query, wanted: &Activity<'_>, starts: &[i64]) -> Query {
     let (start, end) = (wanted.start(), wanted.end());
-    let starts: Vec<i64> = wanted.buckets.iter().map(|bucket| bucket.start).collect();
-    let places: Vec<u16> = (0..starts.len() as u16).collect();
+    let pieces: Vec<u16> = (1..=starts.len() as u16).collect();
     query
         .param("start", start)
         .param("end", end)
         .param("start_day", Day::of_utc(start).as_u16())
         .param("end_day", Day::of_utc(end - 1).as_u16())
-        .param("from", wanted.range.from_ms)
-        .param("to", wanted.range.to_ms)
         .param("starts", starts)
-        .param("places", places)
+        .param("pieces", pieces)
 }

@@ -33,7 +33,7 @@ struct ReturnRow {
     value: Option<String>,
 }
 
-/// Starts and returns, ordered by actor and then in the total order `(ts, seq, id)`. Dropping it ends the query.
+/// Starts and returns, actor by actor and in no order beyond that. Dropping it ends the query.
 pub struct ReturnEvents {
     cursor: RowCursor<ReturnRow>,
     rows: u64,
@@ -74,6 +74,15 @@ impl Store {
             }
             _ => String::new(),
         };
+        // Only who starts matters: where few do, most of the returns need not be sorted.
+        let of_starters = match spec.start.events.as_slice() {
+            [] => String::new(),
+            names => format!(
+                "AND actor IN (SELECT actor FROM events WHERE project = {{project:UInt32}} AND event IN {} \
+                   AND day >= toDate({{start_day:UInt16}}) AND day <= toDate({{start_end_day:UInt16}}))",
+                bind.texts(names),
+            ),
+        };
         let query = self
             .stream(
                 project,
@@ -81,18 +90,103 @@ impl Store {
                     "SELECT actor, ts, seq, id, ({start}) AS is_start, ({back}) AS is_return, {value} AS value \
                      FROM events WHERE project = {{project:UInt32}} {named} \
                        AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
-                       AND (({start}) OR ({back})) \
-                     ORDER BY actor, ts, seq, UUIDToNum(id)"
+                       AND (({start}) OR ({back})) {of_starters} \
+                     ORDER BY actor"
                 ),
             )
             .param("from_day", Day::of_utc(starts.from_ms.min(returns.from_ms)).as_u16())
             .param("to_day", Day::of_utc(starts.to_ms.max(returns.to_ms) - 1).as_u16())
+            .param("start_day", Day::of_utc(starts.from_ms).as_u16())
+            .param("start_end_day", Day::of_utc(starts.to_ms - 1).as_u16())
             .with_setting("max_threads", THREADS);
         Ok(ReturnEvents {
             cursor: bind.apply(query).fetch()?,
             rows: 0,
             values: HashSet::new(),
         })
+    }
+}
+
+#[derive(Row, Deserialize)]
+struct TimesRow {
+    times: Vec<i64>,
+}
+
+/// When people were active, person by person. Dropping it ends the query.
+pub struct ActivityTimes {
+    cursor: RowCursor<TimesRow>,
+    rows: u64,
+}
+
+impl Store {
+    /// When the project's people started, of whom each start is a return too: all from the start of the range to the last
+    /// horizon. Those who started before the range are left out where the first start ever counts.
+    ///
+    /// # Errors
+    /// As [`Store::return_events`].
+    pub async fn activity_times(
+        &self,
+        project: ProjectNumber,
+        spec: &RetentionSpec,
+        zone: &Zone,
+    ) -> Result<ActivityTimes, StoreError> {
+        let mut bind = Bind::new();
+        let which = selected(&spec.start, &mut bind);
+        let (starts, returns) = (spec.start_range(), spec.return_range(zone));
+        let to_ms = starts.to_ms.max(returns.to_ms);
+        let (times, having) = match starts.from_ms < returns.from_ms {
+            true => (
+                "groupArrayIf(at, at >= {from:Int64})",
+                "HAVING countIf(at < {from:Int64}) = 0",
+            ),
+            false => ("groupArray(at)", ""),
+        };
+        let query = self
+            .stream(
+                project,
+                &format!(
+                    "SELECT {times} AS times FROM ( \
+                       SELECT actor, toUnixTimestamp64Milli(ts) AS at FROM events \
+                       WHERE project = {{project:UInt32}} AND {which} \
+                         AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
+                         AND ts >= fromUnixTimestamp64Milli({{first:Int64}}, 'UTC') \
+                         AND ts < fromUnixTimestamp64Milli({{to:Int64}}, 'UTC')) \
+                     GROUP BY actor {having}"
+                ),
+            )
+            .param("first", starts.from_ms.min(returns.from_ms))
+            .param("from", returns.from_ms)
+            .param("to", to_ms)
+            .param(
+                "from_day",
+                Day::of_utc(starts.from_ms.min(returns.from_ms)).as_u16(),
+            )
+            .param("to_day", Day::of_utc(to_ms - 1).as_u16())
+            .with_setting("max_threads", THREADS);
+        Ok(ActivityTimes {
+            cursor: bind.apply(query).fetch()?,
+            rows: 0,
+        })
+    }
+}
+
+impl ActivityTimes {
+    /// The times of the next person, in order; `None` at the end.
+    ///
+    /// # Errors
+    /// When ClickHouse stops within the answer, for a limit or for trouble.
+    pub async fn next(&mut self) -> Result<Option<Vec<i64>>, StoreError> {
+        let Some(mut row) = self.cursor.next().await? else {
+            return Ok(None);
+        };
+        self.rows += row.times.len() as u64;
+        row.times.sort_unstable();
+        Ok(Some(row.times))
+    }
+
+    /// Rows that ClickHouse read. Complete once the first person came: the answer begins when everything was read.
+    pub fn rows_read(&self) -> u64 {
+        read_rows(&self.cursor).max(self.rows)
     }
 }
 

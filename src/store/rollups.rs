@@ -7,6 +7,7 @@
 //! it resolves the table's name, from left to right. Hence `heads … RIGHT JOIN rows`; the join is told to
 //! swap its sides, so that the hash table is built over the few heads.
 
+mod counts;
 mod sketches;
 mod upto;
 
@@ -16,6 +17,7 @@ use serde::Deserialize;
 pub use sketches::DeltaSpan;
 pub(super) use upto::FINGERPRINT;
 
+use super::compact::Kind;
 use super::rows::ByteBuf;
 use super::{Facts, Store, StoreError, facts};
 use crate::event::zone::UTC_DAY_MS;
@@ -206,6 +208,40 @@ impl Store {
             .collect();
         Ok(Facts {
             rows,
+            rows_read: found.rows_read,
+        })
+    }
+
+    /// The latest generation of each of the days `[from, to)` that has one.
+    ///
+    /// # Errors
+    /// As [`Store::counts`].
+    pub async fn heads(
+        &self,
+        project: ProjectNumber,
+        kind: Kind,
+        from: Day,
+        to: Day,
+    ) -> Result<Facts<Vec<(Day, u64)>>, StoreError> {
+        #[derive(Row, Deserialize)]
+        struct Head {
+            on: u16,
+            head: u64,
+        }
+        let sql = format!(
+            "SELECT day AS on, max(gen) AS head FROM compactions \
+             WHERE project = {{project:UInt32}} AND kind = '{}' \
+               AND day >= toDate({{from:UInt16}}) AND day < toDate({{to:UInt16}}) GROUP BY day",
+            kind.name()
+        );
+        let query = self
+            .rollup(project, &sql)
+            .param("from", from.as_u16())
+            .param("to", to.as_u16());
+        let found: Facts<Vec<Head>> = facts(query).await?;
+        let rows = found.rows.into_iter();
+        Ok(Facts {
+            rows: rows.map(|row| (Day(row.on.into()), row.head)).collect(),
             rows_read: found.rows_read,
         })
     }

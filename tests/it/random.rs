@@ -208,6 +208,16 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
             json!({"kind": "active_users", "from": from, "to": to, "week_start": week_start, "filter": filter, "exact": true}),
         );
     }
+    for breakdown in [
+        json!([{"property": "plan"}]),
+        json!([{"person": "tier"}, {"property": "n"}]),
+    ] {
+        let event = rng.choice(&[None, Some("B")]).expect("one");
+        asked.push(
+            json!({"kind": "active_users", "event": event, "from": from, "to": to, "week_start": week_start,
+            "breakdown": breakdown, "breakdown_limit": rng.u8(1..4)}),
+        );
+    }
     for interval in ["hour", "day", "week", "month"] {
         let back = if interval == "hour" { 0 } else { -38 };
         asked.push(
@@ -232,7 +242,16 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
         let window = format!("{}h", rng.u8(1..80));
         asked.push(
             json!({"kind": "conversion", "after": after, "goal": goal, "window": window,
-            "from": from, "to": to}),
+            "from": from, "to": to, "value": {"property": "n"}}),
+        );
+    }
+    for (goal, filter) in [
+        ("B", json!(null)),
+        ("$identify", json!({"property": "plan", "op": "is_set"})),
+    ] {
+        asked.push(
+            json!({"kind": "conversion", "goal": goal, "from": from, "to": to, "filter": filter,
+            "value": {"property": "n"}}),
         );
     }
     for interval in ["day", "week", "month"] {

@@ -161,7 +161,7 @@ async fn exact_actives_are_the_days_of_the_asked_zone() {
                 .await
                 .expect("a stream");
             let (mut found, mut days) = (Vec::new(), Vec::new());
-            while let Some(actor) = stream.next_person(&mut days).await.expect("a person") {
+            while let Some((_, actor)) = stream.next_person(&mut days).await.expect("a person") {
                 found.extend(days.iter().map(|day| (actor, *day)));
             }
             assert_eq!(
@@ -218,7 +218,7 @@ async fn no_question_reads_another_projects_rows() {
         .actor_day_rows(PROJECT, day, day.plus(9), &Selection::any_activity(), &zone)
         .await
         .expect("a stream");
-    assert_eq!(days.next().await, Ok(Some((actor_of("ann"), day))));
+    assert_eq!(days.next().await, Ok(Some((0, actor_of("ann"), day))));
     assert_eq!(days.next().await, Ok(None));
     let everything = EventQuery {
         limit: 99,

@@ -2,11 +2,11 @@
 
 use footfall::event::{Event, Zone};
 use footfall::metrics::oracle;
-use footfall::metrics::trend::{SeriesFacts, TrendReport, TrendSpec, TrendsQuery};
+use footfall::metrics::trend::{TrendFacts, TrendReport, TrendSpec, TrendsQuery};
 use footfall::store::Store;
 use serde_json::{Value, json};
 
-use crate::world::{PROJECT, Random, deliver, event, name, rounds, sql, store};
+use crate::world::{NOON, PROJECT, Random, deliver, event, name, rounds, sql, store};
 
 const MINUTE: i64 = 60_000;
 
@@ -192,26 +192,12 @@ fn question(random: &mut Random, at: i64, zone: &Zone) -> Value {
     question
 }
 
-async fn answer(store: &Store, spec: &TrendSpec, zone: &Zone, now: i64) -> TrendReport {
-    let groups = store.trend_groups(PROJECT, spec).await.expect("groups").rows;
-    let mut facts = Vec::new();
-    for series in &spec.series {
-        let mut of_series = SeriesFacts::default();
-        let range = (spec.range, spec.range.to_ms);
-        let found = store
-            .trend_facts(PROJECT, spec, series, range, &groups, zone)
-            .await;
-        of_series.current = found.expect("facts").rows;
-        if let Some(compare) = spec.compare {
-            let range = (compare.previous, compare.until_ms);
-            let found = store
-                .trend_facts(PROJECT, spec, series, range, &groups, zone)
-                .await;
-            of_series.previous = found.expect("facts").rows;
-        }
-        facts.push(of_series);
-    }
-    TrendReport::from_facts(spec, zone, now, &groups, &facts)
+/// Both ways to answer: every value in one pass, and ranked first.
+async fn answers(store: &Store, spec: &TrendSpec, zone: &Zone, now: i64) -> [TrendReport; 2] {
+    let report = |facts: TrendFacts| TrendReport::from_facts(spec, zone, now, &facts.groups, &facts.series);
+    let at_once = store.trend(PROJECT, spec, zone).await.expect("facts");
+    let by_rank = store.trend_by_rank(PROJECT, spec, zone).await.expect("facts");
+    [at_once.rows, by_rank.rows].map(report)
 }
 
 /// Where two reports differ first.
@@ -255,15 +241,48 @@ async fn trends_are_the_twins_over_random_worlds() {
                 Err(errors) if errors[0].code == "empty_range" => continue,
                 Err(errors) => panic!("{asked}: {errors:?}"),
             };
-            let found = json!(answer(&store, &spec, &zone, now).await);
             let expected = json!(oracle::trend(&spec, &zone, now, &events));
-            let about = || format!("round {round} in {}: {asked}", zone.name());
-            assert!(
-                found == expected,
-                "{} {}",
-                about(),
-                difference("", &found, &expected)
-            );
+            for (way, found) in ["at once", "by rank"]
+                .iter()
+                .zip(answers(&store, &spec, &zone, now).await)
+            {
+                let found = json!(found);
+                assert!(
+                    found == expected,
+                    "round {round} in {}, {way}: {asked} {}",
+                    zone.name(),
+                    difference("", &found, &expected)
+                );
+            }
         }
     }
+}
+
+/// Persons of values that are not shown are distinct over all of them, and a breakdown with more values than one pass
+/// takes is ranked first.
+#[tokio::test]
+async fn very_many_values_are_ranked_first_and_mean_the_same() {
+    let store = store().await;
+    let insert = "INSERT INTO events (project, event, day, actor, ts, id, distinct_id, props, local_day) \
+        SELECT 7, 'A', toDate(at), number % 500, at, reinterpretAsUUID(sipHash128(number)), toString(number % 500), \
+          concat('{\"v\":', toString(if(number < 1000, 1, number)), '}'), toDate(at) \
+        FROM (SELECT number, toDateTime64('2026-11-01 12:00:00', 3, 'UTC') AS at FROM numbers(130000))";
+    sql(&store, insert).await;
+    let asked = json!({"series": [{"event": "A", "measure": "persons"}], "breakdown": [{"property": "v"}],
+        "breakdown_limit": 2, "from": "2026-11-01", "to": "2026-11-02"});
+    let query: TrendsQuery = serde_json::from_value(asked).expect("a question");
+    let spec = query.validate(&Zone::utc(), NOON).expect("valid");
+    let found = store.trend(PROJECT, &spec, &Zone::utc()).await.expect("facts");
+    let report = TrendReport::from_facts(&spec, &Zone::utc(), NOON, &found.rows.groups, &found.rows.series);
+    let values: Vec<_> = report
+        .series
+        .iter()
+        .map(|series| {
+            let group = series.group.as_ref().expect("a group");
+            (group.values[0].clone(), series.total, series.value)
+        })
+        .collect();
+    let expected = [("1", 1_000, 500.0), ("1000", 1, 1.0), ("Other", 128_999, 500.0)];
+    let expected = expected.map(|(value, total, persons)| (value.to_owned(), total, Some(persons)));
+    assert_eq!(values, expected);
 }

@@ -9,9 +9,12 @@ use uuid::Uuid;
 use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
-use crate::metrics::active::{ActiveSpec, ActiveUsersQuery, ActiveUsersReport, ExactActives, from_windows};
+use crate::metrics::active::{
+    ActiveSpec, ActiveUsersQuery, ActiveUsersReport, ExactActives, SplitActives, from_windows,
+};
 use crate::metrics::envelope::Answer;
 use crate::metrics::sketch::STANDARD_ERROR;
+use crate::metrics::time::DayRange;
 use crate::problem::Problem;
 
 /// Daily, weekly and monthly active users of a range of days.
@@ -52,25 +55,8 @@ async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersRe
     let facts = spec.facts_range(&asked.zone);
     let asked_for = spec.range.instants(&asked.zone);
     if spec.exact {
-        let events = spec.selection();
-        let mut rows = asked
-            .store
-            .actor_day_rows(asked.number, facts.from, facts.to, &events, &asked.zone)
-            .await?;
-        let mut counted = ExactActives::new(spec, &asked.zone);
-        let mut person = None;
-        let mut days = Vec::new();
-        while let Some((actor, day)) = rows.next().await? {
-            if person != Some(actor) {
-                counted.add_person(&days);
-                days.clear();
-                person = Some(actor);
-            }
-            days.push(day);
-        }
-        counted.add_person(&days);
-        let report = counted.finish(asked.now_ms);
-        return asked.answer(report, asked_for, rows.rows_read(), None).await;
+        let (report, rows_read) = one_by_one(asked, spec, facts).await?;
+        return asked.answer(report, asked_for, rows_read, None).await;
     }
     let (report, rows_read) = asked
         .days(spec.sketch_event(), facts, |days| {
@@ -80,4 +66,38 @@ async fn report(asked: &Asked, spec: &ActiveSpec) -> Result<Answer<ActiveUsersRe
     asked
         .answer(report, asked_for, rows_read, Some(STANDARD_ERROR))
         .await
+}
+
+/// From raw events: everybody, and by the values of the breakdown.
+async fn one_by_one(
+    asked: &Asked,
+    spec: &ActiveSpec,
+    facts: DayRange,
+) -> Result<(ActiveUsersReport, u64), Problem> {
+    let (store, zone, events) = (&asked.store, &asked.zone, spec.selection());
+    let days = (facts.from, facts.to);
+    let mut people = store
+        .actor_day_rows(asked.number, facts.from, facts.to, &events, zone)
+        .await?;
+    let mut counted = ExactActives::new(spec, zone);
+    let mut active = Vec::new();
+    while people.next_person(&mut active).await?.is_some() {
+        counted.add_person(&active);
+    }
+    let mut report = counted.finish(asked.now_ms);
+    let mut rows_read = people.rows_read();
+    if !spec.breakdown.is_empty() {
+        let groups = store.active_groups(asked.number, days, spec, zone).await?;
+        let split = (spec.breakdown.as_slice(), groups.rows.as_slice());
+        let mut people = store
+            .split_actor_days(asked.number, days, &events, split, zone)
+            .await?;
+        let mut counted = SplitActives::new(spec, zone, &groups.rows);
+        while let Some((group, _)) = people.next_person(&mut active).await? {
+            counted.add_person(group, &active);
+        }
+        report.breakdown = Some(counted.finish(asked.now_ms));
+        rows_read += groups.rows_read + people.rows_read();
+    }
+    Ok((report, rows_read))
 }

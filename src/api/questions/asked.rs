@@ -11,13 +11,14 @@ use super::Questions;
 use super::admission::{Admission, Place};
 use super::served::Served;
 use crate::api::{Accounts, Caller};
-use crate::event::{ProjectNumber, Zone};
+use crate::event::{Day, ProjectNumber, Zone};
 use crate::meta::Project;
 use crate::metrics::envelope::{Answer, Envelope, Warning};
 use crate::metrics::time::{DayRange, Moment, TimeRange};
 use crate::metrics::turning::Turning;
 use crate::problem::Problem;
 use crate::serving::answers::{Key, Remembered};
+use crate::serving::countbook::{MOST_DAYS, Page as CountPage};
 use crate::serving::freshness::Fresh;
 use crate::serving::sketchbook::Page;
 use crate::store::Store;
@@ -170,6 +171,26 @@ impl Asked {
         let book = &self.questions.serving.sketchbook;
         let read = book.read(self.number, event, range, self.fresh.revision, tell);
         Ok(read.await?)
+    }
+
+    /// The project's counts by quarter hour of some event names in `range` (instants), and the rows read to bring them
+    /// up to date; `None` for a range that is too long to be kept.
+    pub async fn counts<T>(
+        &self,
+        events: &[String],
+        range: TimeRange,
+        tell: impl FnOnce(&CountPage) -> T,
+    ) -> Result<Option<(T, u64)>, Problem> {
+        let days = DayRange {
+            from: Day::of_utc(range.from_ms),
+            to: Day::of_utc(range.to_ms - 1).plus(1),
+        };
+        if days.to.0 - days.from.0 > MOST_DAYS {
+            return Ok(None);
+        }
+        let book = &self.questions.serving.countbook;
+        let read = book.read(self.number, events, days, self.fresh.revision, tell);
+        Ok(Some(read.await?))
     }
 
     /// Up to when everything received was in the tables when the question came.

@@ -1,4 +1,4 @@
-//! Conversion of a goal after an event, by day of entry: the two-step funnel of each day.
+//! Conversion of a goal after an event, by day of entry: the two-step funnel of each day; or of a goal among the active.
 
 use std::sync::Arc;
 
@@ -12,8 +12,10 @@ use super::funnels::fold;
 use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
-use crate::metrics::conversion::{ConversionQuery, ConversionReport, ConversionSpec};
+use crate::metrics::conversion::{ConversionQuery, ConversionReport, ConversionSpec, ConversionValues};
 use crate::metrics::envelope::Answer;
+use crate::metrics::filter::PropertyQuery;
+use crate::metrics::identity::person_of;
 use crate::problem::Problem;
 
 /// The query string of a conversion.
@@ -25,11 +27,11 @@ pub struct ConversionParams {
     #[serde(default)]
     #[param(required = true, example = "purchase")]
     goal: String,
-    /// The event that enters.
+    /// The event that enters. Without one the persons who did the goal are divided by those who were active.
     #[serde(default)]
-    #[param(required = true, example = "view_item")]
-    after: String,
-    /// How long after entry the goal still counts. Default: 7 days.
+    #[param(example = "view_item")]
+    after: Option<String>,
+    /// How long after entry the goal still counts. Default: 7 days. Only with `after`.
     #[serde(default)]
     #[param(example = "7d")]
     window: Option<String>,
@@ -41,6 +43,10 @@ pub struct ConversionParams {
     #[serde(default)]
     #[param(example = "2026-12-01")]
     to: Option<String>,
+    /// A numeric property of the converting events: their sum and their mean.
+    #[serde(default)]
+    #[param(example = "$amount")]
+    value: Option<String>,
 }
 
 /// Conversion of a goal after an event, by local day of entry.
@@ -68,6 +74,10 @@ pub async fn get_conversion(
         window: params.window,
         from: params.from,
         to: params.to,
+        value: params.value.map(|name| PropertyQuery {
+            property: Some(name),
+            person: None,
+        }),
         ..ConversionQuery::default()
     };
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
@@ -86,9 +96,24 @@ async fn serve(asked: Asked, spec: ConversionSpec) -> Result<Served, Problem> {
 }
 
 async fn report(asked: &Asked, spec: &ConversionSpec) -> Result<Answer<ConversionReport>, Problem> {
-    let funnel = spec.funnel(&asked.zone);
-    let asked_for = funnel.entry_range();
+    let (number, zone) = (asked.number, &asked.zone);
+    let asked_for = spec.range.instants(zone);
+    let Some(funnel) = spec.funnel(zone) else {
+        let facts = asked.store.goal_facts(number, spec, zone).await?;
+        let report = ConversionReport::of_goal(spec, zone, asked.now_ms, &facts.rows);
+        return asked.answer(report, asked_for, facts.rows_read, None).await;
+    };
     let folded = fold(asked, &funnel).await?;
-    let report = ConversionReport::of(folded.report);
-    asked.answer(report, asked_for, folded.rows_read, None).await
+    let mut report = ConversionReport::of(folded.report);
+    let mut rows_read = folded.rows_read;
+    if spec.value.is_some() {
+        let mut events = asked.store.converting_events(number, spec, zone).await?;
+        let mut values = ConversionValues::new(spec, zone);
+        while let Some((actor, event)) = events.next().await? {
+            values.push(person_of(actor), event);
+        }
+        report = report.worth(values);
+        rows_read += events.rows_read();
+    }
+    asked.answer(report, asked_for, rows_read, None).await
 }

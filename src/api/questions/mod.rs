@@ -36,7 +36,7 @@ use crate::metrics::retention::RetentionReport;
 use crate::metrics::stickiness::StickinessReport;
 use crate::metrics::trend::TrendReport;
 use crate::problem::{FieldError, Problem};
-use crate::serving::sketchbook::SketchbookError;
+use crate::serving::shelf::BookError;
 use crate::serving::{Serving, ServingLimits};
 use crate::store::explain::Noted;
 use crate::store::{Store, StoreError};
@@ -83,6 +83,7 @@ impl Questions {
         let nothing = ServingLimits {
             answer_bytes: 0,
             sketch_bytes: 0,
+            count_bytes: 0,
         };
         let rooms = QuestionRooms {
             serving: Serving::new(store.clone(), self.stream.clone(), nothing),
@@ -198,15 +199,15 @@ pub enum Loaded {
     Timeout(Problem),
 }
 
-impl From<SketchbookError> for Problem {
-    fn from(error: SketchbookError) -> Problem {
+impl From<BookError> for Problem {
+    fn from(error: BookError) -> Problem {
         match error {
-            SketchbookError::Store(error) => error.into(),
-            SketchbookError::Stream(error) => {
+            BookError::Store(error) => error.into(),
+            BookError::Stream(error) => {
                 tracing::warn!(%error, "the stream does not say what is committed");
                 Problem::unavailable("the event stream does not answer", 1)
             }
-            damaged @ SketchbookError::Damaged(_) => Problem::internal(damaged),
+            damaged @ BookError::Damaged(_) => Problem::internal(damaged),
         }
     }
 }

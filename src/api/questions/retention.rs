@@ -126,9 +126,10 @@ async fn serve(asked: Asked, spec: RetentionSpec) -> Result<Served, Problem> {
 }
 
 async fn report(asked: &Asked, spec: &RetentionSpec) -> Result<Answer<RetentionReport>, Problem> {
-    let (tally, rows_read) = match spec.by_buckets() {
-        true => from_buckets(asked, spec).await?,
-        false => from_events(asked, spec).await?,
+    let (tally, rows_read) = match (spec.by_buckets(), spec.by_times()) {
+        (true, _) => from_buckets(asked, spec).await?,
+        (false, true) => from_times(asked, spec).await?,
+        (false, false) => from_events(asked, spec).await?,
     };
     // What was received by then is counted; later periods may still get more.
     let report = tally.finish(asked.as_of().0);
@@ -146,6 +147,18 @@ async fn from_events(asked: &Asked, spec: &RetentionSpec) -> Result<(RetentionTa
         tally.push(person_of(actor), event);
     }
     Ok((tally, rows.rows_read()))
+}
+
+async fn from_times(asked: &Asked, spec: &RetentionSpec) -> Result<(RetentionTally, u64), Problem> {
+    let mut people = asked
+        .store
+        .activity_times(asked.number, spec, &asked.zone)
+        .await?;
+    let mut tally = RetentionTally::new(spec, &asked.zone);
+    while let Some(times) = people.next().await? {
+        tally.add_times(&times);
+    }
+    Ok((tally, people.rows_read()))
 }
 
 async fn from_buckets(asked: &Asked, spec: &RetentionSpec) -> Result<(RetentionTally, u64), Problem> {

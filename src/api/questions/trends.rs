@@ -15,8 +15,10 @@ use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::Answer;
 use crate::metrics::time::{Interval, WeekStart};
-use crate::metrics::trend::{SeriesFacts, TrendReport, TrendSpec, TrendsQuery};
+use crate::metrics::trend::{TrendFacts, TrendReport, TrendSpec, TrendsQuery};
 use crate::problem::Problem;
+use crate::serving::countbook::Page;
+use crate::store::Facts;
 use crate::store::rollups::quarter_hours;
 
 /// The query string of a trend.
@@ -93,46 +95,38 @@ async fn serve(asked: Asked, spec: TrendSpec) -> Result<Served, Problem> {
 }
 
 async fn report(asked: &Asked, spec: &TrendSpec) -> Result<Answer<TrendReport>, Problem> {
-    let (mut rows_read, mut groups) = (0, Vec::new());
-    let facts = if spec.is_plain() {
-        let (from_s, to_s) = quarter_hours(spec.range.from_ms, spec.range.to_ms);
-        let names: BTreeSet<&String> = spec.series.iter().flat_map(|series| &series.events).collect();
-        let names: Vec<String> = names.into_iter().cloned().collect();
-        let counts = asked
-            .store
-            .counts(asked.number, Some(&names), from_s, to_s)
-            .await?;
-        rows_read += counts.rows_read;
-        let rows = counts.rows.iter();
-        spec.facts_of_counts(
-            &asked.zone,
-            rows.map(|row| (row.event.as_str(), row.bucket, row.count)),
-        )
-    } else {
-        let ranked = asked.store.trend_groups(asked.number, spec).await?;
-        rows_read += ranked.rows_read;
-        groups = ranked.rows;
-        let mut facts = Vec::new();
-        for series in &spec.series {
-            let mut of_series = SeriesFacts::default();
-            let now = (spec.range, spec.range.to_ms);
-            let before = spec.compare.map(|compare| (compare.previous, compare.until_ms));
-            for (within, into) in [
-                (Some(now), &mut of_series.current),
-                (before, &mut of_series.previous),
-            ] {
-                let Some(within) = within else { continue };
-                let found = asked
-                    .store
-                    .trend_facts(asked.number, spec, series, within, &groups, &asked.zone)
-                    .await?;
-                rows_read += found.rows_read;
-                *into = found.rows;
-            }
-            facts.push(of_series);
-        }
-        facts
+    let found = match spec.is_plain() {
+        true => of_counts(asked, spec).await?,
+        false => asked.store.trend(asked.number, spec, &asked.zone).await?,
     };
-    let report = TrendReport::from_facts(spec, &asked.zone, asked.now_ms, &groups, &facts);
-    asked.answer(report, spec.range, rows_read, None).await
+    let facts = &found.rows;
+    let report = TrendReport::from_facts(spec, &asked.zone, asked.now_ms, &facts.groups, &facts.series);
+    asked.answer(report, spec.range, found.rows_read, None).await
+}
+
+/// Plain counts: from memory, or from the rollups where the range is too long for that.
+async fn of_counts(asked: &Asked, spec: &TrendSpec) -> Result<Facts<TrendFacts>, Problem> {
+    let names: BTreeSet<&String> = spec.series.iter().flat_map(|series| &series.events).collect();
+    let names: Vec<String> = names.into_iter().cloned().collect();
+    let (from_s, to_s) = quarter_hours(spec.range.from_ms, spec.range.to_ms);
+    let from_memory = |page: &Page| {
+        let quarters = names.iter().flat_map(|name| {
+            let of_name = page.of(name, from_s, to_s);
+            of_name.map(move |(at, count)| (name.as_str(), at, count))
+        });
+        TrendFacts::of_counts(spec, &asked.zone, quarters)
+    };
+    if let Some((rows, rows_read)) = asked.counts(&names, spec.range, from_memory).await? {
+        return Ok(Facts { rows, rows_read });
+    }
+    let counts = asked
+        .store
+        .counts(asked.number, Some(&names), from_s, to_s)
+        .await?;
+    let rows = counts.rows.iter();
+    let rows = rows.map(|row| (row.event.as_str(), row.bucket, row.count));
+    Ok(Facts {
+        rows: TrendFacts::of_counts(spec, &asked.zone, rows),
+        rows_read: counts.rows_read,
+    })
 }

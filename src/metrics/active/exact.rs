@@ -1,5 +1,6 @@
 //! Active users counted person by person.
 
+use super::report::points;
 use super::{ActiveSpec, ActiveUsersReport, Counted, MAU_DAYS, Periods, WAU_DAYS, periods};
 use crate::event::{Day, Zone};
 use crate::metrics::time::DayRange;
@@ -88,15 +89,17 @@ impl ExactActives {
             sums
         };
         let (wau, mau) = (running(&self.wau), running(&self.mau));
-        let days = self
-            .existing
-            .iter()
-            .enumerate()
-            .filter(|(_, day)| self.spec.range.contains(**day))
-            .map(|(i, day)| (*day, self.dau[i], wau[i], mau[i]))
-            .collect();
+        let on = |place: usize| (self.existing[place], self.dau[place], wau[place], mau[place]);
+        let places = 0..self.existing.len();
+        let days = places
+            .clone()
+            .map(on)
+            .filter(|(day, ..)| self.spec.range.contains(*day));
+        let wanted = points(&self.spec, &self.zone, now_ms);
+        let points = places.map(on).filter(|(day, ..)| wanted.contains(day));
         Counted {
-            days,
+            days: days.collect(),
+            points: points.map(|count| (count.0, count)).collect(),
             weeks: self.weeks.1,
             months: self.months.1,
             range: self.range,

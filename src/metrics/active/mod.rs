@@ -2,23 +2,34 @@
 //!
 //! Sums of dailies are never used: a person active on two days is one person. [`from_windows`] answers from
 //! the counts of united sketches, [`ExactActives`] from the list of days on which each person was active.
+//!
+//! A *breakdown* counts the persons of each value by the events that have it: somebody active with two values is in
+//! both. The values with the most persons in the range are shown, ties by text; what is left is counted anew as "Other",
+//! and events that lack every property are "(none)".
 
 mod buckets;
 mod exact;
+mod report;
 mod rolling;
+mod split;
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::filter::{Filter, FilterQuery};
+use super::filter::{
+    self, DEFAULT_BREAKDOWN_LIMIT, Filter, FilterQuery, MAX_BREAKDOWN, Property, PropertyQuery,
+};
 use super::selection::Selection;
-use super::time::{self, DayRange, WeekStart};
+use super::time::{self, DayRange, MAX_POINTS, WeekStart};
 use super::{SpecError, accepted, check_event_name};
 use crate::event::{Day, Zone};
 
 pub use buckets::{ActiveBuckets, BucketSet};
 pub use exact::ExactActives;
+pub use report::{ActiveDay, ActivePeriod, ActiveSplit, ActiveSummary, ActiveUsersReport};
+use report::{Counted, DayCount, Periods, periods};
 pub use rolling::from_windows;
+pub use split::SplitActives;
 
 /// Days of a WAU, ending with its day.
 pub const WAU_DAYS: usize = 7;
@@ -58,6 +69,17 @@ pub struct ActiveUsersQuery {
     #[serde(default)]
     #[param(ignore)]
     pub filter: Option<FilterQuery>,
+    /// Up to 3 properties whose values are counted apart; then persons are counted one by one. (Not in a query string.)
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 3)]
+    #[param(ignore)]
+    pub breakdown: Vec<PropertyQuery>,
+    /// How many of their values are shown, 1 to 200; the rest is counted anew as "Other". Default: 25. All values together
+    /// have at most 10,000 days. (Not in a query string.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 200)]
+    #[param(ignore)]
+    pub breakdown_limit: Option<u32>,
 }
 
 /// A validated [`ActiveUsersQuery`].
@@ -73,6 +95,10 @@ pub struct ActiveSpec {
     pub exact: bool,
     /// Only events that pass; then `exact` is set.
     pub filter: Filter,
+    /// At most 3 properties; then `exact` is set.
+    pub breakdown: Vec<Property>,
+    /// How many of their values are shown.
+    pub breakdown_limit: u32,
 }
 
 impl ActiveUsersQuery {
@@ -93,12 +119,31 @@ impl ActiveUsersQuery {
             Some(filter) => filter.validate("/filter", zone, &mut errors),
             None => Filter::everything(),
         };
+        if self.breakdown.len() > MAX_BREAKDOWN {
+            let detail = format!("a breakdown has at most {MAX_BREAKDOWN} properties");
+            errors.push(SpecError::new("/breakdown", "too_many", detail));
+        }
+        let properties = self.breakdown.iter().take(MAX_BREAKDOWN).enumerate();
+        let breakdown: Vec<Property> = properties
+            .map(|(n, property)| property.validate(&format!("/breakdown/{n}"), &mut errors))
+            .collect();
+        let limit = filter::breakdown_limit(self.breakdown_limit, DEFAULT_BREAKDOWN_LIMIT, &mut errors);
+        // The values shown, what has none, and the rest.
+        let points = (range.to.0 - range.from.0).max(0) as usize * (limit as usize + 2);
+        if !breakdown.is_empty() && points > MAX_POINTS {
+            let detail = format!(
+                "an answer that is broken down has at most {MAX_POINTS} days, this one could have {points}"
+            );
+            errors.push(SpecError::new("/breakdown_limit", "too_many_points", detail));
+        }
         let spec = ActiveSpec {
             event: self.event.clone(),
             range,
             week_start: self.week_start,
-            exact: self.exact || !filter.is_everything(),
+            exact: self.exact || !filter.is_everything() || !breakdown.is_empty(),
             filter,
+            breakdown,
+            breakdown_limit: limit,
         };
         accepted(spec, errors)
     }
@@ -136,149 +181,5 @@ impl ActiveSpec {
             left -= usize::from(zone.day_exists(day));
         }
         day
-    }
-}
-
-/// Active users of a range.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct ActiveUsersReport {
-    /// One for each local day of the range that exists.
-    pub days: Vec<ActiveDay>,
-    /// Each calendar week that the range touches, counted whole.
-    pub weeks: Vec<ActivePeriod>,
-    /// Each calendar month that the range touches, counted whole.
-    pub months: Vec<ActivePeriod>,
-    /// The range as one.
-    pub summary: ActiveSummary,
-}
-
-/// Active users of one local day, and of the windows that end with it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[schema(example = json!({"date": "2026-11-23", "dau": 412, "wau": 1530, "mau": 3880, "stickiness": 0.1062, "final": true}))]
-pub struct ActiveDay {
-    /// The local day.
-    #[schema(value_type = String, format = Date)]
-    pub date: Day,
-    /// Distinct persons active on the day.
-    pub dau: u64,
-    /// Distinct persons active on the 7 days that end with it.
-    pub wau: u64,
-    /// Distinct persons active on the 30 days that end with it.
-    pub mau: u64,
-    /// `dau / mau`; null when nobody was active.
-    pub stickiness: Option<f64>,
-    /// Whether the day is over.
-    #[serde(rename = "final")]
-    pub is_final: bool,
-}
-
-/// Active users of one calendar week or month.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[schema(example = json!({"start": "2026-11-23", "end": "2026-11-30", "active": 1530, "final": false}))]
-pub struct ActivePeriod {
-    /// Its first local day.
-    #[schema(value_type = String, format = Date)]
-    pub start: Day,
-    /// The local day after its last.
-    #[schema(value_type = String, format = Date)]
-    pub end: Day,
-    /// Distinct persons active in the whole week or month, whatever part of it the range covers.
-    pub active: u64,
-    /// Whether it is over.
-    #[serde(rename = "final")]
-    pub is_final: bool,
-}
-
-/// Active users of the range as one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct ActiveSummary {
-    /// Distinct persons active in the range.
-    pub active: u64,
-    /// Days of the range that are over.
-    pub complete_days: u64,
-    /// Mean DAU over complete days; null without one.
-    pub mean_dau: Option<f64>,
-    /// MAU on the last complete day; null without one.
-    pub mau: Option<u64>,
-    /// `mean_dau / mau`: how many of a month's persons come on a usual day; null without a complete day or with
-    /// an MAU of 0.
-    pub ratio: Option<f64>,
-}
-
-/// Calendar weeks or months as `(first day, day after the last)`.
-type Periods = Vec<(Day, Day)>;
-
-/// The weeks and months that the range touches.
-fn periods(spec: &ActiveSpec) -> (Periods, Periods) {
-    let (first, last) = (spec.range.from, spec.range.to.plus(-1));
-    let (mut weeks, mut months) = (Vec::new(), Vec::new());
-    let mut week = spec.week_start.week_of(first);
-    while week <= last {
-        weeks.push((week, week.plus(7)));
-        week = week.plus(7);
-    }
-    let mut month = time::month_of(first);
-    while month <= last {
-        months.push((month, time::month_after(month)));
-        month = time::month_after(month);
-    }
-    (weeks, months)
-}
-
-/// What a way of counting has to find out; the rest of the report follows from it.
-struct Counted {
-    /// `(day, dau, wau, mau)` of the existing days of the range, in order.
-    days: Vec<(Day, u64, u64, u64)>,
-    /// Of the weeks and months of [`periods`], in order.
-    weeks: Vec<u64>,
-    months: Vec<u64>,
-    /// Of the whole range.
-    range: u64,
-}
-
-impl Counted {
-    fn report(self, spec: &ActiveSpec, zone: &Zone, now_ms: i64) -> ActiveUsersReport {
-        let is_over = |end: Day| zone.day_start(end) <= now_ms;
-        let (weeks, months) = periods(spec);
-        let period = |((start, end), active)| ActivePeriod {
-            start,
-            end,
-            active,
-            is_final: is_over(end),
-        };
-        let days: Vec<ActiveDay> = self
-            .days
-            .iter()
-            .map(|&(date, dau, wau, mau)| ActiveDay {
-                date,
-                dau,
-                wau,
-                mau,
-                stickiness: super::rate(dau, mau),
-                is_final: is_over(date.plus(1)),
-            })
-            .collect();
-        ActiveUsersReport {
-            summary: summary(&days, self.range),
-            days,
-            weeks: weeks.into_iter().zip(self.weeks).map(period).collect(),
-            months: months.into_iter().zip(self.months).map(period).collect(),
-        }
-    }
-}
-
-fn summary(days: &[ActiveDay], active: u64) -> ActiveSummary {
-    let complete: Vec<&ActiveDay> = days.iter().filter(|day| day.is_final).collect();
-    let sum: u64 = complete.iter().map(|day| day.dau).sum();
-    let mean_dau = super::rate(sum, complete.len() as u64);
-    let mau = complete.last().map(|day| day.mau);
-    ActiveSummary {
-        active,
-        complete_days: complete.len() as u64,
-        mean_dau,
-        mau,
-        ratio: mean_dau
-            .zip(mau.filter(|mau| *mau > 0))
-            .map(|(mean, mau)| mean / mau as f64),
     }
 }

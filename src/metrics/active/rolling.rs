@@ -1,6 +1,9 @@
 //! Active users from the counts of windows of days.
 
-use super::{ActiveSpec, ActiveUsersReport, Counted, MAU_DAYS, WAU_DAYS, periods};
+use std::collections::BTreeMap;
+
+use super::report::points;
+use super::{ActiveSpec, ActiveUsersReport, Counted, DayCount, MAU_DAYS, Periods, WAU_DAYS, periods};
 use crate::event::{Day, Zone};
 use crate::metrics::time::DayRange;
 
@@ -12,33 +15,38 @@ pub fn from_windows(
     now_ms: i64,
     mut count: impl FnMut(DayRange) -> u64,
 ) -> ActiveUsersReport {
-    let window_days = DayRange {
+    let reach = DayRange {
         from: spec.first_window_day(zone),
-        to: spec.range.to,
+        to: spec.facts_range(zone).to,
     };
-    let existing = window_days.existing(zone);
-    let mut counted = Vec::new();
-    for (place, &day) in existing.iter().enumerate() {
-        if spec.range.contains(day) {
-            let mut window = |width: usize| {
-                count(DayRange {
-                    from: existing[(place + 1).saturating_sub(width)],
-                    to: day.plus(1),
-                })
-            };
-            counted.push((day, window(1), window(WAU_DAYS), window(MAU_DAYS)));
-        }
-    }
+    let existing = reach.existing(zone);
+    let mut on = |day: Day| {
+        let place = existing.partition_point(|known| *known < day);
+        let mut window = |width: usize| {
+            count(DayRange {
+                from: existing[(place + 1).saturating_sub(width)],
+                to: day.plus(1),
+            })
+        };
+        (day, window(1), window(WAU_DAYS), window(MAU_DAYS))
+    };
+    let days = existing.iter().copied().filter(|day| spec.range.contains(*day));
+    let days: Vec<DayCount> = days.map(&mut on).collect();
     let (weeks, months) = periods(spec);
-    let mut each = |periods: Vec<(Day, Day)>| -> Vec<u64> {
+    let points: BTreeMap<Day, DayCount> = points(spec, zone, now_ms)
+        .into_iter()
+        .map(|day| (day, on(day)))
+        .collect();
+    let mut each = |periods: Periods| -> Vec<u64> {
         let ranges = periods.into_iter().map(|(from, to)| DayRange { from, to });
         ranges.map(&mut count).collect()
     };
-    Counted {
-        days: counted,
+    let counted = Counted {
+        days,
         weeks: each(weeks),
         months: each(months),
         range: count(spec.range),
-    }
-    .report(spec, zone, now_ms)
+        points,
+    };
+    counted.report(spec, zone, now_ms)
 }

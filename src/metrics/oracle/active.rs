@@ -6,18 +6,108 @@ use jiff::civil::{Date, Weekday};
 
 use super::{date_exists, end_of_day, first_copies, fraction, wall_clock};
 use crate::event::{Day, Event, Zone};
-use crate::metrics::active::{ActiveDay, ActivePeriod, ActiveSpec, ActiveSummary, ActiveUsersReport};
-use crate::metrics::filter::persons;
+use crate::metrics::active::{
+    ActiveDay, ActivePeriod, ActiveSpec, ActiveSplit, ActiveSummary, ActiveUsersReport,
+};
+use crate::metrics::filter::{persons, value_of};
 use crate::metrics::time::WeekStart;
+use crate::metrics::trend::{Group, GroupKind, TrendGroup};
+
+/// Who was active on which date.
+type Active<'a> = BTreeSet<(Date, &'a str)>;
 
 /// The exact report over a project's events.
 pub fn active_users(spec: &ActiveSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> ActiveUsersReport {
     let (selection, persons) = (spec.selection(), persons(first_copies(events)));
-    let active: BTreeSet<(Date, &str)> = first_copies(events)
-        .into_iter()
-        .filter(|event| selection.matches(event, &persons[&event.actor()]))
-        .map(|event| (wall_clock(zone, event.ts).date(), event.distinct_id.as_str()))
+    let mut active: Vec<(Date, &str, Group)> = Vec::new();
+    for event in first_copies(events) {
+        let person = &persons[&event.actor()];
+        if selection.matches(event, person) {
+            let values = spec.breakdown.iter().map(|by| value_of(by, event, person));
+            let date = wall_clock(zone, event.ts).date();
+            active.push((date, event.distinct_id.as_str(), values.collect()));
+        }
+    }
+    let of = |wanted: &dyn Fn(&Group) -> bool| -> Active {
+        let wanted = active.iter().filter(|(_, _, values)| wanted(values));
+        wanted.map(|(date, person, _)| (*date, *person)).collect()
+    };
+    let mut report = of_active(spec, zone, now_ms, &of(&|_| true));
+    if !spec.breakdown.is_empty() {
+        let dates = dates_that_count(spec, zone);
+        active.retain(|(date, _, _)| dates.contains(date));
+        report.breakdown = Some(splits(spec, zone, now_ms, &active));
+    }
+    report
+}
+
+/// The dates that any number of the report looks at.
+fn dates_that_count(spec: &ActiveSpec, zone: &Zone) -> BTreeSet<Date> {
+    let mut dates = BTreeSet::new();
+    for date in dates_between(spec.range.from.date(), spec.range.to.date()) {
+        dates.extend(last_dates(zone, date, 30));
+        let week = week_start(spec.week_start, date);
+        dates.extend(dates_between(week, (0..7).fold(week, |date, _| tomorrow(date))));
+        dates.extend(dates_between(
+            date.first_of_month(),
+            tomorrow(date.last_of_month()),
+        ));
+    }
+    dates
+}
+
+/// The report of each value: those with the most persons in the range, what has none, and all others.
+fn splits(spec: &ActiveSpec, zone: &Zone, now_ms: i64, active: &[(Date, &str, Group)]) -> Vec<ActiveSplit> {
+    let range = dates_between(spec.range.from.date(), spec.range.to.date());
+    let is_none = |values: &Group| values.iter().all(Option::is_none);
+    let mut values: Vec<Group> = active.iter().map(|(_, _, values)| values.clone()).collect();
+    values.sort_by_key(|values| {
+        values
+            .iter()
+            .map(|value| (value.is_none(), value.clone()))
+            .collect::<Vec<_>>()
+    });
+    values.dedup();
+    values.retain(|values| !is_none(values));
+    values.sort_by_key(|values| {
+        let of_them = active
+            .iter()
+            .filter(|(date, _, of)| of == values && range.contains(date));
+        let persons: BTreeSet<&str> = of_them.map(|(_, person, _)| *person).collect();
+        std::cmp::Reverse(persons.len())
+    });
+    values.truncate(spec.breakdown_limit as usize);
+    let split = |kind: GroupKind, names: Vec<String>, wanted: &dyn Fn(&Group) -> bool| {
+        let of_them = active.iter().filter(|(_, _, values)| wanted(values));
+        let of_them: Active = of_them.map(|(date, person, _)| (*date, *person)).collect();
+        let found = !of_them.is_empty();
+        let report = of_active(spec, zone, now_ms, &of_them);
+        let split = ActiveSplit {
+            group: TrendGroup { kind, values: names },
+            days: report.days,
+            weeks: report.weeks,
+            months: report.months,
+            summary: report.summary,
+        };
+        found.then_some(split)
+    };
+    let all = |name: &str| vec![name.to_owned(); spec.breakdown.len()];
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".to_owned());
+    let mut splits: Vec<ActiveSplit> = values
+        .iter()
+        .filter_map(|value| {
+            let names = value.iter().map(text).collect();
+            split(GroupKind::Value, names, &|values| values == value)
+        })
         .collect();
+    splits.extend(split(GroupKind::None, all("(none)"), &is_none));
+    let is_other = |of: &Group| !is_none(of) && !values.contains(of);
+    splits.extend(split(GroupKind::Other, all("Other"), &is_other));
+    splits
+}
+
+/// The report over some activity.
+fn of_active(spec: &ActiveSpec, zone: &Zone, now_ms: i64, active: &Active) -> ActiveUsersReport {
     let persons = |dates: &[Date]| {
         let of_them = active.iter().filter(|(date, _)| dates.contains(date));
         of_them.map(|(_, person)| *person).collect::<BTreeSet<_>>().len()
@@ -26,25 +116,33 @@ pub fn active_users(spec: &ActiveSpec, zone: &Zone, now_ms: i64, events: &[Event
 
     let dates = dates_between(spec.range.from.date(), spec.range.to.date());
     let existing = dates.iter().copied().filter(|date| date_exists(zone, *date));
-    let days: Vec<ActiveDay> = existing
-        .map(|date| {
-            let (dau, mau) = (persons(&[date]), persons(&last_dates(zone, date, 30)));
-            ActiveDay {
-                date: Day::from_date(date),
-                dau: dau as u64,
-                wau: persons(&last_dates(zone, date, 7)) as u64,
-                mau: mau as u64,
-                stickiness: fraction(dau, mau),
-                is_final: is_over(date),
-            }
-        })
-        .collect();
+    let day = |date| {
+        let (dau, mau) = (persons(&[date]), persons(&last_dates(zone, date, 30)));
+        ActiveDay {
+            date: Day::from_date(date),
+            dau: dau as u64,
+            wau: persons(&last_dates(zone, date, 7)) as u64,
+            mau: mau as u64,
+            stickiness: fraction(dau, mau),
+            is_final: is_over(date),
+        }
+    };
+    let days: Vec<ActiveDay> = existing.map(day).collect();
 
+    // The last date of a week or month that exists, and none after today's.
+    let today = wall_clock(zone, now_ms).date();
+    let last = |start: Date, end: Date| {
+        let known = dates_between(start, end)
+            .into_iter()
+            .filter(|date| *date <= today && *date >= spec.range.from.date() && date_exists(zone, *date));
+        known.last()
+    };
     let period = |start: Date, end: Date| ActivePeriod {
         start: Day::from_date(start),
         end: Day::from_date(end),
         active: persons(&dates_between(start, end)) as u64,
         is_final: is_over(yesterday(end)),
+        point: last(start, end).map(day),
     };
     let weeks: BTreeSet<Date> = dates
         .iter()
@@ -76,6 +174,7 @@ pub fn active_users(spec: &ActiveSpec, zone: &Zone, now_ms: i64, events: &[Event
             .into_iter()
             .map(|start| period(start, tomorrow(start.last_of_month())))
             .collect(),
+        breakdown: None,
     }
 }
 
@@ -160,6 +259,8 @@ mod tests {
                     week_start,
                     exact: true,
                     filter: Filter::everything(),
+                    breakdown: Vec::new(),
+                    breakdown_limit: 25,
                 };
                 let now = worlds::moment(&zone, at + now * HOUR);
                 (zone, spec, now, events)
@@ -230,6 +331,8 @@ mod tests {
                 week_start: WeekStart::Monday,
                 exact: false,
                 filter: Filter::everything(),
+                breakdown: Vec::new(),
+                breakdown_limit: 25,
             };
             let facts = spec.facts_range(&Zone::parse(zone).unwrap());
             (facts.from.to_string(), facts.to.to_string())
@@ -261,6 +364,8 @@ mod tests {
             week_start: WeekStart::Monday,
             exact: true,
             filter: Filter::everything(),
+            breakdown: Vec::new(),
+            breakdown_limit: 25,
         };
         let report = active_users(&spec, &apia, noon("2012-01-03"), &events);
         let wau: Vec<(String, u64)> = report.days.iter().map(|d| (d.date.to_string(), d.wau)).collect();

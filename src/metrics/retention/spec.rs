@@ -357,6 +357,12 @@ impl RetentionSpec {
             && self.breakdown.is_none()
     }
 
+    /// Whether it is all the answer needs when people started: a return is another start, so that their order within one
+    /// instant does not matter (the start itself stands for its own period).
+    pub fn by_times(&self) -> bool {
+        self.returns_as_it_starts() && self.breakdown.is_none()
+    }
+
     /// Whether the buckets follow from the local days on which people were active at all.
     pub fn by_active_days(&self, zone: &Zone) -> bool {
         let is_day_start = |ts: i64| zone.day_start(zone.local_day(ts)) == ts;

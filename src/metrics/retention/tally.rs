@@ -57,7 +57,7 @@ impl RetentionTally {
         }
     }
 
-    /// Takes one event. A person's events come together and in total order.
+    /// Takes one event. A person's events come together, in any order.
     pub fn push(&mut self, person: u64, event: ReturnEvent) {
         if self.person != Some(person) {
             self.settle();
@@ -87,12 +87,34 @@ impl RetentionTally {
             if let Some(row) = row
                 && last_row != Some(row)
             {
-                self.enter(row, event, passed);
+                let returns = std::mem::take(&mut self.returns);
+                let later = &returns[passed.min(returns.len())..];
+                self.enter(row, (event.ts, event.value.as_deref()), later);
+                self.returns = returns;
                 last_row = Some(row);
             }
             if self.spec.entry != RetentionEntry::Recurring {
                 return;
             }
+        }
+    }
+
+    /// Counts one person by the times of their starts, in order, each of which is a return too; those before the range
+    /// are left out.
+    ///
+    /// Means the same as their events where [`RetentionSpec::by_times`] says so.
+    pub fn add_times(&mut self, times: &[i64]) {
+        let mut from = 0;
+        while let Some(ts) = times.get(from).filter(|ts| self.spec.range.contains(**ts)) {
+            let Some(row) = self.calendar.row_of(*ts) else {
+                return;
+            };
+            self.enter(row, (*ts, None), &times[from + 1..]);
+            if self.spec.entry != RetentionEntry::Recurring {
+                return;
+            }
+            let end = self.calendar.rows()[row].end;
+            from += times[from..].partition_point(|ts| *ts < end);
         }
     }
 
@@ -131,17 +153,17 @@ impl RetentionTally {
     }
 
     fn settle(&mut self) {
-        let events = std::mem::take(&mut self.events);
+        let mut events = std::mem::take(&mut self.events);
+        events.sort_unstable();
         self.add_person(&events);
+        events.clear();
         self.events = events;
-        self.events.clear();
     }
 
-    /// Somebody starts; the first `passed` returns do not come after it.
-    fn enter(&mut self, row: usize, start: &ReturnEvent, passed: usize) {
-        let later = &self.returns[passed.min(self.returns.len())..];
+    /// Somebody starts at an instant, with a value; `later` are the times of the returns behind it, in order.
+    fn enter(&mut self, row: usize, (start, value): (i64, Option<&str>), later: &[i64]) {
         let before = |k: u32| {
-            let begin = self.calendar.period_start(row, start.ts, k);
+            let begin = self.calendar.period_start(row, start, k);
             later.partition_point(|at| *at < begin)
         };
         let returned = |(from, to): (u32, u32)| before(to) - before(from) >= self.spec.minimum as usize;
@@ -153,7 +175,7 @@ impl RetentionTally {
         let mut split = match self.spec.breakdown {
             Some(_) => {
                 let columns = self.spec.cells.len();
-                Some(self.splits.count(start.value.as_deref(), row, columns))
+                Some(self.splits.count(value, row, columns))
             }
             None => None,
         };

@@ -15,8 +15,10 @@
 //!   or over the n existing local dates that end with the bucket's.
 //! - **previous**: see [`compare`].
 //!
-//! Plain counts come from the rollups ([`TrendSpec::is_plain`]), all else from raw events, one statement a series.
+//! Plain counts come from the rollups ([`TrendSpec::is_plain`]), all else from raw events, one statement a series: every
+//! value of the breakdown by bucket, of which [`rank`] finds those that are shown and [`fold`] makes the facts.
 
+mod cells;
 pub mod compare;
 mod formula;
 mod query;
@@ -25,14 +27,17 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
+pub use cells::{Folded, TrendCell, fold, rank};
 pub use compare::{Compare, CompareWith};
 pub use formula::Formula;
 pub use query::{SeriesQuery, TrendsQuery, check_quarter_hours};
 pub use report::{
     FormulaSeries, GroupKind, PreviousPoint, PreviousRange, PreviousSeries, TrendGroup, TrendPoint,
-    TrendReport, TrendSeries,
+    TrendReport, TrendSeries, shown_groups,
 };
-pub use spec::{At, Group, Measure, SeriesFacts, SeriesSpec, Span, TrendFact, TrendSpec, group_key};
+pub use spec::{
+    At, Group, Measure, SeriesFacts, SeriesSpec, Span, TrendFact, TrendFacts, TrendSpec, group_key,
+};
 
 /// The most series in one answer.
 pub const MAX_SERIES: usize = 20;

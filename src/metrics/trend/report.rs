@@ -222,28 +222,36 @@ fn shown(spec: &TrendSpec, groups: &[Group], facts: &[SeriesFacts]) -> Vec<(usiz
     if spec.breakdown.is_empty() {
         return vec![(0, None)];
     }
-    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| NONE.to_owned());
-    let mut shown: Vec<(usize, Option<TrendGroup>)> = Vec::new();
-    for (number, values) in (1..).zip(groups) {
-        let group = TrendGroup {
-            kind: GroupKind::Value,
-            values: values.iter().map(text).collect(),
-        };
-        shown.push((number, Some(group)));
-    }
-    let found: BTreeSet<usize> = facts
+    let found = facts
         .iter()
         .flat_map(|facts| facts.current.iter().chain(&facts.previous))
         .filter(|fact| !matches!(fact.at, At::Place(_)))
         .map(|fact| fact.group)
         .collect();
+    let shown = shown_groups(spec.breakdown.len(), groups, &found).into_iter();
+    shown.map(|(number, group)| (number, Some(group))).collect()
+}
+
+/// The groups of a breakdown by so many properties, with their numbers: the values, then "(none)" and Other if they were
+/// found.
+pub fn shown_groups(
+    properties: usize,
+    groups: &[Group],
+    found: &BTreeSet<usize>,
+) -> Vec<(usize, TrendGroup)> {
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| NONE.to_owned());
+    let value = |values: &Group| TrendGroup {
+        kind: GroupKind::Value,
+        values: values.iter().map(text).collect(),
+    };
+    let mut shown: Vec<(usize, TrendGroup)> = (1..).zip(groups.iter().map(value)).collect();
     for (number, kind, name) in [
         (groups.len() + 1, GroupKind::None, NONE),
         (0, GroupKind::Other, OTHER),
     ] {
         if found.contains(&number) {
-            let values = vec![name.to_owned(); spec.breakdown.len()];
-            shown.push((number, Some(TrendGroup { kind, values })));
+            let values = vec![name.to_owned(); properties];
+            shown.push((number, TrendGroup { kind, values }));
         }
     }
     shown

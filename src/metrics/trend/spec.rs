@@ -50,6 +50,11 @@ impl Measure {
         }
     }
 
+    /// Whether the whole follows from the parts: buckets make up the range, values of a breakdown their rest.
+    pub fn adds_up(self) -> bool {
+        matches!(self, Measure::Count | Measure::Sum | Measure::Min | Measure::Max)
+    }
+
     /// Whether it measures a numeric property.
     pub fn is_of_number(self) -> bool {
         !matches!(self, Measure::Count | Measure::Persons | Measure::PerPerson)
@@ -160,6 +165,29 @@ pub struct SeriesFacts {
     pub previous: Vec<TrendFact>,
 }
 
+/// The facts of a trend.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrendFacts {
+    /// The breakdown's values that are shown, by rank.
+    pub groups: Vec<Group>,
+    /// One for each series.
+    pub series: Vec<SeriesFacts>,
+}
+
+impl TrendFacts {
+    /// Of plain counts: see [`TrendSpec::facts_of_counts`].
+    pub fn of_counts<'a>(
+        spec: &TrendSpec,
+        zone: &Zone,
+        rows: impl IntoIterator<Item = (&'a str, u32, u64)>,
+    ) -> TrendFacts {
+        TrendFacts {
+            groups: Vec::new(),
+            series: spec.facts_of_counts(zone, rows),
+        }
+    }
+}
+
 impl TrendSpec {
     /// The buckets of a range of this trend.
     pub fn buckets(&self, zone: &Zone, range: TimeRange) -> Vec<Bucket> {
@@ -209,7 +237,8 @@ impl TrendSpec {
         rows: impl IntoIterator<Item = (&'a str, u32, u64)>,
     ) -> Vec<SeriesFacts> {
         let buckets = self.buckets(zone, self.range);
-        let mut facts = vec![SeriesFacts::default(); self.series.len()];
+        // By series and bucket: there are far fewer of them than quarter hours.
+        let mut counts = vec![vec![0_u64; buckets.len()]; self.series.len()];
         for (event, quarter_hour_s, count) in rows {
             let ts = i64::from(quarter_hour_s) * 1000;
             let Some(bucket) = self
@@ -220,20 +249,27 @@ impl TrendSpec {
             else {
                 continue;
             };
-            for (series, facts) in self.series.iter().zip(&mut facts) {
+            for (series, counts) in self.series.iter().zip(&mut counts) {
                 if series.events.iter().any(|name| name == event) {
-                    let fact = |at| TrendFact {
-                        group: 0,
-                        at,
-                        events: count,
-                        value: None,
-                    };
-                    facts
-                        .current
-                        .extend([fact(At::Bucket(buckets[bucket].start)), fact(At::Range)]);
+                    counts[bucket] += count;
                 }
             }
         }
-        facts
+        let facts_of = |counts: Vec<u64>| {
+            let fact = |at, events| TrendFact {
+                group: 0,
+                at,
+                events,
+                value: None,
+            };
+            let found = buckets.iter().zip(counts).filter(|(_, count)| *count > 0);
+            let current = found
+                .flat_map(|(bucket, count)| [fact(At::Bucket(bucket.start), count), fact(At::Range, count)]);
+            SeriesFacts {
+                current: current.collect(),
+                previous: Vec::new(),
+            }
+        };
+        counts.into_iter().map(facts_of).collect()
     }
 }

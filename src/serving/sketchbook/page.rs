@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::SketchbookError;
+use super::BookError;
 use crate::event::{Day, ProjectNumber};
 use crate::metrics::sketch::Expanded;
 use crate::metrics::time::DayRange;
 use crate::serving::freshness::Revision;
 use crate::store::Store;
+use crate::store::compact::Kind;
 use crate::store::rollups::DeltaSpan;
 use crate::stream::EventStream;
 
@@ -73,7 +74,7 @@ impl Page {
         project: ProjectNumber,
         event: &str,
         range: DayRange,
-    ) -> Result<u64, SketchbookError> {
+    ) -> Result<u64, BookError> {
         let hull = self.span.map_or(range, |span| DayRange {
             from: span.from.min(range.from),
             to: span.to.max(range.to),
@@ -84,7 +85,7 @@ impl Page {
         let span = if self.span.is_some() { hull } else { range };
         // What is committed, first; then the generations, and then what they are made of.
         let cuts = stream.cuts().await?;
-        let heads = store.sketch_heads(project, span.from, span.to).await?;
+        let heads = store.heads(project, Kind::Sketches, span.from, span.to).await?;
         let mut rows_read = heads.rows_read;
         let heads: BTreeMap<Day, u64> = heads.rows.into_iter().collect();
         let known = self.span.unwrap_or(DayRange {

@@ -1,7 +1,7 @@
 //! A filter as a condition.
 
 use super::{Bind, value};
-use crate::metrics::filter::{Filter, Property, Test};
+use crate::metrics::filter::{Filter, Property, Test, column_of};
 
 /// The filter as a boolean (never NULL) over the columns of `events`. `{project:UInt32}` has to be bound.
 pub fn condition(filter: &Filter, bind: &mut Bind) -> String {
@@ -10,11 +10,32 @@ pub fn condition(filter: &Filter, bind: &mut Bind) -> String {
         Filter::Or(children) => joined(children, "OR", "0", bind),
         Filter::Predicate(predicate) => match &predicate.property {
             None => test("event", &predicate.test, bind),
+            Some(Property::Event(name))
+                if column_of(name).is_none() && compares_plain_texts(&predicate.test) =>
+            {
+                // What is no text, or missing, is empty here: equal to none of these either.
+                let text = format!("JSONExtractString(props, {})", bind.text(name));
+                test(&text, &predicate.test, bind)
+            }
             Some(Property::Event(_) | Property::Person(_)) => {
                 let property = predicate.property.as_ref().map(|property| value(property, bind));
                 test(&property.unwrap_or_default(), &predicate.test, bind)
             }
         },
+    }
+}
+
+/// Whether it asks for equality with texts that only a text can equal: no number, truth value, list or object is written
+/// like that, so the cheaper look at texts alone will do.
+fn compares_plain_texts(test: &Test) -> bool {
+    let plain = |text: &String| {
+        let other = text.starts_with(|c: char| c.is_ascii_digit() || "-[{".contains(c));
+        !(text.is_empty() || other || text == "true" || text == "false")
+    };
+    match test {
+        Test::Is(text) | Test::IsNot(text) => plain(text),
+        Test::In(texts) | Test::NotIn(texts) => texts.iter().all(plain),
+        _ => false,
     }
 }
 

@@ -8,4 +8,5 @@ mod value;
 pub use bind::Bind;
 pub use condition::condition;
 pub(super) use condition::number;
+pub(super) use value::grouping;
 pub use value::value;

@@ -19,6 +19,21 @@ pub fn value(property: &Property, bind: &mut Bind) -> String {
     }
 }
 
+/// What to group events by for the same, and the canonical text of such a group's `key`: columns are grouped as they are
+/// stored, which is cheaper than by their texts.
+pub fn grouping(property: &Property, key: &str, bind: &mut Bind) -> (String, String) {
+    if let Property::Event(name) = property
+        && let Some(column) = column_of(name)
+    {
+        let text = match column {
+            "amount" => format!("toString(nullIf({key}, 0))"),
+            _ => format!("nullIf(toString({key}), '')"),
+        };
+        return (column.to_owned(), text);
+    }
+    (value(property, bind), key.to_owned())
+}
+
 /// The text of the member `name` of the object at `path` within the properties; `name` is a placeholder.
 fn text_in(path: &str, name: &str, bind: &mut Bind) -> String {
     let (place, text) = (format!("props, {path}{name}"), bind.alias());

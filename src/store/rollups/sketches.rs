@@ -1,8 +1,5 @@
 //! Sketches for a reader that keeps them in memory: which generation each day has, whole days, and what is new since.
 
-use clickhouse::Row;
-use serde::Deserialize;
-
 use super::{DaySketch, over_sketches};
 use crate::event::{Day, ProjectNumber};
 use crate::store::{Facts, Store, StoreError, facts};
@@ -27,40 +24,10 @@ fn decoded(found: Facts<Vec<DaySketch>>) -> Facts<Vec<(Day, Vec<u8>)>> {
 }
 
 impl Store {
-    /// The latest generation of each of the local days `[from, to)` that has one.
-    ///
-    /// # Errors
-    /// When ClickHouse does not answer within the limits.
-    pub async fn sketch_heads(
-        &self,
-        project: ProjectNumber,
-        from: Day,
-        to: Day,
-    ) -> Result<Facts<Vec<(Day, u64)>>, StoreError> {
-        #[derive(Row, Deserialize)]
-        struct Head {
-            on: u16,
-            head: u64,
-        }
-        let sql = "SELECT day AS on, max(gen) AS head FROM compactions \
-                   WHERE project = {project:UInt32} AND kind = 'sketches' \
-                     AND day >= toDate({from:UInt16}) AND day < toDate({to:UInt16}) GROUP BY day";
-        let query = self
-            .rollup(project, sql)
-            .param("from", from.as_u16())
-            .param("to", to.as_u16());
-        let found: Facts<Vec<Head>> = facts(query).await?;
-        let rows = found.rows.into_iter();
-        Ok(Facts {
-            rows: rows.map(|row| (Day(row.on.into()), row.head)).collect(),
-            rows_read: found.rows_read,
-        })
-    }
-
     /// The encoded sketches of one event name for these local days, up to the cuts: as [`Store::day_sketches`].
     ///
     /// # Errors
-    /// As [`Store::sketch_heads`].
+    /// As [`Store::heads`].
     pub async fn sketches_of(
         &self,
         project: ProjectNumber,
@@ -92,7 +59,7 @@ impl Store {
     /// The encoded deltas of one event name that are new.
     ///
     /// # Errors
-    /// As [`Store::sketch_heads`].
+    /// As [`Store::heads`].
     pub async fn new_sketch_deltas(
         &self,
         project: ProjectNumber,

@@ -103,6 +103,7 @@ impl World {
             serving: ServingLimits {
                 answer_bytes: 0,
                 sketch_bytes: 0,
+                count_bytes: 0,
             },
             ..self.rooms.clone()
         };

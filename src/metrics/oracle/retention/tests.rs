@@ -179,8 +179,39 @@ fn by_buckets(
     tally.finish(as_of)
 }
 
+/// The table from the times of people's starts, as the store gathers them.
+fn by_times(spec: &RetentionSpec, zone: &Zone, as_of: i64, events: &[Event]) -> RetentionReport {
+    let mut people: BTreeMap<u64, Vec<i64>> = BTreeMap::new();
+    let nobody = PersonProperties::default();
+    for event in super::super::first_copies(events) {
+        if spec.start.matches(event, &nobody)
+            && event.ts < spec.return_range(zone).to_ms.max(spec.range.to_ms)
+        {
+            people.entry(event.actor()).or_default().push(event.ts);
+        }
+    }
+    let mut tally = RetentionTally::new(spec, zone);
+    for times in people.values_mut() {
+        let before = times.iter().any(|ts| *ts < spec.range.from_ms);
+        if !(before && spec.entry == RetentionEntry::FirstEver) {
+            times.retain(|ts| *ts >= spec.range.from_ms);
+            times.sort_unstable();
+            tally.add_times(times);
+        }
+    }
+    tally.finish(as_of)
+}
+
 proptest! {
     #![proptest_config(worlds::seeded(worlds::count(600)))]
+
+    #[test]
+    fn times_say_the_same_where_they_are_asked((zone, mut spec, as_of, events) in world()) {
+        spec.returns = spec.start.clone();
+        spec.breakdown = None;
+        prop_assert!(spec.by_times());
+        prop_assert_eq!(&by_times(&spec, &zone, as_of, &events), &retention(&spec, &zone, as_of, &events));
+    }
 
     #[test]
     fn searching_for_periods_is_looking_at_every_pair((zone, spec, as_of, events) in world()) {
