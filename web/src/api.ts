@@ -9,6 +9,7 @@ import type { DateRange } from "./range";
 import type { RetentionQuery } from "./retention-query";
 
 type Schemas = components["schemas"];
+type TrendBody = Extract<Schemas["Question"], { kind: "trends" }>;
 export type Me = Schemas["Me"];
 export type Project = Schemas["Project"];
 export type Key = Schemas["ApiKey"];
@@ -18,6 +19,8 @@ export type Envelope = Schemas["Envelope"];
 export type ActiveUsersReport = Schemas["ActiveUsersReport"];
 export type ActiveDay = Schemas["ActiveDay"];
 export type TrendReport = Schemas["TrendReport"];
+export type LifecycleReport = Schemas["LifecycleReport"];
+export type StickinessReport = Schemas["StickinessReport"];
 export type FunnelReport = Schemas["FunnelReport"];
 export type FunnelStepReport = Schemas["FunnelStepReport"];
 export type ConversionReport = Schemas["ConversionReport"];
@@ -200,6 +203,31 @@ export const trends = (
       signal,
     }),
   );
+
+/** A trend in the API's own words: several series, measures, filters, a breakdown, a formula. */
+export const trend = (project: string, question: TrendBody, signal: AbortSignal): Promise<Answer<TrendReport>> =>
+  query<TrendReport>(project, question, signal);
+
+export const lifecycle = (
+  project: string,
+  question: Omit<Schemas["LifecycleQuery"], "from" | "to">,
+  range: DateRange,
+  signal: AbortSignal,
+): Promise<Answer<LifecycleReport>> => query<LifecycleReport>(project, { kind: "lifecycle", ...question, ...dates(range) }, signal);
+
+export const stickiness = (
+  project: string,
+  question: Omit<Schemas["StickinessQuery"], "from" | "to">,
+  range: DateRange,
+  signal: AbortSignal,
+): Promise<Answer<StickinessReport>> => query<StickinessReport>(project, { kind: "stickiness", ...question, ...dates(range) }, signal);
+
+export const active = (
+  project: string,
+  question: Omit<Schemas["ActiveUsersQuery"], "from" | "to">,
+  range: DateRange,
+  signal: AbortSignal,
+): Promise<Answer<ActiveUsersReport>> => query<ActiveUsersReport>(project, { kind: "active_users", ...question, ...dates(range) }, signal);
 
 export const eventNames = (
   project: string,
