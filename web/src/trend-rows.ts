@@ -10,6 +10,8 @@ export interface TrendRow {
   /** `A`, `B`, …; `=` is the formula. */
   letter: string;
   name: string;
+  /** Its name beside others: the letter too, where series share their values. */
+  label: string;
   /** One for each point: the measure. */
   values: (number | null)[];
   /** The same of the range before; null when it was not asked for. */
@@ -49,7 +51,8 @@ export function trendRows(report: TrendReport, question: TrendQuestion): TrendRo
     return {
       key: `${one.letter}:${one.group?.kind ?? ""}:${group ?? ""}`,
       letter: one.letter,
-      name: group === undefined ? name : several ? `${group} — ${one.letter}` : group,
+      name: group ?? name,
+      label: group === undefined ? name : several ? `${one.letter} · ${group}` : group,
       values: one.points.map((point) => (counts ? point.count : nullable(point.value))),
       before: one.previous ? one.previous.points.slice(0, points).map((point) => (point ? (counts ? point.count : nullable(point.value)) : null)) : null,
       value: counts ? one.total : nullable(one.value),
@@ -63,6 +66,7 @@ export function trendRows(report: TrendReport, question: TrendQuestion): TrendRo
       key: `=:${one.group?.kind ?? ""}:${group ?? ""}`,
       letter: "=",
       name: group ?? question.formula.trim(),
+      label: group ?? question.formula.trim(),
       values: one.points.map(nullable),
       before: report.previous ? (one.previous ?? []).slice(0, points).map(nullable) : null,
       value: nullable(one.value),
@@ -70,7 +74,19 @@ export function trendRows(report: TrendReport, question: TrendQuestion): TrendRo
       rest: one.group !== undefined && one.group !== null && one.group.kind !== "value",
     });
   }
-  return rows;
+  return told(rows);
+}
+
+/** Labels apart: the same event twice, or a value that is called as the rest is. */
+function told(rows: TrendRow[]): TrendRow[] {
+  const seen = new Set<string>();
+  const twice = new Set(rows.map((row) => row.label).filter((label, index, all) => all.indexOf(label) !== index));
+  return rows.map((row) => {
+    let label = twice.has(row.label) && !row.label.startsWith(`${row.letter} · `) ? `${row.letter} · ${row.label}` : row.label;
+    while (seen.has(label)) label += row.rest ? " (rest)" : "′";
+    seen.add(label);
+    return { ...row, label };
+  });
 }
 
 /** What a chart shows before anybody chose: the formula where there is one, else everything, as far as colours reach. */
@@ -86,8 +102,8 @@ export function trendLines(rows: TrendRow[], shown: (string | null)[], withBefor
     return row ? [{ row, color: (index + 1) as Line["color"] }] : [];
   });
   return found.flatMap(({ row, color }) => {
-    const line: Line = { name: row.name, color, values: row.values };
-    return withBefore && row.before ? [line, { name: `${row.name}, before`, color, values: row.before, ghost: true }] : [line];
+    const line: Line = { name: row.label, color, values: row.values };
+    return withBefore && row.before ? [line, { name: `${row.label}, before`, color, values: row.before, ghost: true }] : [line];
   });
 }
 
