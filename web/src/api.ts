@@ -6,9 +6,9 @@ import createClient from "openapi-fetch";
 import { authorizedFetch, setToken } from "./access";
 import type { components, paths } from "./api.gen";
 import type { DateRange } from "./range";
-import type { RetentionQuery } from "./retention-query";
 
 type Schemas = components["schemas"];
+type RetentionBody = Extract<Schemas["Question"], { kind: "retention" }>;
 type TrendBody = Extract<Schemas["Question"], { kind: "trends" }>;
 export type Me = Schemas["Me"];
 export type Project = Schemas["Project"];
@@ -271,16 +271,8 @@ export const conversion = (
 ): Promise<Answer<ConversionReport>> =>
   query<ConversionReport>(project, { kind: "conversion", after, goal, window, ...dates(range) }, signal);
 
-export const retention = (
-  project: string,
-  { start, returns, ...how }: RetentionQuery,
-  range: DateRange,
-  signal: AbortSignal,
-): Promise<Answer<RetentionReport>> =>
-  query<RetentionReport>(project, { kind: "retention", start: named(start), return: named(returns), ...how, ...dates(range) }, signal);
-
-/** Without a name: any activity. */
-const named = (event: string) => (event.trim() ? { event: event.trim() } : {});
+export const retention = (project: string, question: RetentionBody, signal: AbortSignal): Promise<Answer<RetentionReport>> =>
+  query<RetentionReport>(project, question, signal);
 
 const step = (events: string[]) => (events.length === 1 ? { event: events[0]! } : { events });
 

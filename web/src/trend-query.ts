@@ -69,7 +69,10 @@ export const isOfNumber = (measure: Measure | undefined): boolean =>
 export const eventsOf = (series: Series): string[] => series.events ?? (series.event == null ? [] : [series.event]);
 
 /** The series with these events: one is `event`, several are `events`. */
-export function withEvents({ event: _, events: __, ...rest }: Series, names: string[]): Series {
+export function withEvents(series: Series, names: string[]): Series {
+  const rest = { ...series };
+  delete rest.event;
+  delete rest.events;
   return names.length > 1 ? { events: names, ...rest } : { event: names[0] ?? "", ...rest };
 }
 
@@ -169,4 +172,16 @@ export function parsed(text: string | null): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** A field that the API refused, by JSON pointer. */
+export interface Fault {
+  pointer: string;
+  code: string;
+  detail: string;
+}
+
+/** What was refused of these fields, and below them. */
+export function faultsAt(faults: Fault[], ...pointers: string[]): Fault[] {
+  return faults.filter((fault) => pointers.some((one) => fault.pointer === one || fault.pointer.startsWith(`${one}/`)));
 }

@@ -60,7 +60,7 @@ export function lifecycleFor(range: DateRange): LifecycleInterval {
 }
 
 /** A choice of the address, or the usual. */
-export function choiceOf<T extends string>(query: URLSearchParams, name: string, all: Record<T, string>, usual: T): T {
+export function choiceOf<All extends Record<string, string>>(query: URLSearchParams, name: string, all: All, usual: keyof All & string): keyof All & string {
   const chosen = query.get(name);
-  return chosen !== null && Object.hasOwn(all, chosen) ? (chosen as T) : usual;
+  return chosen !== null && Object.hasOwn(all, chosen) ? chosen : usual;
 }
