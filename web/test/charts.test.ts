@@ -40,6 +40,12 @@ describe("axes", () => {
     [3, -0.5, [-1, 0, 1, 2, 3, 4]],
   ])("up to %s and down to %s", (largest, smallest, marks) => expect(series.axisMarks(largest, smallest)).toEqual(marks));
 
+  test("a share's axis ends at all of it", () => {
+    expect(series.axisMarks(1, 0, 1)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
+    expect(series.axisMarks(0.999, 0, 1).at(-1)).toBe(1);
+    expect(series.axisMarks(0.3, 0, 1).at(-1)).toBeGreaterThan(0.3);
+  });
+
   test("labels are few, evenly spaced, and the newest point has one", () => {
     expect(series.tickPoints(30, 10)).toEqual([2, 5, 8, 11, 14, 17, 20, 23, 26, 29]);
     expect(series.tickPoints(1, 5)).toEqual([0]);

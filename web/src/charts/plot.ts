@@ -14,6 +14,8 @@ export interface PlotOptions {
   write: (value: number) => string;
   /** The y axis never ends below this. */
   least: number;
+  /** Nor does it go beyond this for a little air. */
+  most?: number;
   onCursor: (index: number | null, left: number) => void;
 }
 
@@ -22,11 +24,11 @@ const FONT = "12px system-ui, sans-serif";
 
 /** Draws into `holder`. The x axis counts points: the labels say which day or hour each one is. */
 export function draw(holder: HTMLElement, options: PlotOptions): uPlot {
-  const { lines, labels, final, width, height, write, least, onCursor } = options;
+  const { lines, labels, final, width, height, write, least, most, onCursor } = options;
   const color = resolveColors(holder, TOKENS);
   const open = openPoints(final);
   const low = smallest(lines);
-  const marks = axisMarks(low < 0 ? largest(lines) : Math.max(largest(lines), least), low);
+  const marks = axisMarks(low < 0 ? largest(lines) : Math.max(largest(lines), least), low, most);
 
   const series: uPlot.Series[] = [{}];
   const data: (number | null)[][] = [labels.map((_, index) => index)];

@@ -43,11 +43,11 @@ export function tickPoints(points: number, most: number): number[] {
 
 /**
  * The marks of a y axis that holds 0: three to five steps of 1, 2 or 5 times a power of ten, past `largest`, and past
- * `smallest` where that is negative.
+ * `smallest` where that is negative. Never past `most`: a share has no more than 1.
  */
-export function axisMarks(largest: number, smallest = 0): number[] {
+export function axisMarks(largest: number, smallest = 0, most = Number.POSITIVE_INFINITY): number[] {
   const bottom = Math.min(0, smallest) * 1.03;
-  const top = largest > 0 ? largest * 1.03 : bottom < 0 ? 0 : 1;
+  const top = largest > 0 ? Math.max(largest, Math.min(largest * 1.03, most)) : bottom < 0 ? 0 : 1;
   const span = top - bottom;
   const power = 10 ** Math.floor(Math.log10(span));
   const step = [0.1, 0.2, 0.5, 1, 2, 5].map((size) => size * power).find((size) => span / size <= 5) ?? power * 10;
