@@ -39,6 +39,13 @@ export function seriesName(series: Series): string {
   return `${events}, ${MEASURES[measure].toLowerCase()}${isOfNumber(measure) ? ` ${of}` : span}`;
 }
 
+/** The whole question in a line. */
+export function trendWords(question: TrendQuestion): string {
+  const series = question.series.map(seriesName).join("; ") || "Choose an event";
+  const by = question.breakdown.map((property) => property.property ?? property.person).join(" and ");
+  return `${question.formula.trim() ? `${question.formula.trim()}: ` : ""}${series}${by ? ` by ${by}` : ""}`;
+}
+
 export function trendRows(report: TrendReport, question: TrendQuestion): TrendRow[] {
   const points = report.series[0]?.points.length ?? 0;
   const several = question.series.length > 1 || question.formula.trim() !== "";

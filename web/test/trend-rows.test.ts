@@ -47,6 +47,12 @@ test("the range before is a pale line of the same colour, no longer than the ran
   expect(rows.trendLines([row!], [row!.key], false)).toHaveLength(1);
 });
 
+test("a question is a line of words", () => {
+  expect(rows.trendWords(usualTrend())).toBe("Choose an event");
+  const question = { ...usualTrend([{ event: "a", measure: "persons" as const, rolling_days: 7 }, { events: ["b", "c"] }]), formula: "A / B", breakdown: [{ person: "plan" }] };
+  expect(rows.trendWords(question)).toBe("A / B: a, persons of 7 days; b or c by plan");
+});
+
 test("points are called by their interval, in the project's zone", () => {
   const named = (interval: string) => rows.pointNames(report({ interval, series: [series("A", "count", null, "", 1, null)] }), "Europe/Berlin");
   expect(named("day")).toEqual({ labels: ["23 Nov"], titles: [expect.stringMatching(/^Mon,? 23 Nov$/)], final: [false] });
