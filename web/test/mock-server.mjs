@@ -10,6 +10,7 @@ import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as health from "./mock-health.mjs";
+import * as insights from "./mock-insights.mjs";
 import * as privacy from "./mock-privacy.mjs";
 import { retention } from "./mock-retention.mjs";
 import * as world from "./mock-world.mjs";
@@ -91,9 +92,12 @@ async function answer(request, response, state, { fail, slow }) {
         { pointer: "/steps", code: "too_many", detail: "a funnel has 2 to 20 steps" },
       ]);
     }
-    const answers = { funnel: world.funnel, conversion: world.conversion, retention };
+    const refused = insights.refusal(body);
+    if (refused) return problem(response, 422, "invalid_field", `${refused.pointer}: ${refused.detail}`, [refused]);
+    const { lifecycle, stickiness, trends, activeUsers: active_users } = insights;
+    const answers = { funnel: world.funnel, conversion: world.conversion, retention, lifecycle, stickiness, trends, active_users };
     const data = answers[body.kind](body);
-    return json(response, 200, { kind: body.kind, data, meta: world.meta(project, body, false) });
+    return json(response, 200, { kind: body.kind, data, meta: world.meta(project, body, body.kind === "active_users" && !body.exact) });
   }
   if (rest === "ledger") return json(response, 200, health.ledger(project, url.searchParams, empty));
   if (rest === "rejections") return json(response, 200, health.rejections(url.searchParams, project.number !== 1));
