@@ -15,6 +15,7 @@ const complaints = [];
 
 const FUNNEL = "/p/1/funnels?step=page_view&step=view_item&step=add_to_cart&step=begin_checkout&step=purchase&window=7d";
 const OPTIONAL = `step=page_view&step=${encodeURIComponent('{"any_of":[{"event":"view_item","filter":{"property":"$device","value":"mobile"}},{"event":"search"}],"name":"looked"}')}&step=${encodeURIComponent('{"event":"sign_up","optional":true}')}&step=purchase&window=14d`;
+const TREND = `/p/1/trends?series=${encodeURIComponent('[{"event":"purchase","measure":"sum","of":{"property":"$amount"}},{"event":"page_view","measure":"persons"}]')}&formula=A/B&by=$device&compare=previous`;
 /** Name, address, and what to do before looking. */
 const PAGES = [
   ["overview", "/", async (page) => page.getByTestId("card-dau").waitFor()],
@@ -24,6 +25,28 @@ const PAGES = [
   ["overview-projects", "/p/1/overview", async (page) => page.getByRole("button", { name: /^Project/ }).click()],
   ["overview-account", "/p/1/overview", async (page) => page.getByRole("button", { name: "Account" }).click()],
   ["overview-hours", "/p/1/overview?from=2026-11-20&to=2026-11-22", async (page) => page.getByTestId("card-dau").waitFor()],
+  ["trends", "/p/1/trends", async (page) => page.getByTestId("trend-row").first().waitFor()],
+  ["trends-by", TREND, async (page) => page.getByTestId("trend-row").first().waitFor()],
+  ["trends-bars", "/p/1/trends?event=purchase&event=sign_up&chart=bars&range=90d", async (page) => page.getByTestId("trend-row").first().waitFor()],
+  ["trends-table", `${TREND}&chart=table&interval=week`, async (page) => page.getByRole("region", { name: "The numbers" }).focus()],
+  ["trends-number", `${TREND}&chart=number`, async (page) => page.getByTestId("trend-numbers").waitFor()],
+  ["trends-refused", "/p/1/trends?event=purchase&formula=A%20%3F", async (page) => page.getByTestId("fault").first().waitFor({ state: "attached" })],
+  ["trends-hours", "/p/1/trends?event=page_view&from=2026-11-20&to=2026-11-22", async (page) => page.getByRole("slider").first().focus()],
+  [
+    "trends-editing",
+    "/p/1/trends?event=page_view",
+    async (page) => {
+      const fold = page.getByRole("button", { name: /^Change the question/ });
+      if (await fold.isVisible()) await fold.click();
+      await page.getByTestId("filter-begin").click();
+      await page.getByTestId("add-breakdown").click();
+      await page.getByTestId("breakdown-0").fill("$");
+    },
+  ],
+  ["active", "/p/1/active", async (page) => page.getByTestId("active-dau").waitFor()],
+  ["active-weeks", "/p/1/active?windows=weeks&lifecycle=week&days=at_least&range=90d&event=purchase", async (page) => page.getByTestId("active-dau").waitFor()],
+  ["active-ratio", "/p/1/active?windows=ratio&exact=true", async (page) => page.getByRole("slider").first().focus()],
+  ["active-nobody", "/p/1/active?event=unheard_of", async (page) => page.getByText("Nobody in these dates").first().waitFor()],
   ["waiting", "/p/3/overview", async (page) => page.getByTestId("snippet").waitFor()],
   ["funnels-empty", "/p/1/funnels", async (page) => page.getByRole("button", { name: /Start with/ }).waitFor()],
   ["funnels", FUNNEL, async (page) => page.getByTestId("funnel-overall").waitFor()],
@@ -63,7 +86,13 @@ const PAGES = [
   ["funnels-choosing", "/p/1/funnels", async (page) => page.getByTestId("funnel-step-0").fill("ch")],
   ["retention", "/p/1/retention?range=90d", async (page) => page.getByTestId("retention-table").waitFor()],
   ["retention-days", "/p/1/retention?unit=day&start=sign_up&rule=streak", async (page) => page.getByRole("region", { name: "Retention table" }).focus()],
-  ["retention-choosing", "/p/1/retention", async (page) => page.getByTestId("retention-start").fill("ch")],
+  ["retention-split", "/p/1/retention?by=plan&brackets=0,1,3&start=sign_up", async (page) => page.getByTestId("retention-splits").waitFor()],
+  ["retention-curves", "/p/1/retention?view=curves&range=90d", async (page) => page.getByRole("slider").first().focus()],
+  ["retention-choosing", "/p/1/retention", async (page) => {
+    const fold = page.getByRole("button", { name: /^Change the question/ });
+    if (await fold.isVisible()) await fold.click();
+    await page.getByTestId("retention-start").fill("ch");
+  }],
   ["retention-nobody", "/p/1/retention?start=unheard_of", async (page) => page.getByText("Nobody started").waitFor()],
   ["events", "/p/1/events", async (page) => page.getByTestId("live-row").first().waitFor()],
   ["events-open", "/p/1/events?event=purchase", async (page) => page.getByTestId("live-row").first().getByRole("button").first().click()],

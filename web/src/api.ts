@@ -7,9 +7,10 @@ import { authorizedFetch, setToken } from "./access";
 import type { components, paths } from "./api.gen";
 import type { FunnelQuestion } from "./funnel/question";
 import type { DateRange } from "./range";
-import type { RetentionQuery } from "./retention-query";
 
 type Schemas = components["schemas"];
+type RetentionBody = Extract<Schemas["Question"], { kind: "retention" }>;
+type TrendBody = Extract<Schemas["Question"], { kind: "trends" }>;
 export type Me = Schemas["Me"];
 export type Project = Schemas["Project"];
 export type Key = Schemas["ApiKey"];
@@ -19,6 +20,8 @@ export type Envelope = Schemas["Envelope"];
 export type ActiveUsersReport = Schemas["ActiveUsersReport"];
 export type ActiveDay = Schemas["ActiveDay"];
 export type TrendReport = Schemas["TrendReport"];
+export type LifecycleReport = Schemas["LifecycleReport"];
+export type StickinessReport = Schemas["StickinessReport"];
 export type FunnelReport = Schemas["FunnelReport"];
 export type FunnelStepReport = Schemas["FunnelStepReport"];
 export type ConversionReport = Schemas["ConversionReport"];
@@ -202,6 +205,31 @@ export const trends = (
     }),
   );
 
+/** A trend in the API's own words: several series, measures, filters, a breakdown, a formula. */
+export const trend = (project: string, question: TrendBody, signal: AbortSignal): Promise<Answer<TrendReport>> =>
+  query<TrendReport>(project, question, signal);
+
+export const lifecycle = (
+  project: string,
+  question: Omit<Schemas["LifecycleQuery"], "from" | "to">,
+  range: DateRange,
+  signal: AbortSignal,
+): Promise<Answer<LifecycleReport>> => query<LifecycleReport>(project, { kind: "lifecycle", ...question, ...dates(range) }, signal);
+
+export const stickiness = (
+  project: string,
+  question: Omit<Schemas["StickinessQuery"], "from" | "to">,
+  range: DateRange,
+  signal: AbortSignal,
+): Promise<Answer<StickinessReport>> => query<StickinessReport>(project, { kind: "stickiness", ...question, ...dates(range) }, signal);
+
+export const active = (
+  project: string,
+  question: Omit<Schemas["ActiveUsersQuery"], "from" | "to">,
+  range: DateRange,
+  signal: AbortSignal,
+): Promise<Answer<ActiveUsersReport>> => query<ActiveUsersReport>(project, { kind: "active_users", ...question, ...dates(range) }, signal);
+
 export const eventNames = (
   project: string,
   range: DateRange,
@@ -243,16 +271,8 @@ export const conversion = (
 ): Promise<Answer<ConversionReport>> =>
   query<ConversionReport>(project, { kind: "conversion", after, goal, window, ...dates(range) }, signal);
 
-export const retention = (
-  project: string,
-  { start, returns, ...how }: RetentionQuery,
-  range: DateRange,
-  signal: AbortSignal,
-): Promise<Answer<RetentionReport>> =>
-  query<RetentionReport>(project, { kind: "retention", start: named(start), return: named(returns), ...how, ...dates(range) }, signal);
-
-/** Without a name: any activity. */
-const named = (event: string) => (event.trim() ? { event: event.trim() } : {});
+export const retention = (project: string, question: RetentionBody, signal: AbortSignal): Promise<Answer<RetentionReport>> =>
+  query<RetentionReport>(project, question, signal);
 
 // One route answers every kind of question; the report's type follows from the kind that was asked.
 async function query<T>(project: string, question: Schemas["Question"], signal: AbortSignal): Promise<Answer<T>> {

@@ -15,6 +15,14 @@ export function count(value: number | null | undefined): string {
   return value == null ? NONE : whole.format(value);
 }
 
+/** A measured number: `12,345`, `103.03`, `0.0713`; whole numbers without decimals. */
+export function number(value: number | null | undefined): string {
+  if (value == null || !Number.isFinite(value)) return NONE;
+  const size = Math.abs(value);
+  const digits = size >= 1 || size === 0 ? { maximumFractionDigits: size >= 10_000 ? 0 : 2 } : { maximumSignificantDigits: 3 };
+  return new Intl.NumberFormat(LOCALE, digits).format(value).replace("-", "−");
+}
+
 /** A difference of counts with its sign: `+3`, `−12`, `0`. */
 export function signed(value: number): string {
   return value === 0 ? "0" : `${value > 0 ? "+" : "−"}${whole.format(Math.abs(value))}`;
@@ -78,6 +86,11 @@ export function day(date: string, parts: "short" | "weekday" | "year" = "short")
   if (parts === "weekday") options.weekday = "short";
   if (parts === "year") options.year = "numeric";
   return new Intl.DateTimeFormat("en-GB", options).format(Date.parse(`${date}T00:00:00Z`));
+}
+
+/** The month of a calendar date: `Nov 2026`. */
+export function month(date: string): string {
+  return new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", month: "short", year: "numeric" }).format(Date.parse(`${date}T00:00:00Z`));
 }
 
 /** An instant as wall-clock time in a zone: `14:03:12`. */

@@ -4,7 +4,7 @@
  */
 
 /** Pages inside a project, in the order of the navigation. */
-export const PROJECT_PAGES = ["overview", "funnels", "retention", "events", "health", "settings"] as const;
+export const PROJECT_PAGES = ["overview", "trends", "active", "funnels", "retention", "events", "health", "settings"] as const;
 export type ProjectPage = (typeof PROJECT_PAGES)[number];
 
 export type Route =
@@ -53,6 +53,8 @@ export function returnPath(query: URLSearchParams): string {
 /** A page's name for people. */
 export const PAGE_NAMES: Record<ProjectPage, string> = {
   overview: "Overview",
+  trends: "Trends",
+  active: "Active users",
   funnels: "Funnels",
   retention: "Retention",
   events: "Events",
@@ -60,5 +62,5 @@ export const PAGE_NAMES: Record<ProjectPage, string> = {
   settings: "Settings",
 };
 
-/** The name where six pages share a phone's width. */
-export const SHORT_NAMES: Partial<Record<ProjectPage, string>> = { health: "Health" };
+/** The name where the pages share a phone's width. */
+export const SHORT_NAMES: Partial<Record<ProjectPage, string>> = { active: "Users", health: "Health" };

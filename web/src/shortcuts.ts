@@ -1,7 +1,16 @@
 /** Keyboard shortcuts: `g` then a letter goes to a page, `?` shows what there is. */
 import type { ProjectPage } from "./routes";
 
-export const GO: Record<string, ProjectPage> = { o: "overview", f: "funnels", r: "retention", e: "events", h: "health", s: "settings" };
+export const GO: Record<string, ProjectPage> = {
+  o: "overview",
+  t: "trends",
+  a: "active",
+  f: "funnels",
+  r: "retention",
+  e: "events",
+  h: "health",
+  s: "settings",
+};
 
 /** The second key of a sequence must follow within this time. */
 const PATIENCE_MS = 1_200;

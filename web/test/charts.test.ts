@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import * as series from "../src/charts/series";
-import { LEAST_PX, pointAt, stack, tallest } from "../src/charts/stack";
+import { LEAST_PX, pointAt, reach, stack, tallest } from "../src/charts/stack";
 
 describe("open points", () => {
   test("the dashed part begins at the last final point", () => {
@@ -32,6 +32,18 @@ describe("axes", () => {
       expect(marks.length).toBeLessThanOrEqual(6);
       expect(marks.length).toBeGreaterThanOrEqual(3);
     }
+  });
+
+  test.each([
+    [0, -40, [-50, -40, -30, -20, -10, 0]],
+    [600, -700, [-1_000, -500, 0, 500, 1_000]],
+    [3, -0.5, [-1, 0, 1, 2, 3, 4]],
+  ])("up to %s and down to %s", (largest, smallest, marks) => expect(series.axisMarks(largest, smallest)).toEqual(marks));
+
+  test("a share's axis ends at all of it", () => {
+    expect(series.axisMarks(1, 0, 1)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
+    expect(series.axisMarks(0.999, 0, 1).at(-1)).toBe(1);
+    expect(series.axisMarks(0.3, 0, 1).at(-1)).toBeGreaterThan(0.3);
   });
 
   test("labels are few, evenly spaced, and the newest point has one", () => {
@@ -101,4 +113,15 @@ describe("stacked bars", () => {
     expect([0, 99, 100, 299, 300].map((x) => pointAt(x, 300, 3))).toEqual([0, 0, 1, 2, 2]);
     expect([pointAt(-1, 300, 3), pointAt(301, 300, 3), pointAt(5, 300, 0)]).toEqual([null, null, null]);
   });
+});
+
+test("negative values hang below the ground, which stands where the axis has its 0", () => {
+  const lines: series.Line[] = [
+    { name: "new", color: 1, values: [30] },
+    { name: "dormant", color: 6, values: [-20] },
+  ];
+  expect(reach(lines)).toEqual({ up: 30, down: 20 });
+  const [up, down] = stack(lines, 10, 100, 60, -40);
+  expect([up!.y, up!.height]).toEqual([30, 30]);
+  expect([down!.y, down!.height]).toEqual([60, 20]);
 });

@@ -77,3 +77,8 @@ test("dates, minutes and differences", () => {
   expect(format.dayOf("2026-11-22T23:00:00Z", "Europe/Berlin", true)).toBe("Mon 23 Nov");
   expect([format.signed(3), format.signed(-1_200), format.signed(0)]).toEqual(["+3", "−1,200", "0"]);
 });
+
+test("measured numbers keep what they need", () => {
+  expect([0, 12, 12.345, 12_345.67, 0.071_29, -0.5].map(format.number)).toEqual(["0", "12", "12.35", "12,346", "0.0713", "−0.5"]);
+  expect([null, undefined, Number.NaN].map(format.number)).toEqual(["–", "–", "–"]);
+});

@@ -3,9 +3,11 @@ const DAY = 86_400_000;
 const LENGTH = { hour: 3_600_000, day: DAY, week: 7 * DAY, month: 30 * DAY };
 const LAST = { hour: 24, day: 14, week: 8, month: 6 };
 
-export function retention({ start, unit = "day", entry, rule, clock, minimum = 1, periods = LAST[unit], from, to }) {
+export function retention({ start, unit = "day", entry, rule, clock, minimum = 1, periods = LAST[unit], brackets, breakdown, from, to }) {
   const length = LENGTH[unit];
-  const columns = Array.from({ length: periods + 1 }, (_, k) => ({ from: k, to: k + 1 }));
+  const columns = brackets
+    ? brackets.slice(1).map((to, k) => ({ from: brackets[k], to }))
+    : Array.from({ length: periods + 1 }, (_, k) => ({ from: k, to: k + 1 }));
   const cohorts = [];
   const first = Date.parse(`${from}T00:00:00Z`);
   // Weeks begin on Mondays; 1970 began on a Thursday.
@@ -27,5 +29,7 @@ export function retention({ start, unit = "day", entry, rule, clock, minimum = 1
     const retained = complete.reduce((sum, cohort) => sum + cohort.cells[k].retained, 0);
     return { size, retained, rate: size ? retained / size : null };
   });
-  return { unit, entry, rule, clock, minimum, columns, cohorts, size: cohorts.reduce((sum, one) => sum + one.size, 0), mean };
+  const size = cohorts.reduce((sum, one) => sum + one.size, 0);
+  const splits = ["free", "club", "Other"].map((value) => ({ of: value === "Other" ? "other" : "value", value, size, cohorts, mean }));
+  return { unit, entry, rule, clock, minimum, columns, cohorts, size, mean, ...(breakdown ? { breakdown: splits } : {}) };
 }

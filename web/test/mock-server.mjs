@@ -11,6 +11,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { funnel, refused } from "./mock-funnel.mjs";
 import * as health from "./mock-health.mjs";
+import * as insights from "./mock-insights.mjs";
 import * as privacy from "./mock-privacy.mjs";
 import { retention } from "./mock-retention.mjs";
 import * as world from "./mock-world.mjs";
@@ -92,9 +93,12 @@ async function answer(request, response, state, { fail, slow }) {
       const detail = errors.map((one) => `${one.pointer}: ${one.detail}`).join("; ");
       return problem(response, 422, "invalid_field", detail, errors);
     }
-    const answers = { funnel, conversion: world.conversion, retention };
+    const fault = insights.refusal(body);
+    if (fault) return problem(response, 422, "invalid_field", `${fault.pointer}: ${fault.detail}`, [fault]);
+    const { lifecycle, stickiness, trends, activeUsers: active_users } = insights;
+    const answers = { funnel, conversion: world.conversion, retention, lifecycle, stickiness, trends, active_users };
     const data = answers[body.kind](body);
-    return json(response, 200, { kind: body.kind, data, meta: world.meta(project, body, false) });
+    return json(response, 200, { kind: body.kind, data, meta: world.meta(project, body, body.kind === "active_users" && !body.exact) });
   }
   if (rest === "ledger") return json(response, 200, health.ledger(project, url.searchParams, empty));
   if (rest === "rejections") return json(response, 200, health.rejections(url.searchParams, project.number !== 1));

@@ -25,7 +25,7 @@ function contrast(a: string, b: string, theme: "light" | "dark"): number {
 }
 
 for (const theme of ["light", "dark"] as const) {
-  test.each([1, 2, 3, 4, 5, 6])(`series %i stands out from the surface, ${theme}`, (number) => {
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])(`series %i stands out from the surface, ${theme}`, (number) => {
     expect(contrast(`series-${number}`, "surface", theme)).toBeGreaterThanOrEqual(3);
   });
   test.each([

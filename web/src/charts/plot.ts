@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { resolveColors } from "./palette";
-import { axisMarks, largest, openPoints, splitOpen, tickPoints, type Line } from "./series";
+import { axisMarks, largest, openPoints, smallest, splitOpen, tickPoints, type Line } from "./series";
 
 export interface PlotOptions {
   lines: Line[];
@@ -14,23 +14,31 @@ export interface PlotOptions {
   write: (value: number) => string;
   /** The y axis never ends below this. */
   least: number;
+  /** Nor does it go beyond this for a little air. */
+  most?: number;
   onCursor: (index: number | null, left: number) => void;
 }
 
-const TOKENS = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6", "--grid", "--ink-faint", "--surface"] as const;
+const TOKENS = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6", "--series-7", "--series-8", "--grid", "--ink-faint", "--surface"] as const;
 const FONT = "12px system-ui, sans-serif";
 
 /** Draws into `holder`. The x axis counts points: the labels say which day or hour each one is. */
 export function draw(holder: HTMLElement, options: PlotOptions): uPlot {
-  const { lines, labels, final, width, height, write, least, onCursor } = options;
+  const { lines, labels, final, width, height, write, least, most, onCursor } = options;
   const color = resolveColors(holder, TOKENS);
   const open = openPoints(final);
-  const marks = axisMarks(Math.max(largest(lines), least));
+  const low = smallest(lines);
+  const marks = axisMarks(low < 0 ? largest(lines) : Math.max(largest(lines), least), low, most);
 
   const series: uPlot.Series[] = [{}];
   const data: (number | null)[][] = [labels.map((_, index) => index)];
   for (const line of lines) {
     const stroke = color[`--series-${line.color}`];
+    if (line.ghost) {
+      series.push({ stroke, width: 1.5, alpha: 0.4, points: { show: labels.length === 1, size: 6, fill: stroke } });
+      data.push(line.values);
+      continue;
+    }
     const { solid, dashed } = splitOpen(line.values, final);
     series.push({ stroke, width: 2, points: { show: labels.length === 1, size: 6, fill: stroke } });
     series.push({
@@ -61,7 +69,7 @@ export function draw(holder: HTMLElement, options: PlotOptions): uPlot {
         drag: { x: false, y: false },
         points: { size: 8 },
       },
-      scales: { x: { time: false, range: [0, Math.max(1, labels.length - 1)] }, y: { range: [0, marks[marks.length - 1]!] } },
+      scales: { x: { time: false, range: [0, Math.max(1, labels.length - 1)] }, y: { range: [marks[0]!, marks[marks.length - 1]!] } },
       axes: [
         {
           ...axis,

@@ -4,8 +4,10 @@ import type { FunnelStepReport } from "../api";
 /** One line: its name, its colour of the palette (6 is the neutral one), one value per point. */
 export interface Line {
   name: string;
-  color: 1 | 2 | 3 | 4 | 5 | 6;
+  color: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
   values: (number | null)[];
+  /** What it is compared with: drawn pale, and never as open. */
+  ghost?: boolean;
 }
 
 /**
@@ -39,19 +41,29 @@ export function tickPoints(points: number, most: number): number[] {
   return ticks;
 }
 
-/** The marks of a y axis that begins at 0: three to five steps of 1, 2 or 5 times a power of ten, past `largest`. */
-export function axisMarks(largest: number): number[] {
-  const top = largest > 0 ? largest * 1.03 : 1;
-  const power = 10 ** Math.floor(Math.log10(top));
-  const step = [0.1, 0.2, 0.5, 1, 2, 5].map((size) => size * power).find((size) => top / size <= 5) ?? power * 10;
-  const marks = Math.ceil(top / step - 1e-9);
+/**
+ * The marks of a y axis that holds 0: three to five steps of 1, 2 or 5 times a power of ten, past `largest`, and past
+ * `smallest` where that is negative. Never past `most`: a share has no more than 1.
+ */
+export function axisMarks(largest: number, smallest = 0, most = Number.POSITIVE_INFINITY): number[] {
+  const bottom = Math.min(0, smallest) * 1.03;
+  const top = largest > 0 ? Math.max(largest, Math.min(largest * 1.03, most)) : bottom < 0 ? 0 : 1;
+  const span = top - bottom;
+  const power = 10 ** Math.floor(Math.log10(span));
+  const step = [0.1, 0.2, 0.5, 1, 2, 5].map((size) => size * power).find((size) => span / size <= 5) ?? power * 10;
+  const [first, last] = [Math.floor(bottom / step + 1e-9), Math.ceil(top / step - 1e-9)];
   // Rounded, because 3 × 0.1 is not 0.3.
-  return Array.from({ length: marks + 1 }, (_, index) => Number((index * step).toPrecision(12)));
+  return Array.from({ length: last - first + 1 }, (_, index) => Number(((first + index) * step).toPrecision(12)));
 }
 
 /** The largest value of several lines, 0 when there is none. */
 export function largest(lines: Line[]): number {
   return lines.reduce((most, line) => line.values.reduce<number>((top, value) => Math.max(top, value ?? 0), most), 0);
+}
+
+/** The smallest value below 0, else 0. */
+export function smallest(lines: Line[]): number {
+  return lines.reduce((least, line) => line.values.reduce<number>((low, value) => Math.min(low, value ?? 0), least), 0);
 }
 
 /**

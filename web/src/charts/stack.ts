@@ -14,32 +14,46 @@ export interface Piece {
 /** A few rejected events among thousands must not vanish: pieces of something are at least this tall. */
 export const LEAST_PX = 2;
 
-/** The tallest stack. */
-export function tallest(lines: Line[]): number {
+/** How far the stacks reach up, and how far down. */
+export function reach(lines: Line[]): { up: number; down: number } {
   const points = lines[0]?.values.length ?? 0;
-  let most = 0;
+  const found = { up: 0, down: 0 };
   for (let point = 0; point < points; point++) {
-    most = Math.max(most, lines.reduce((sum, line) => sum + (line.values[point] ?? 0), 0));
+    const sum = (sign: 1 | -1) => lines.reduce((all, line) => all + Math.max(0, sign * (line.values[point] ?? 0)), 0);
+    found.up = Math.max(found.up, sum(1));
+    found.down = Math.max(found.down, sum(-1));
   }
-  return most;
+  return found;
 }
 
-/** Bars from the ground up, in the order of the lines. `top`: the value at the upper edge. */
-export function stack(lines: Line[], width: number, height: number, top: number): Piece[] {
+/** The tallest stack. */
+export const tallest = (lines: Line[]): number => reach(lines).up;
+
+/**
+ * Bars from the ground up, in the order of the lines; negative values go down from the ground. `top` and `bottom`: the
+ * values at the upper and the lower edge.
+ */
+export function stack(lines: Line[], width: number, height: number, top: number, bottom = 0): Piece[] {
   const points = lines[0]?.values.length ?? 0;
-  if (points === 0 || width <= 0 || top <= 0) return [];
+  const span = top - bottom;
+  if (points === 0 || width <= 0 || span <= 0) return [];
   const step = width / points;
   // A gap between bars while there is room for one.
   const gap = step >= 6 ? Math.min(10, step * 0.22) : step >= 3 ? 1 : 0;
+  const zero = (top / span) * height;
   const pieces: Piece[] = [];
   for (let point = 0; point < points; point++) {
-    let ground = height;
+    let up = zero;
+    let down = zero;
     for (const line of lines) {
       const value = line.values[point] ?? 0;
-      if (value <= 0) continue;
-      const tall = Math.min(ground, Math.max(LEAST_PX, (value / top) * height));
-      ground -= tall;
-      pieces.push({ point, color: line.color, x: point * step + gap / 2, y: ground, width: Math.max(0.5, step - gap), height: tall });
+      if (value === 0) continue;
+      const room = value > 0 ? up : height - down;
+      const tall = Math.min(room, Math.max(LEAST_PX, (Math.abs(value) / span) * height));
+      if (value > 0) up -= tall;
+      const y = value > 0 ? up : down;
+      if (value < 0) down += tall;
+      pieces.push({ point, color: line.color, x: point * step + gap / 2, y, width: Math.max(0.5, step - gap), height: tall });
     }
   }
   return pieces;
