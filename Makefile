@@ -63,7 +63,7 @@ N := 20000
 worlds: test-engines     ## the long run of the property tests of every kind: N=20000 small worlds for each
 	$(call say,$(N) worlds for each property of a kind)
 	@FOOTFALL_WORLDS=$(N) $(CARGO) test --locked $(FAULTS) --lib -- oracle:: session::
-	$(call say,trends and filters through ClickHouse: a hundredth of it$(comma) with several questions each)
+	$(call say,trends and filters through ClickHouse: a round for 400$(comma) with several questions each)
 	@FOOTFALL_WORLDS=$(N) $(CARGO) test --locked $(FAULTS) --test store -- trends_are_the_twins sql_is_the_meaning
 	$(call say,every kind through the whole product)
 	@FOOTFALL_WORLDS=$(N) $(CARGO) test --locked $(FAULTS) --test it -- --ignored answers_are_the_twins

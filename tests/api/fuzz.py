@@ -117,15 +117,16 @@ def run(st, shop, round_, cases, seed, answers):
 
 
 def count(report, answers):
-    """Adds up what the valid questions of each kind were answered: (kind, status), (operation, status)."""
+    """Adds up what the valid questions of each kind were answered, by kind and status."""
     for line in open(report):
         recorder = json.loads(line).get("ScenarioFinished", {}).get("recorder", {})
+        interactions = recorder.get("interactions", {})
         for name, case in recorder.get("cases", {}).items():
-            response = recorder["interactions"].get(name, {}).get("response")
+            response = interactions.get(name, {}).get("response")
             is_valid = case["value"]["meta"]["generation"]["mode"] == "positive"
             if not (response and is_valid and case["value"]["path"].endswith("/query")):
                 continue
-            sent = recorder["interactions"][name]["request"].get("body") or case["value"]["body"]
+            sent = case["value"]["body"]
             body = json.loads(base64.b64decode(sent["$base64"])) if "$base64" in sent else sent
             answers[body["kind"], response["status_code"]] += 1
 

@@ -16,11 +16,11 @@ pub const NOON: i64 = 1_793_534_400_000;
 pub const DAY: i64 = 86_400_000;
 pub const PROJECT: ProjectNumber = ProjectNumber(7);
 
-/// How many rounds a test goes: a hundredth of `FOOTFALL_WORLDS`, as `make worlds` says it, but no fewer than usual.
+/// How many rounds a test goes: one for 400 of `FOOTFALL_WORLDS`, as `make worlds` says it, but no fewer than usual.
 pub fn rounds(usual: u64) -> u64 {
     let worlds = std::env::var("FOOTFALL_WORLDS").ok();
     let worlds: u64 = worlds.and_then(|text| text.parse().ok()).unwrap_or(0);
-    usual.max(worlds / 100)
+    usual.max(worlds / 400)
 }
 
 /// `FOOTFALL_CHDB_LIBRARY`, else where `make engines` puts it.

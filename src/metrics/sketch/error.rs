@@ -46,6 +46,14 @@ fn sizes_on_either_side_of_the_dense_form_keep_the_claimed_error() {
     }
 }
 
+#[test]
+fn hundreds_of_thousands_and_a_million_are_within_four_standard_errors() {
+    for (size, seeds) in [(300_000, 2), (1_000_000, 1)] {
+        let errors = errors(size, seeds);
+        assert!(worst(&errors) <= 4.0 * STANDARD_ERROR, "{size}: {errors:?}");
+    }
+}
+
 /// The table in the README: `cargo test --release --lib -- --ignored --nocapture the_whole_table`.
 #[test]
 #[ignore = "minutes: it prints the table"]
