@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use clickhouse::query::BytesCursor;
 use marks::Marks;
 use rows::Rows;
+use uuid::Uuid;
 
 use super::{Facts, Store, StoreError, facts};
 use crate::event::{Day, ProjectNumber};
@@ -139,5 +140,45 @@ impl Store {
             .into_iter()
             .map(|row| (row.actor, row.distinct_id))
             .collect())
+    }
+}
+
+#[derive(clickhouse::Row, serde::Deserialize)]
+struct Called {
+    #[serde(with = "clickhouse::serde::uuid")]
+    id: Uuid,
+    event: String,
+}
+
+impl Store {
+    /// The names of events of a range, by their ids; of these actors, if any are named.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer within the limits.
+    pub async fn event_names(
+        &self,
+        project: ProjectNumber,
+        actors: &[u64],
+        ids: &[Uuid],
+        range: TimeRange,
+    ) -> Result<BTreeMap<Uuid, String>, StoreError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+        let query = self
+            .question(
+                project,
+                "SELECT id, any(toString(event)) AS event FROM events WHERE project = {project:UInt32} \
+                   AND day >= toDate({from:UInt16}) AND day <= toDate({to:UInt16}) \
+                   AND (empty({actors:Array(UInt64)}) OR actor IN {actors:Array(UInt64)}) \
+                   AND id IN {ids:Array(UUID)} GROUP BY id",
+            )
+            .param("actors", actors)
+            .param("ids", ids)
+            .param("from", Day::of_utc(range.from_ms).as_u16())
+            .param("to", Day::of_utc(range.to_ms - 1).as_u16());
+        let found: Facts<Vec<Called>> = facts(query).await?;
+        Ok(found.rows.into_iter().map(|row| (row.id, row.event)).collect())
     }
 }

@@ -40,8 +40,9 @@ async fn actors_are_the_charts_number_page_by_page_and_say_why_they_stopped() {
     };
     let chart = ask(json!({"why_not": true})).await;
     assert_eq!(chart["data"]["steps"][0]["dropped"], 3);
-    let reasons = json!([{"reason": "step_missing", "count": 1}, {"reason": "window_over", "count": 1},
-        {"reason": "excluded", "count": 1}]);
+    let reasons = ["step_missing", "window_over", "excluded"]
+        .map(|reason| json!({"reason": reason, "count": 1, "steps": [{"step": 2, "count": 1}]}));
+    let reasons = json!(reasons);
     assert_eq!(chart["data"]["why_not"], reasons);
 
     let (mut found, mut cursor) = (Vec::new(), Value::Null);
@@ -80,6 +81,16 @@ async fn actors_are_the_charts_number_page_by_page_and_say_why_they_stopped() {
         .find(|actor| actor["distinct_id"] == "late")
         .expect("late");
     assert_eq!(late["why_not"]["over_by_ms"], 10_000);
+    assert_eq!(late["why_not"]["event"], "buy");
+    let excluded = json!({"step": 1, "outcome": "not_converted", "reason": "excluded"});
+    let page = ask(json!({"why_not": true, "actors": excluded})).await;
+    let page = &page["data"]["actors"];
+    let named = &page["actors"][0];
+    assert_eq!(
+        (&page["total"], &named["distinct_id"]),
+        (&json!(1), &json!("left"))
+    );
+    assert_eq!(named["why_not"]["event"], "leave");
 
     let converted = ask(json!({"actors": {"step": 2, "limit": 1000}})).await;
     let converted = &converted["data"]["actors"];
@@ -170,6 +181,10 @@ async fn what_cannot_be_asked_together_is_refused_by_field() {
         (json!({"entity": "group"}), "/group"),
         (json!({"group": {"property": "team"}}), "/group"),
         (json!({"why_not": true, "count": "total"}), "/why_not"),
+        (
+            json!({"actors": {"step": 1, "outcome": "dropped", "reason": "excluded"}}),
+            "/actors/reason",
+        ),
         (json!({"tie_ms": 60_001}), "/tie_ms"),
         (json!({"attribution": "step:9"}), "/attribution"),
         (json!({"actors": {"step": 3}}), "/actors/step"),

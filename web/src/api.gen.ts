@@ -866,7 +866,7 @@ export interface components {
          * @description Which of those who reached a step.
          * @enum {string}
          */
-        ActorOutcome: "converted" | "dropped";
+        ActorOutcome: "converted" | "dropped" | "not_converted";
         /** @description A page of the persons behind a number. */
         ActorPage: {
             /** @description In a stable order. */
@@ -908,8 +908,12 @@ export interface components {
             cursor?: string | null;
             /** @description At most 1,000. Default: 100. */
             limit?: number | null;
-            /** @description `converted` (default): came at least this far. `dropped`: came no further. */
+            /**
+             * @description `converted` (default): came at least this far. `dropped`: came no further. `not_converted`: came at least this
+             *     far, and not to the last step.
+             */
             outcome?: components["schemas"]["ActorOutcome"];
+            reason?: components["schemas"]["Reason"] | null;
             /** @description The step, from 1; a mandatory one (in any order: how many steps were completed). */
             step: number;
         };
@@ -3418,6 +3422,16 @@ export interface components {
          * @enum {string}
          */
         Reason: "step_missing" | "window_over" | "gap_over" | "excluded" | "killed" | "outside_range" | "same_event" | "held_differs";
+        /** @description How many one reason kept from one step. */
+        ReasonAtStep: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @description The step that was not reached, from 1. */
+            step: number;
+        };
         /** @description How many did not convert for one reason. */
         ReasonCount: {
             /**
@@ -3427,6 +3441,8 @@ export interface components {
             count: number;
             /** @description What stopped their deepest attempt first. */
             reason: components["schemas"]["Reason"];
+            /** @description The same by the step that was not reached; steps of nobody are left out. */
+            steps: components["schemas"]["ReasonAtStep"][];
         };
         /** @description What became of the events received: `received` is the sum of the others. */
         Received: {
@@ -4399,6 +4415,8 @@ export interface components {
         };
         /** @description Why somebody went no further. */
         WhyNot: {
+            /** @description The name of that event. */
+            event?: string | null;
             /**
              * Format: uuid
              * @description The event that stopped it, or that came too late.

@@ -46,6 +46,22 @@ test("views that a question does not have are said before they are asked", () =>
   for (const view of Object.keys(look.VIEWS) as look.View[]) expect(look.refusalOf(view, funnel)).toBeNull();
 });
 
+test("people are asked for by reason, and reasons are counted at the step that was not reached", () => {
+  const people: look.People = { step: 1, outcome: "not_converted", reason: "window_over" };
+  const address = new URLSearchParams(look.lookToUrl({ ...look.lookFromUrl(new URLSearchParams()), people }));
+  expect(look.lookFromUrl(address).people).toEqual(people);
+  expect(look.lookFromUrl(new URLSearchParams("people=1-dropped-odd")).people).toEqual({ step: 1, outcome: "dropped" });
+  expect(look.peopleQuestion(funnel, people, null, 10)).toMatchObject({ why_not: true, actors: { step: 1, outcome: "not_converted", reason: "window_over" } });
+  const steps = [false, true, false, false].map((optional) => ({ optional }));
+  const reasons = [
+    { reason: "step_missing" as const, count: 5, steps: [{ step: 3, count: 1 }, { step: 4, count: 4 }] },
+    { reason: "window_over" as const, count: 2, steps: [{ step: 3, count: 2 }] },
+  ];
+  expect(look.reasonsOf({ step: 1, outcome: "dropped" }, steps, reasons)).toEqual([["window_over", 2], ["step_missing", 1]]);
+  expect(look.reasonsOf({ step: 1, outcome: "not_converted" }, steps, reasons)).toEqual([["step_missing", 5], ["window_over", 2]]);
+  expect(look.reasonsOf({ step: 3, outcome: "not_converted" }, steps, reasons)).toEqual([["step_missing", 4]]);
+});
+
 test("people who left come with their reasons where there are any", () => {
   const left = { step: 1, outcome: "dropped" } as const;
   expect(look.peopleQuestion(funnel, left, null, 100)).toMatchObject({ actors: { step: 1, outcome: "dropped", limit: 100 }, why_not: true });

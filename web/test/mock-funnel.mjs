@@ -39,7 +39,7 @@ export function funnel(question) {
   if (question.view === "time") report.time = times(question, converted, entered);
   if (question.view === "sweep") report.sweep = sweep(question, converted, entered, window_ms);
   if (question.breakdown) report.breakdown = breakdown(question, entered);
-  if (question.why_not) report.why_not = REASONS.map(([reason, share]) => ({ reason, count: Math.round((entered - converted) * share) })).filter((one) => one.count > 0);
+  if (question.why_not) report.why_not = reasons(report.steps);
   if (question.actors) report.actors = people(question, report);
   if (question.preset) report.preset_limits = ["this is the nearest that can be expressed, not its own algorithm", "sampling and its own rules for sessions"];
   return report;
@@ -139,9 +139,18 @@ function breakdown({ steps, attribution = "first" }, entered) {
   });
 }
 
-function people({ actors: { step, outcome, cursor, limit = 100 }, why_not, steps, hold = [] }, report) {
+/** Those who left before each mandatory step, shared out by reason. */
+function reasons(steps) {
+  const mandatory = steps.filter((step) => !step.optional);
+  const at = (share) =>
+    mandatory.slice(1).map((step, index) => ({ step: step.index, count: Math.round(mandatory[index].dropped * share) })).filter((one) => one.count > 0);
+  return REASONS.map(([reason, share]) => ({ reason, count: at(share).reduce((sum, one) => sum + one.count, 0), steps: at(share) })).filter((one) => one.count > 0);
+}
+
+function people({ actors: { step, outcome, reason: only, cursor, limit = 100 }, why_not, steps, hold = [] }, report) {
   const of = report.steps[step - 1];
-  const total = outcome === "dropped" ? of.dropped : of.reached;
+  const left = { converted: of.reached, dropped: of.dropped, not_converted: of.reached - report.overall.converted }[outcome ?? "converted"];
+  const total = only ? (report.why_not?.find((one) => one.reason === only)?.count ?? 0) : left;
   const first = cursor ? Number(cursor.split("-")[1]) : 0;
   const size = Math.max(0, Math.min(limit, total - first));
   const begun = Date.now() - 20 * DAY;
@@ -152,7 +161,7 @@ function people({ actors: { step, outcome, cursor, limit = 100 }, why_not, steps
       at += done === 0 ? 0 : Math.round(200_000 * chance(`${seed}.${done}`));
       return { step: done + 1, at: new Date(at).toISOString(), event_id: `0197c000-0000-7000-8000-${String(first + index).padStart(12, "0")}` };
     });
-    const reason = REASONS[Math.floor(chance(`w${seed}`) * REASONS.length)][0];
+    const reason = only ?? REASONS[Math.floor(chance(`w${seed}`) * REASONS.length)][0];
     return {
       actor: (first + index).toString(16).padStart(16, "0"),
       distinct_id: chance(`k${seed}`) < 0.4 ? `customer-${first + index}` : `0197b3c1-${String(first + index).padStart(4, "0")}-7a4e-9b1d-5f0c2e6a8d31`,

@@ -171,7 +171,7 @@ async fn folded<T: Piece>(asked: &Asked, spec: &FunnelSpec, pieces: Vec<T>) -> R
     Ok(whole)
 }
 
-/// The ids under which the persons of a page sent their events.
+/// The ids under which the persons of a page sent their events, and the names of the events that stopped them.
 async fn name_actors(asked: &Asked, spec: &FunnelSpec, page: &mut ActorPage) -> Result<(), Problem> {
     let number = |row: &ActorRow| u64::from_str_radix(&row.actor, 16).ok();
     let actors: Vec<u64> = page.actors.iter().filter_map(number).collect();
@@ -181,6 +181,19 @@ async fn name_actors(asked: &Asked, spec: &FunnelSpec, page: &mut ActorPage) -> 
         .await?;
     for row in &mut page.actors {
         row.distinct_id = number(row).and_then(|actor| names.get(&actor).cloned());
+    }
+    let told = page
+        .actors
+        .iter()
+        .filter_map(|row| row.why_not.as_ref()?.event_id);
+    let told: Vec<Uuid> = told.collect();
+    // A group's row names nobody: its events are looked for among all.
+    let names = asked
+        .store
+        .event_names(asked.number, &actors, &told, spec.facts_range())
+        .await?;
+    for why in page.actors.iter_mut().filter_map(|row| row.why_not.as_mut()) {
+        why.event = why.event_id.and_then(|id| names.get(&id).cloned());
     }
     Ok(())
 }

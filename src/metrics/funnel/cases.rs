@@ -4,11 +4,10 @@ use crate::event::{Event, Zone};
 use crate::metrics::filter::Property;
 use crate::metrics::funnel::attempts::outcomes;
 use crate::metrics::funnel::entity::doers;
+use crate::metrics::funnel::listing::{ActorOutcome, Actors};
 use crate::metrics::funnel::plan::Plan;
 use crate::metrics::funnel::report::ActorRow;
-use crate::metrics::funnel::spec::{
-    Actors, Count, Entity, Exclusion, FunnelSpec, FunnelStep, OnExclusion, Order,
-};
+use crate::metrics::funnel::spec::{Count, Entity, Exclusion, FunnelSpec, FunnelStep, OnExclusion, Order};
 use crate::metrics::funnel::spec::{RangeAppliesTo, Reentry};
 use crate::metrics::funnel::why::WhyNot;
 use crate::metrics::oracle;
@@ -137,7 +136,8 @@ fn check_reason(case: &str, spec: &FunnelSpec, words: &str, expected: &str) {
     let events: Vec<Event> = words.split_whitespace().enumerate().map(event).collect();
     let everybody = Actors {
         depth: 1,
-        dropped: false,
+        outcome: ActorOutcome::Converted,
+        reason: None,
         after: None,
         limit: 10,
     };

@@ -14,6 +14,7 @@ pub mod attempts;
 pub mod breakdown;
 mod conflicts;
 pub mod entity;
+pub mod listing;
 mod marks;
 pub mod matcher;
 pub mod numbers;

@@ -7,11 +7,11 @@ use super::breakdown::Slice;
 use super::numbers::Numbers;
 use super::plan::Plan;
 use super::report::{
-    ActorPage, ActorRow, Counted, FunnelPoint, FunnelSlice, NearMisses, SweepReport, SweepWindow,
+    Counted, FunnelPoint, FunnelSlice, NearMisses, ReasonAtStep, ReasonCount, SweepReport, SweepWindow,
 };
 use super::spec::{Attribution, Count, Entity, FunnelSpec};
-use super::tally::Listed;
 use super::times::median;
+use super::why::Reason;
 use crate::metrics::rate;
 use crate::metrics::time::{Bucket, Moment};
 
@@ -111,45 +111,25 @@ pub(super) fn sweep(spec: &FunnelSpec, windows: &[i64], entered: u64, shortest: 
     }
 }
 
-pub(super) fn page(
-    spec: &FunnelSpec,
-    limit: usize,
-    mut listed: BTreeMap<(u64, u32), (Listed, ActorRow)>,
-    values: &Values,
-    total: u64,
-) -> ActorPage {
-    let more = listed.len() > limit;
-    while listed.len() > limit {
-        listed.pop_last();
-    }
-    let last = listed
-        .last_key_value()
-        .map(|((entity, place), _)| format!("{entity:x}-{place}"));
-    let row = |(who, row): (Listed, ActorRow)| {
-        let held = who.held[..spec.hold.len()].iter();
-        let group = || {
-            u32::try_from(who.person)
-                .ok()
-                .and_then(|number| values.text(number))
+/// How many for each reason, and at which step.
+pub(super) fn reasons(counts: &BTreeMap<(Reason, usize), u64>) -> Vec<ReasonCount> {
+    let mut found: Vec<ReasonCount> = Vec::new();
+    for ((reason, step), count) in counts {
+        let at_step = ReasonAtStep {
+            step: *step,
+            count: *count,
         };
-        ActorRow {
-            actor: match spec.entity {
-                Entity::Group => String::new(),
-                Entity::Person | Entity::Session => format!("{:016x}", who.person),
-            },
-            group: match spec.entity {
-                Entity::Group => group().map(str::to_owned),
-                Entity::Person | Entity::Session => None,
-            },
-            held: held
-                .filter_map(|value| values.text(*value).map(str::to_owned))
-                .collect(),
-            ..row
+        match found.last_mut().filter(|last| last.reason == *reason) {
+            Some(last) => {
+                last.count += count;
+                last.steps.push(at_step);
+            }
+            None => found.push(ReasonCount {
+                reason: *reason,
+                count: *count,
+                steps: vec![at_step],
+            }),
         }
-    };
-    ActorPage {
-        total,
-        actors: listed.into_values().map(row).collect(),
-        next: last.filter(|_| more),
     }
+    found
 }

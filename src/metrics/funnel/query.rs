@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::listing::ActorOutcome;
 use super::spec::{Count, Entity, OnExclusion, Order, Preset, RangeAppliesTo, Reentry};
+use super::why::Reason;
 use crate::metrics::filter::{FilterQuery, PropertyQuery};
 use crate::metrics::time::{Interval, WeekStart};
 
@@ -212,26 +214,19 @@ pub enum ViewName {
 pub struct ActorsQuery {
     /// The step, from 1; a mandatory one (in any order: how many steps were completed).
     pub step: usize,
-    /// `converted` (default): came at least this far. `dropped`: came no further.
+    /// `converted` (default): came at least this far. `dropped`: came no further. `not_converted`: came at least this
+    /// far, and not to the last step.
     #[serde(default)]
     pub outcome: ActorOutcome,
+    /// Only those whom this stopped first; with `why_not`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     /// At most 1,000. Default: 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-}
-
-/// Which of those who reached a step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ActorOutcome {
-    /// All of them.
-    #[default]
-    Converted,
-    /// Those who came no further.
-    Dropped,
 }
 
 impl StepQuery {

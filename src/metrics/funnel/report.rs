@@ -190,6 +190,17 @@ pub struct ReasonCount {
     pub reason: Reason,
     /// How many.
     pub count: u64,
+    /// The same by the step that was not reached; steps of nobody are left out.
+    pub steps: Vec<ReasonAtStep>,
+}
+
+/// How many one reason kept from one step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReasonAtStep {
+    /// The step that was not reached, from 1.
+    pub step: usize,
+    /// How many.
+    pub count: u64,
 }
 
 /// A page of the persons behind a number.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::listing::Actors;
 use crate::metrics::filter::{Filter, Property};
 use crate::metrics::session;
 use crate::metrics::time::{Interval, TimeRange, WeekStart};
@@ -217,19 +218,6 @@ pub enum View {
     Time(usize, usize),
     /// Conversion for each of these windows, in milliseconds, ascending.
     Sweep(Vec<i64>),
-}
-
-/// Whose persons a page lists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Actors {
-    /// The step (from 1, mandatory steps only).
-    pub depth: usize,
-    /// Those who came no further.
-    pub dropped: bool,
-    /// Where the page before ended: an entity's number and the place of its outcome.
-    pub after: Option<(u64, u32)>,
-    /// How many.
-    pub limit: usize,
 }
 
 /// Another product's habits.

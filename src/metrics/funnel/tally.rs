@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, HashMap};
 use super::attempts::{Outcome, outcomes};
 use super::breakdown::Slice;
 use super::entity::{Doer, doers};
+use super::listing::{Listed, Listing};
 use super::marks::ByMarks;
 use super::matcher::Link;
 use super::numbers::Numbers;
-use super::parts::{breakdown, counted, page, sweep, trend};
+use super::parts::{breakdown, counted, reasons, sweep, trend};
 use super::plan::Plan;
-use super::report::{ActorRow, ChainStep, FunnelReport, ReasonCount};
+use super::report::{ActorRow, ChainStep, FunnelReport};
 use super::spec::{FunnelSpec, View};
 use super::times::TimeReport;
 use super::why::{Reason, why_not};
@@ -34,20 +35,14 @@ pub struct FunnelTally {
     times: Vec<u64>,
     left_out: u64,
     pub(super) shortest: Vec<u64>,
-    reasons: BTreeMap<Reason, u64>,
-    actors: BTreeMap<(u64, u32), (Listed, ActorRow)>,
+    /// By reason and step that was not reached.
+    reasons: BTreeMap<(Reason, usize), u64>,
+    listing: Listing,
     fell_back: bool,
     /// What the persons need who come as marks; lent out while one of them is taken.
     pub(super) by_marks: Option<Box<ByMarks>>,
     /// Persons of whom only ids tell the order of their events.
     pub(super) unordered: Vec<u64>,
-}
-
-/// What of an actor is a number of [`Values`] until the page is ready.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Listed {
-    pub person: u64,
-    pub held: [u32; 3],
 }
 
 impl FunnelTally {
@@ -66,7 +61,7 @@ impl FunnelTally {
             left_out: 0,
             shortest: Vec::new(),
             reasons: BTreeMap::new(),
-            actors: BTreeMap::new(),
+            listing: Listing::default(),
             fell_back: false,
             by_marks: None,
             unordered: Vec::new(),
@@ -125,39 +120,29 @@ impl FunnelTally {
             false => None,
         };
         if let Some(why) = &reason {
-            *self.reasons.entry(why.reason).or_default() += 1;
+            *self.reasons.entry((why.reason, why.step)).or_default() += 1;
         }
         let Some(wanted) = &self.spec.actors else {
             return;
         };
-        let is_wanted = if wanted.dropped {
-            *depth == wanted.depth
-        } else {
-            *depth >= wanted.depth
+        let step = |link: &Link| ChainStep {
+            step: link.step + 1,
+            at: Moment(events[link.event].ts),
+            event_id: uuid::Uuid::from_u128(events[link.event].id),
         };
-        let key = (person, place);
-        if is_wanted && wanted.after.is_none_or(|after| key > after) {
-            let step = |link: &Link| ChainStep {
-                step: link.step + 1,
-                at: Moment(events[link.event].ts),
-                event_id: uuid::Uuid::from_u128(events[link.event].id),
-            };
-            let row = ActorRow {
-                actor: String::new(),
-                distinct_id: None,
-                group: None,
-                held: Vec::new(),
-                depth: *depth,
-                chain: chain.iter().map(step).collect(),
-                why_not: reason,
-            };
-            let held = doer.held;
-            self.actors.insert(key, (Listed { person, held }, row));
-            // One more than the page tells whether there is another.
-            if self.actors.len() > wanted.limit + 1 {
-                self.actors.pop_last();
-            }
-        }
+        let row = ActorRow {
+            actor: String::new(),
+            distinct_id: None,
+            group: None,
+            held: Vec::new(),
+            depth: *depth,
+            chain: chain.iter().map(step).collect(),
+            why_not: reason,
+        };
+        let held = doer.held;
+        let last = self.plan.full_depth();
+        self.listing
+            .take(wanted, last, place, Listed { person, held }, row);
     }
 
     /// Counts a reported chain. `ts` and breakdown's `value` of an event by its place.
@@ -289,10 +274,8 @@ impl FunnelTally {
         for (reason, count) in other.reasons {
             *self.reasons.entry(reason).or_default() += count;
         }
-        self.actors.extend(other.actors);
-        let limit = self.spec.actors.as_ref().map_or(0, |wanted| wanted.limit);
-        while self.actors.len() > limit + 1 {
-            self.actors.pop_last();
+        if let Some(wanted) = &self.spec.actors {
+            self.listing.absorb(other.listing, wanted);
         }
         self.fell_back |= other.fell_back;
         self.unordered.extend(other.unordered);
@@ -330,24 +313,11 @@ impl FunnelTally {
                 View::Sweep(windows) => Some(sweep(spec, windows, overall.entered, &self.shortest)),
                 View::Steps | View::Trend(..) | View::Time(..) => None,
             },
-            why_not: has(spec.why_not).map(|()| {
-                let counts = self.reasons.iter();
-                counts
-                    .map(|(reason, count)| ReasonCount {
-                        reason: *reason,
-                        count: *count,
-                    })
-                    .collect()
-            }),
-            actors: spec.actors.as_ref().map(|wanted| {
-                let total = match wanted.dropped {
-                    true if wanted.depth < plan.full_depth() => {
-                        self.all.reached(wanted.depth) - self.all.reached(wanted.depth + 1)
-                    }
-                    _ => self.all.reached(wanted.depth),
-                };
-                page(spec, wanted.limit, self.actors, values, total)
-            }),
+            why_not: has(spec.why_not).map(|()| reasons(&self.reasons)),
+            actors: spec
+                .actors
+                .as_ref()
+                .map(|wanted| self.listing.page(spec, wanted, values)),
             preset_limits: spec
                 .preset
                 .map(|preset| preset.limits().iter().map(|text| (*text).to_owned()).collect()),

@@ -1,10 +1,11 @@
 //! From a query to a spec: defaults, limits, and what cannot be asked together.
 
 use super::conflicts::conflicts;
+use super::listing::Actors;
 use super::preset;
-use super::query::{ActorOutcome, ActorsQuery, ExclusionQuery, FunnelQuery, StepQuery, ViewName};
+use super::query::{ActorsQuery, ExclusionQuery, FunnelQuery, StepQuery, ViewName};
 use super::spec::{
-    Actors, Alternative, Attribution, Breakdown, Exclusion, FunnelSpec, FunnelStep, IGNORED, MAX_ACTORS,
+    Alternative, Attribution, Breakdown, Exclusion, FunnelSpec, FunnelStep, IGNORED, MAX_ACTORS,
     MAX_ALTERNATIVES, MAX_EXCLUSIONS, MAX_HELD, MAX_IGNORED, MAX_STEPS, MAX_TIE_MS, MAX_WINDOWS, MIN_STEPS,
     View,
 };
@@ -338,6 +339,9 @@ impl Reader<'_> {
             self.refuse("/actors/step", "out_of_range", detail);
             return None;
         };
+        if actors.reason.is_some() && !query.why_not {
+            self.refuse("/actors/reason", "conflict", "reasons are told with why_not");
+        }
         let after = actors.cursor.as_deref().map(|cursor| {
             let parts = cursor.split_once('-');
             let numbers = parts.and_then(|(entity, place)| {
@@ -350,7 +354,8 @@ impl Reader<'_> {
         });
         Some(Actors {
             depth: (0..=step).filter(mandatory).count(),
-            dropped: actors.outcome == ActorOutcome::Dropped,
+            outcome: actors.outcome,
+            reason: actors.reason,
             after,
             limit,
         })

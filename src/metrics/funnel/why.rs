@@ -43,6 +43,9 @@ pub struct WhyNot {
     /// The event that stopped it, or that came too late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<uuid::Uuid>,
+    /// The name of that event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
     /// Which exclusion ended it, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclusion: Option<usize>,
@@ -136,6 +139,7 @@ impl Attempt<'_> {
             step: self.next + 1,
             over_by_ms: None,
             event_id: event.map(|event| uuid::Uuid::from_u128(event.id)),
+            event: None,
             exclusion: None,
         }
     }

@@ -4,9 +4,11 @@ import type { DateRange } from "../range";
 import { days } from "../range";
 import { parseLength, lengthText, type FunnelQuery } from "./query";
 import { toQuestion, withBreakdown, type FunnelQuestion } from "./question";
+import { REASONS, type Reason } from "./words";
 
-export type Interval = components["schemas"]["Interval"];
-export type WeekStart = components["schemas"]["WeekStart"];
+type Schemas = components["schemas"];
+export type Interval = Schemas["Interval"];
+export type WeekStart = Schemas["WeekStart"];
 
 export const VIEWS = {
   steps: "Steps",
@@ -22,10 +24,14 @@ export const INTERVALS: Partial<Record<Interval, string>> = { hour: "Hours", day
 
 export const WEEK_STARTS: Record<WeekStart, string> = { monday: "from Monday", sunday: "from Sunday", saturday: "from Saturday" };
 
-/** Which people are listed: those who came to a step (from 1), or those who left after it. */
+/**
+ * Which people are listed: of those who came to a step (from 1) all of them, those who left there, or those who did not
+ * come to the last; of these only those who left for one reason.
+ */
 export interface People {
   step: number;
-  outcome: "converted" | "dropped";
+  outcome: Schemas["ActorOutcome"];
+  reason?: Schemas["Reason"];
 }
 
 export interface Look {
@@ -50,7 +56,7 @@ export function lookFromUrl(query: URLSearchParams): Look {
   const view = query.get("view");
   const interval = query.get("interval");
   const weekStart = query.get("week_start");
-  const people = /^(\d{1,2})-(converted|dropped)$/.exec(query.get("people") ?? "");
+  const people = /^(\d{1,2})-(converted|dropped|not_converted)(?:-([a-z_]+))?$/.exec(query.get("people") ?? "");
   const step = (name: string) => (/^\d{1,2}$/.test(query.get(name) ?? "") ? Number(query.get(name)) : null);
   return {
     view: view !== null && Object.hasOwn(VIEWS, view) ? (view as View) : "steps",
@@ -59,7 +65,13 @@ export function lookFromUrl(query: URLSearchParams): Look {
     timeFrom: step("time_from"),
     timeTo: step("time_to"),
     windows: parseWindows(query.get("windows") ?? ""),
-    people: people ? { step: Number(people[1]), outcome: people[2] as People["outcome"] } : null,
+    people: people
+      ? {
+          step: Number(people[1]),
+          outcome: people[2] as People["outcome"],
+          ...(people[3] && Object.hasOwn(REASONS, people[3]) ? { reason: people[3] as Reason } : {}),
+        }
+      : null,
   };
 }
 
@@ -72,7 +84,7 @@ export function lookToUrl(look: Look): [name: string, value: string][] {
     ["time_from", look.timeFrom === null ? null : String(look.timeFrom)],
     ["time_to", look.timeTo === null ? null : String(look.timeTo)],
     ["windows", look.windows.join(",") || null],
-    ["people", look.people && `${look.people.step}-${look.people.outcome}`],
+    ["people", look.people && [look.people.step, look.people.outcome, look.people.reason].filter(Boolean).join("-")],
   ];
   return parameters.filter((one): one is [string, string] => one[1] !== null);
 }
@@ -139,10 +151,20 @@ export function questionOf(funnel: FunnelQuery, look: Look, range: DateRange): F
 
 /** What is asked for a page of people; why they left, where the API can tell. */
 export function peopleQuestion(funnel: FunnelQuery, people: People, cursor: string | null, limit: number): FunnelQuestion {
-  const why = people.outcome === "dropped" && refusalOf("why", funnel) === null;
+  const why = people.outcome !== "converted" && refusalOf("why", funnel) === null;
   return {
     ...toQuestion(funnel),
-    actors: { ...people, limit, ...(cursor ? { cursor } : {}) },
+    actors: { step: people.step, outcome: people.outcome, ...(why && people.reason ? { reason: people.reason } : {}), limit, ...(cursor ? { cursor } : {}) },
     ...(why ? { why_not: true } : {}),
   };
+}
+
+/** How many were kept by each reason from what is listed, the most frequent first: of a step the next mandatory one. */
+export function reasonsOf(people: People, steps: { optional: boolean }[], reasons: Schemas["ReasonCount"][]): [Reason, number][] {
+  const next = steps.findIndex((step, index) => index >= people.step && !step.optional) + 1;
+  const isAsked = (step: number) => (people.outcome === "dropped" ? step === next : step >= next);
+  return reasons
+    .map((one): [Reason, number] => [one.reason, one.steps.filter((at) => isAsked(at.step)).reduce((sum, at) => sum + at.count, 0)])
+    .filter(([, count]) => count > 0)
+    .toSorted(([, a], [, b]) => b - a);
 }

@@ -130,9 +130,9 @@ export function whyWords(why: WhyNot, funnel: FunnelQuery): string {
     case "gap_over":
       return `Pause too long: did ${next} ${over || "some time"} too late.`;
     case "excluded":
-      return `Excluded by “${exclusionWords(funnel, (why.exclusion ?? 1) - 1)}” on the way to ${next}.`;
+      return `Excluded by “${why.event ?? exclusionWords(funnel, (why.exclusion ?? 1) - 1)}” on the way to ${next}.`;
     case "killed":
-      return `Something else came before ${next}; the order is strict.`;
+      return `${why.event ? `“${why.event}”` : "Something else"} came before ${next}; the order is strict.`;
     case "outside_range":
       return `Did ${next} outside the dates.`;
     case "same_event":

@@ -11,23 +11,33 @@ use super::tests::{any_spec, many, tied_spec};
 use super::{actors, entry, why};
 use crate::event::{Event, Zone};
 use crate::metrics::filter::Property;
+use crate::metrics::funnel::listing::{ActorOutcome, Actors};
 use crate::metrics::funnel::report::{ActorRow, FunnelReport};
-use crate::metrics::funnel::spec::{Actors, Count, Entity, FunnelSpec, Order};
+use crate::metrics::funnel::spec::{Count, Entity, FunnelSpec, Order};
 use crate::metrics::funnel::why::Reason;
+
+const EVERYBODY: (ActorOutcome, Option<Reason>) = (ActorOutcome::Converted, None);
 
 fn run(spec: &FunnelSpec, events: &[Event]) -> FunnelReport {
     tally(spec, &Zone::utc(), 40_000, events)
 }
 
 /// All pages of a list, and the number of the chart that each of them told.
-fn pages(spec: &FunnelSpec, events: &[Event], depth: usize, dropped: bool, limit: usize) -> Vec<ActorRow> {
+fn pages(
+    spec: &FunnelSpec,
+    events: &[Event],
+    depth: usize,
+    (outcome, reason): (ActorOutcome, Option<Reason>),
+    limit: usize,
+) -> Vec<ActorRow> {
     let mut found: Vec<ActorRow> = Vec::new();
     let mut after = None;
     for page in 0.. {
         assert!(page <= events.len(), "pages end");
         let wanted = Actors {
             depth,
-            dropped,
+            outcome,
+            reason,
             after,
             limit,
         };
@@ -81,6 +91,7 @@ proptest! {
     #[test]
     fn everybody_is_listed_once_and_told_why(
         spec in any_spec(), world in worlds::rich(), sessions in 0..4_u8, hold in 0..3_usize, limit in 1..4_usize,
+        reason in prop::option::weighted(0.3, prop::sample::select(vec![Reason::StepMissing, Reason::WindowOver])),
     ) {
         let spec = match spec.order {
             Order::Any => spec,
@@ -91,10 +102,17 @@ proptest! {
         let told = spec.why_not.then(|| why::counts(&twin));
         prop_assert_eq!(&report.why_not, &told);
         for depth in 1..=spec.mandatory().len() {
-            for dropped in [false, true] {
-                let wanted = twin.iter().filter(|row| if dropped { row.depth == depth } else { row.depth >= depth });
+            for outcome in [ActorOutcome::Converted, ActorOutcome::Dropped, ActorOutcome::NotConverted] {
+                let reason = reason.filter(|_| spec.why_not);
+                let is_there = |row: &&ActorRow| match outcome {
+                    ActorOutcome::Converted => row.depth >= depth,
+                    ActorOutcome::Dropped => row.depth == depth,
+                    ActorOutcome::NotConverted => row.depth >= depth && row.depth < spec.mandatory().len(),
+                };
+                let is_told = |row: &&ActorRow| reason.is_none() || row.why_not.as_ref().map(|why| why.reason) == reason;
+                let wanted = twin.iter().filter(is_there).filter(is_told);
                 let wanted = in_some_order(&spec, wanted.cloned().collect());
-                let listed = in_some_order(&spec, pages(&spec, &world, depth, dropped, limit));
+                let listed = in_some_order(&spec, pages(&spec, &world, depth, (outcome, reason), limit));
                 prop_assert_eq!(listed, wanted);
             }
         }
@@ -107,10 +125,10 @@ proptest! {
         spec in tied_spec(), world in worlds::seconds(), turn in 0..16_usize,
     ) {
         let spec = FunnelSpec { count: Count::Unique, why_not: true, ..spec };
-        let listed = pages(&spec, &world, 1, false, 1_000);
+        let listed = pages(&spec, &world, 1, EVERYBODY, 1_000);
         let mut turned = world.clone();
         turned.rotate_left(turn % world.len());
-        prop_assert_eq!(&listed, &pages(&spec, &turned, 1, false, 1_000));
+        prop_assert_eq!(&listed, &pages(&spec, &turned, 1, EVERYBODY, 1_000));
         let people = doers(&spec, &world);
         let people: BTreeMap<u64, &Vec<Seen>> =
             people.iter().flatten().filter_map(|own| Some((own.first()?.event.actor(), own))).collect();

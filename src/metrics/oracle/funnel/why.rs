@@ -1,13 +1,13 @@
 //! Who is behind a number, and why they went no further: every event of theirs is asked what it did to the chain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::chains::{Run, Step};
 use super::doer::{Seen, doers};
 use super::{Found, entry};
 use crate::event::Event;
 use crate::metrics::filter::{self, PersonProperties, value_of};
-use crate::metrics::funnel::report::{ActorRow, ChainStep, ReasonCount};
+use crate::metrics::funnel::report::{ActorRow, ChainStep, ReasonAtStep, ReasonCount};
 use crate::metrics::funnel::spec::{Entity, FunnelSpec, RangeAppliesTo};
 use crate::metrics::funnel::why::{Reason, WhyNot};
 use crate::metrics::time::Moment;
@@ -46,14 +46,30 @@ pub fn row(spec: &FunnelSpec, found: &Found, events: &[Event]) -> ActorRow {
 
 /// How many for each reason.
 pub fn counts(rows: &[ActorRow]) -> Vec<ReasonCount> {
-    let mut counts: BTreeMap<Reason, u64> = BTreeMap::new();
-    for why in rows.iter().filter_map(|row| row.why_not.as_ref()) {
-        *counts.entry(why.reason).or_default() += 1;
-    }
-    counts
-        .into_iter()
-        .map(|(reason, count)| ReasonCount { reason, count })
-        .collect()
+    let told = || rows.iter().filter_map(|row| row.why_not.as_ref());
+    let reasons: BTreeSet<Reason> = told().map(|why| why.reason).collect();
+    let of_reason = |reason: Reason| {
+        let steps: Vec<usize> = told()
+            .filter(|why| why.reason == reason)
+            .map(|why| why.step)
+            .collect();
+        let at_step = |step: usize| ReasonAtStep {
+            step,
+            count: steps.iter().filter(|other| **other == step).count() as u64,
+        };
+        ReasonCount {
+            reason,
+            count: steps.len() as u64,
+            steps: steps
+                .iter()
+                .copied()
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .map(at_step)
+                .collect(),
+        }
+    };
+    reasons.iter().copied().map(of_reason).collect()
 }
 
 /// The first rule that stopped a chain over the events `own`.
@@ -80,6 +96,7 @@ pub fn why_not(spec: &FunnelSpec, chain: &[Step], own: &[Seen], events: &[Event]
     };
     let told = |reason, over_by_ms, event: Option<&Seen>, exclusion| {
         Some(WhyNot {
+            event: None,
             reason,
             step: next + 1,
             over_by_ms,
