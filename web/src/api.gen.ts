@@ -733,6 +733,14 @@ export interface components {
          *       "active": 1530,
          *       "end": "2026-11-30",
          *       "final": false,
+         *       "point": {
+         *         "date": "2026-11-23",
+         *         "dau": 412,
+         *         "final": true,
+         *         "mau": 3880,
+         *         "stickiness": 0.1062,
+         *         "wau": 1530
+         *       },
          *       "start": "2026-11-23"
          *     }
          */
@@ -749,11 +757,25 @@ export interface components {
             end: string;
             /** @description Whether it is over. */
             final: boolean;
+            point?: components["schemas"]["ActiveDay"] | null;
             /**
              * Format: date
              * @description Its first local day.
              */
             start: string;
+        };
+        /** @description Active users by the events with one value of the breakdown. */
+        ActiveSplit: {
+            /** @description One for each local day of the range that exists. */
+            days: components["schemas"]["ActiveDay"][];
+            /** @description The value. */
+            group: components["schemas"]["TrendGroup"];
+            /** @description Each calendar month that the range touches. */
+            months: components["schemas"]["ActivePeriod"][];
+            /** @description The range as one. */
+            summary: components["schemas"]["ActiveSummary"];
+            /** @description Each calendar week that the range touches. */
+            weeks: components["schemas"]["ActivePeriod"][];
         };
         /** @description Active users of the range as one. */
         ActiveSummary: {
@@ -792,6 +814,14 @@ export interface components {
          *     }
          */
         ActiveUsersQuery: {
+            /** @description Up to 3 properties whose values are counted apart; then persons are counted one by one. (Not in a query string.) */
+            breakdown?: components["schemas"]["PropertyQuery"][];
+            /**
+             * Format: int32
+             * @description How many of their values are shown, 1 to 200; the rest is counted anew as "Other". Default: 25. All values together
+             *     have at most 10,000 days. (Not in a query string.)
+             */
+            breakdown_limit?: number | null;
             /**
              * @description Count only persons who did this event. Default: any event that counts as activity.
              * @example purchase
@@ -818,6 +848,11 @@ export interface components {
         };
         /** @description Active users of a range. */
         ActiveUsersReport: {
+            /**
+             * @description The same by the breakdown's values: by rank, then "(none)" and "Other" if there are such events. Absent unless asked
+             *     for.
+             */
+            breakdown?: components["schemas"]["ActiveSplit"][] | null;
             /** @description One for each local day of the range that exists. */
             days: components["schemas"]["ActiveDay"][];
             /** @description Each calendar month that the range touches, counted whole. */
@@ -915,6 +950,11 @@ export interface components {
         Answer_ActiveUsersReport: {
             /** @description Active users of a range. */
             data: {
+                /**
+                 * @description The same by the breakdown's values: by rank, then "(none)" and "Other" if there are such events. Absent unless asked
+                 *     for.
+                 */
+                breakdown?: components["schemas"]["ActiveSplit"][] | null;
                 /** @description One for each local day of the range that exists. */
                 days: components["schemas"]["ActiveDay"][];
                 /** @description Each calendar month that the range touches, counted whole. */
@@ -935,9 +975,10 @@ export interface components {
                 days: components["schemas"]["ConversionDay"][];
                 /** @description The whole range in one run: a person who enters on several days counts once. */
                 total: components["schemas"]["FunnelOverall"];
+                value?: components["schemas"]["ConversionValue"] | null;
                 /**
                  * Format: int64
-                 * @description The conversion window, in milliseconds.
+                 * @description The conversion window, in milliseconds; 0 without an event that enters.
                  */
                 window_ms: number;
             };
@@ -1341,7 +1382,7 @@ export interface components {
             date: string;
             /**
              * Format: int64
-             * @description Persons who entered on it.
+             * @description Persons who entered on it; without an event that enters, who were active.
              */
             entered: number;
             /** @description Whether everybody had their whole window: the day and one window more are over. */
@@ -1351,6 +1392,7 @@ export interface components {
              * @description `converted / entered`; null when nobody entered.
              */
             rate?: number | null;
+            value?: components["schemas"]["ConversionValue"] | null;
         };
         /**
          * @description A question about conversion, as a person writes it.
@@ -1364,10 +1406,10 @@ export interface components {
          */
         ConversionQuery: {
             /**
-             * @description The event that enters.
+             * @description The event that enters. Without one the persons who did the goal are divided by those who were active.
              * @example view_item
              */
-            after: string;
+            after?: string | null;
             after_filter?: components["schemas"]["FilterQuery"] | null;
             filter?: components["schemas"]["FilterQuery"] | null;
             /**
@@ -1386,8 +1428,9 @@ export interface components {
              * @example 2026-12-01
              */
             to?: string | null;
+            value?: components["schemas"]["PropertyQuery"] | null;
             /**
-             * @description How long after entry the goal still counts. Default: 7 days.
+             * @description How long after entry the goal still counts. Default: 7 days. Only with `after`.
              * @example 7d
              */
             window?: string | null;
@@ -1398,11 +1441,37 @@ export interface components {
             days: components["schemas"]["ConversionDay"][];
             /** @description The whole range in one run: a person who enters on several days counts once. */
             total: components["schemas"]["FunnelOverall"];
+            value?: components["schemas"]["ConversionValue"] | null;
             /**
              * Format: int64
-             * @description The conversion window, in milliseconds.
+             * @description The conversion window, in milliseconds; 0 without an event that enters.
              */
             window_ms: number;
+        };
+        /**
+         * @description What converting events are worth.
+         * @example {
+         *       "events": 18,
+         *       "mean": 78,
+         *       "sum": 1404
+         *     }
+         */
+        ConversionValue: {
+            /**
+             * Format: int64
+             * @description Converting events that have a number.
+             */
+            events: number;
+            /**
+             * Format: double
+             * @description Their mean; null without one.
+             */
+            mean?: number | null;
+            /**
+             * Format: double
+             * @description The sum of these numbers.
+             */
+            sum: number;
         };
         /**
          * @description What is counted.
@@ -2854,6 +2923,14 @@ export interface components {
         };
         /** @description A question, tagged by `kind`. Unknown members are refused. */
         Question: {
+            /** @description Up to 3 properties whose values are counted apart; then persons are counted one by one. (Not in a query string.) */
+            breakdown?: components["schemas"]["PropertyQuery"][];
+            /**
+             * Format: int32
+             * @description How many of their values are shown, 1 to 200; the rest is counted anew as "Other". Default: 25. All values together
+             *     have at most 10,000 days. (Not in a query string.)
+             */
+            breakdown_limit?: number | null;
             /**
              * @description Count only persons who did this event. Default: any event that counts as activity.
              * @example purchase
@@ -3004,10 +3081,10 @@ export interface components {
             windows?: string[] | null;
         } | {
             /**
-             * @description The event that enters.
+             * @description The event that enters. Without one the persons who did the goal are divided by those who were active.
              * @example view_item
              */
-            after: string;
+            after?: string | null;
             after_filter?: components["schemas"]["FilterQuery"] | null;
             filter?: components["schemas"]["FilterQuery"] | null;
             /**
@@ -3028,8 +3105,9 @@ export interface components {
              * @example 2026-12-01
              */
             to?: string | null;
+            value?: components["schemas"]["PropertyQuery"] | null;
             /**
-             * @description How long after entry the goal still counts. Default: 7 days.
+             * @description How long after entry the goal still counts. Default: 7 days. Only with `after`.
              * @example 7d
              */
             window?: string | null;
@@ -3133,6 +3211,11 @@ export interface components {
         QuestionAnswer: {
             /** @description Active users of a range. */
             data: {
+                /**
+                 * @description The same by the breakdown's values: by rank, then "(none)" and "Other" if there are such events. Absent unless asked
+                 *     for.
+                 */
+                breakdown?: components["schemas"]["ActiveSplit"][] | null;
                 /** @description One for each local day of the range that exists. */
                 days: components["schemas"]["ActiveDay"][];
                 /** @description Each calendar month that the range touches, counted whole. */
@@ -3216,9 +3299,10 @@ export interface components {
                 days: components["schemas"]["ConversionDay"][];
                 /** @description The whole range in one run: a person who enters on several days counts once. */
                 total: components["schemas"]["FunnelOverall"];
+                value?: components["schemas"]["ConversionValue"] | null;
                 /**
                  * Format: int64
-                 * @description The conversion window, in milliseconds.
+                 * @description The conversion window, in milliseconds; 0 without an event that enters.
                  */
                 window_ms: number;
             };
@@ -5986,12 +6070,12 @@ export interface operations {
                  */
                 goal: string;
                 /**
-                 * @description The event that enters.
+                 * @description The event that enters. Without one the persons who did the goal are divided by those who were active.
                  * @example view_item
                  */
-                after: string;
+                after?: string;
                 /**
-                 * @description How long after entry the goal still counts. Default: 7 days.
+                 * @description How long after entry the goal still counts. Default: 7 days. Only with `after`.
                  * @example 7d
                  */
                 window?: string;
@@ -6005,6 +6089,11 @@ export interface operations {
                  * @example 2026-12-01
                  */
                 to?: string;
+                /**
+                 * @description A numeric property of the converting events: their sum and their mean.
+                 * @example $amount
+                 */
+                value?: string;
             };
             header?: never;
             path: {
