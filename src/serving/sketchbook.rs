@@ -3,8 +3,8 @@
 //! read, and only windows that hold a changed day are counted again.
 //!
 //! What a page holds of a day is the day's latest generation and the deltas behind its cuts up to a cut of its own
-//! (`passed`). It is read again as a whole when the generation moved (a compaction, a rebuild, a removal), and each
-//! time while the day has no generation.
+//! (`passed`). It is read again as a whole when the generation moved (a compaction, a rebuild, a removal); a day without
+//! a generation has nothing but deltas, and all of them are read each time.
 //!
 //! Memory is bounded; the pages that were not used for longest go first. A day takes 16 KB at most, a year of one name
 //! 6 MB.

@@ -1,5 +1,5 @@
 //! Trends of raw events. A series is read once: every value of the breakdown by bucket, as long as there are not too many
-//! of them; `metrics` ranks them and puts those together that are not shown. [`groups`] is for what that cannot answer.
+//! of them; `metrics` ranks them and puts those together that are not shown. `groups` is for what that cannot answer.
 
 mod cells;
 mod groups;

@@ -57,6 +57,11 @@ async fn bad_questions_are_named() {
             json!({"kind": "active_users", "from": "2025-11-01", "to": "2026-11-03"}),
             field("/to", "range_too_long"),
         ),
+        (
+            json!({"kind": "active_users", "breakdown": [{"property": "p"}], "breakdown_limit": 200, "from": "2026-09-01",
+                "to": "2026-11-01"}),
+            field("/breakdown_limit", "too_many_points"),
+        ),
         (json!({"kind": "trends"}), field("/events", "required")),
         (
             json!({"kind": "trends", "events": ["a", "a"]}),
@@ -127,6 +132,7 @@ async fn bad_questions_are_named() {
             field("?window", "out_of_range"),
         ),
         ("/conversion?after=a", field("?goal", "required")),
+        ("/conversion?goal=a&window=7d", field("?window", "not_allowed")),
         ("/conversion?after=a&goal=", field("?goal", "required")),
         ("/events?limit=0", field("?limit", "out_of_range")),
         ("/events?limit=1001", field("?limit", "out_of_range")),

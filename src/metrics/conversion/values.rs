@@ -158,3 +158,66 @@ impl ConversionValues {
         self.events = events;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::conversion::ConversionQuery;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn worth(goal: &str, events: &[(u64, i64, &str, f64)]) -> (Vec<ConversionValue>, ConversionValue) {
+        let query = ConversionQuery {
+            goal: goal.to_owned(),
+            after: Some("look".to_owned()),
+            window: Some("24h".to_owned()),
+            from: Some("1970-01-01".to_owned()),
+            to: Some("1970-01-03".to_owned()),
+            ..ConversionQuery::default()
+        };
+        let spec = query.validate(&Zone::utc(), 0).expect("valid");
+        let mut values = ConversionValues::new(&spec, &Zone::utc());
+        for (n, (person, hour, name, number)) in events.iter().enumerate() {
+            let event = ConvertingEvent {
+                ts: hour * HOUR,
+                seq: 0,
+                id: n as u128,
+                enters: *name == "look",
+                converts: *name == goal,
+                number: (*number > 0.0).then_some(*number),
+            };
+            values.push(*person, event);
+        }
+        values.finish()
+    }
+
+    #[test]
+    fn the_first_goal_in_time_is_worth_something_once_a_run() {
+        let (days, total) = worth(
+            "buy",
+            &[
+                (1, 1, "look", 0.0),
+                (1, 3, "buy", 10.0),
+                (1, 4, "buy", 99.0),
+                // Another day, another run; the range's has converted already.
+                (1, 30, "look", 0.0),
+                (1, 31, "buy", 5.0),
+                // Too late.
+                (2, 1, "look", 0.0),
+                (2, 26, "buy", 7.0),
+                // Without a number.
+                (3, 2, "look", 0.0),
+                (3, 3, "buy", 0.0),
+            ],
+        );
+        assert_eq!(days, [ConversionValue::of(1, 10.0), ConversionValue::of(1, 5.0)]);
+        assert_eq!(total, ConversionValue::of(1, 10.0));
+        assert_eq!(ConversionValue::of(0, 0.0).mean, None);
+    }
+
+    #[test]
+    fn an_event_does_not_convert_itself() {
+        let looks = [(1, 1, "look", 1.0), (1, 2, "look", 2.0), (1, 3, "look", 4.0)];
+        assert_eq!(worth("look", &looks).1, ConversionValue::of(1, 2.0));
+    }
+}

@@ -132,10 +132,10 @@ fn of_active(spec: &ActiveSpec, zone: &Zone, now_ms: i64, active: &Active) -> Ac
     // The last date of a week or month that exists, and none after today's.
     let today = wall_clock(zone, now_ms).date();
     let last = |start: Date, end: Date| {
-        let known = dates_between(start, end)
+        let mut known = dates_between(start, end)
             .into_iter()
             .filter(|date| *date <= today && *date >= spec.range.from.date() && date_exists(zone, *date));
-        known.last()
+        known.next_back()
     };
     let period = |start: Date, end: Date| ActivePeriod {
         start: Day::from_date(start),

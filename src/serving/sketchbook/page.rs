@@ -83,22 +83,53 @@ impl Page {
             *self = Page::default();
         }
         let span = if self.span.is_some() { hull } else { range };
-        // What is committed, first; then the generations, and then what they are made of.
+        // What is committed, first. The days' generations and what was added to known days may then be read in any
+        // order: deltas go minutes after the switch that made them superfluous, and that switch shows in the
+        // generations.
         let cuts = stream.cuts().await?;
-        let heads = store.heads(project, Kind::Sketches, span.from, span.to).await?;
-        let mut rows_read = heads.rows_read;
-        let heads: BTreeMap<Day, u64> = heads.rows.into_iter().collect();
         let known = self.span.unwrap_or(DayRange {
             from: span.from,
             to: span.from,
         });
-        let moved = |day: &Day| {
-            !known.contains(*day) || !heads.contains_key(day) || heads.get(day) != self.heads.get(day)
+        let headless: Vec<Day> = (known.from.0..known.to.0)
+            .map(Day)
+            .filter(|day| !self.heads.contains_key(day))
+            .collect();
+        let added = async {
+            let deltas = DeltaSpan {
+                from: known.from,
+                to: known.to,
+                behind: &self.passed,
+                upto: &cuts,
+            };
+            match self.span {
+                None => Ok(None),
+                Some(_) => store
+                    .new_sketch_deltas(project, event, deltas, &headless)
+                    .await
+                    .map(Some),
+            }
         };
+        let heads = store.heads(project, Kind::Sketches, span.from, span.to);
+        let (heads, added) = tokio::try_join!(heads, added)?;
+        let mut rows_read = heads.rows_read;
+        let heads: BTreeMap<Day, u64> = heads.rows.into_iter().collect();
+        let moved = |day: &Day| !known.contains(*day) || heads.get(day) != self.heads.get(day);
         let anew: BTreeSet<Day> = (span.from.0..span.to.0).map(Day).filter(moved).collect();
         let mut touched: BTreeSet<Day> = anew.clone();
-        for day in &anew {
+        touched.extend(&headless);
+        for day in &touched {
             self.days.remove(day);
+        }
+        if let Some(added) = added {
+            rows_read += added.rows_read;
+            for (day, bytes) in added.rows.iter().filter(|(day, _)| !anew.contains(day)) {
+                self.days
+                    .entry(*day)
+                    .or_default()
+                    .absorb(&Expanded::decode(bytes)?);
+                touched.insert(*day);
+            }
         }
         if !anew.is_empty() {
             let days: Vec<Day> = anew.iter().copied().collect();
@@ -109,24 +140,6 @@ impl Page {
                     .entry(*day)
                     .or_default()
                     .absorb(&Expanded::decode(bytes)?);
-            }
-        }
-        if anew.len() < (span.to.0 - span.from.0) as usize && self.passed != cuts {
-            let deltas = DeltaSpan {
-                from: span.from,
-                to: span.to,
-                behind: &self.passed,
-                upto: &cuts,
-            };
-            let found = store.new_sketch_deltas(project, event, deltas).await?;
-            rows_read += found.rows_read;
-            // Those of days that were read anew are in already.
-            for (day, bytes) in found.rows.iter().filter(|(day, _)| !anew.contains(day)) {
-                self.days
-                    .entry(*day)
-                    .or_default()
-                    .absorb(&Expanded::decode(bytes)?);
-                touched.insert(*day);
             }
         }
         self.counts

@@ -56,7 +56,7 @@ impl Store {
         Ok(decoded(facts(query).await?))
     }
 
-    /// The encoded deltas of one event name that are new.
+    /// The encoded deltas of one event name that are new, and all deltas up to the cuts of the local days `whole`.
     ///
     /// # Errors
     /// As [`Store::heads`].
@@ -65,16 +65,20 @@ impl Store {
         project: ProjectNumber,
         event: &str,
         span: DeltaSpan<'_>,
+        whole: &[Day],
     ) -> Result<Facts<Vec<(Day, Vec<u8>)>>, StoreError> {
+        let whole: Vec<u16> = whole.iter().map(|day| day.as_u16()).collect();
         let sql = "SELECT day, sketch FROM sketch_deltas WHERE project = {project:UInt32} \
                    AND event = {event:String} AND day >= toDate({from:UInt16}) AND day < toDate({to:UInt16}) \
-                   AND batch > {behind:Array(UInt64)}[shard + 1] AND batch <= {upto:Array(UInt64)}[shard + 1]";
+                   AND (batch > {behind:Array(UInt64)}[shard + 1] OR has({whole:Array(UInt16)}, toUInt16(day))) \
+                   AND batch <= {upto:Array(UInt64)}[shard + 1]";
         let query = self
             .rollup(project, sql)
             .param("event", event)
             .param("from", span.from.as_u16())
             .param("to", span.to.as_u16())
             .param("behind", span.behind)
+            .param("whole", whole)
             .param("upto", span.upto);
         Ok(decoded(facts(query).await?))
     }

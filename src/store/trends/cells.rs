@@ -49,26 +49,35 @@ impl Store {
         }
         let number = of(series, &mut bind);
         let which_events = which(spec, series, range, &mut bind);
-        let (kind, by) = match series.measure.adds_up() {
-            true => ("toUInt8(0)", format!("{keys}start")),
-            false => (
+        // Where all of the range counts it need not be told apart.
+        let whole = until_ms >= range.to_ms;
+        let of_range = keys.trim_end_matches(", ");
+        let (kind, by) = match (series.measure.adds_up(), whole) {
+            (true, _) => ("toUInt8(0)", format!("{keys}start")),
+            (false, true) => (
+                "toUInt8(grouping(start))",
+                format!("GROUPING SETS (({keys}start), ({of_range}))"),
+            ),
+            (false, false) => (
                 "toUInt8(grouping(start))",
                 format!("GROUPING SETS (({keys}start), ({keys}counts)) HAVING kind = 0 OR counts"),
             ),
         };
-        let whole = until_ms >= range.to_ms;
-        let counts = match whole {
-            true => "1",
-            false => "ts < fromUnixTimestamp64Milli({until:Int64}, 'UTC')",
+        let (counts, counted, until) = match whole {
+            true => ("1", "count()", measured(series.measure)),
+            false => (
+                "ts < fromUnixTimestamp64Milli({until:Int64}, 'UTC')",
+                "countIf(counts)",
+                measured_until(series.measure).to_owned(),
+            ),
         };
         let sql = format!(
             "SELECT {kind} AS kind, CAST([{shown}], 'Array(Nullable(String))') AS shown, toInt64(start) * 1000 AS at, \
-               count() AS n, countIf(counts) AS counted, {measured} AS measured, {until} AS until FROM ( \
+               count() AS n, {counted} AS counted, {measured} AS measured, {until} AS until FROM ( \
                SELECT {inner}{start} AS start, toUInt8({counts}) AS counts, actor, {number} AS x \
                FROM events WHERE {which_events}) GROUP BY {by}",
             shown = shown.join(", "),
             measured = measured(series.measure),
-            until = measured_until(series.measure),
             start = start(&starts),
         );
         let mut query = within(self.question(part.project, &sql), range)
@@ -92,7 +101,8 @@ impl Store {
             until: row.until,
         };
         Ok(Facts {
-            rows: found.rows.into_iter().map(cell).collect(),
+            // Of nothing there is a range too.
+            rows: found.rows.into_iter().filter(|row| row.n > 0).map(cell).collect(),
             rows_read: found.rows_read,
         })
     }
