@@ -12,15 +12,9 @@ const pictures = process.argv[2];
 const only = process.argv[3] ?? "";
 if (pictures) mkdirSync(pictures, { recursive: true });
 const complaints = [];
+const TREND = `/p/1/trends?series=${encodeURIComponent('[{"event":"purchase","measure":"sum","of":{"property":"$amount"}},{"event":"page_view","measure":"persons"}]')}&formula=A/B&by=$device&compare=previous`;
 
 const FUNNEL = "/p/1/funnels?step=page_view&step=view_item&step=add_to_cart&step=begin_checkout&step=purchase&window=7d";
-const TREND = `/p/1/trends?series=${encodeURIComponent('[{"event":"purchase","measure":"sum","of":{"property":"$amount"}},{"event":"page_view","measure":"persons"}]')}&formula=A/B&by=$device&compare=previous`;
-/** Where there is little room the question is folded. */
-async function unfold(page, answer) {
-  await page.getByTestId(answer).first().waitFor();
-  const fold = page.getByRole("button", { name: /^Change the question/ });
-  if (await fold.isVisible()) await fold.click();
-}
 /** Name, address, and what to do before looking. */
 const PAGES = [
   ["overview", "/", async (page) => page.getByTestId("card-dau").waitFor()],
@@ -175,6 +169,13 @@ const PAGES = [
   ["missing", "/p/99/overview", async (page) => page.getByText("Nothing here").waitFor()],
 ];
 
+/** Where there is little room the question is folded. */
+async function unfold(page, answer) {
+  await page.getByTestId(answer).first().waitFor();
+  const fold = page.getByRole("button", { name: /^Change the question/ });
+  if (await fold.isVisible()) await fold.click();
+}
+
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox"],
@@ -188,7 +189,7 @@ for (const scheme of ["light", "dark"]) {
     const name = `${scheme}-${width}`;
     let where = "start";
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type()) && !/^failing|-refused$/.test(where)) complaints.push(`${name} ${where}: console: ${message.text()}`);
+      if (["error", "warning"].includes(message.type()) && !where.startsWith("failing") && !where.endsWith("refused")) complaints.push(`${name} ${where}: console: ${message.text()}`);
     });
     page.on("pageerror", (error) => complaints.push(`${name} ${where}: ${error.message}`));
 
