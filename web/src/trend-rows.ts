@@ -21,6 +21,8 @@ export interface TrendRow {
   valueBefore: number | null;
   /** Everybody else, or those without a value. */
   rest: boolean;
+  /** Whether rows like this one add up: counts and sums do, persons and averages do not. */
+  adds: boolean;
 }
 
 /** How many lines a chart shows at most: as many as it has colours. */
@@ -63,6 +65,7 @@ export function trendRows(report: TrendReport, question: TrendQuestion): TrendRo
       values: one.points.map((point) => (counts ? point.count : nullable(point.value))),
       before: one.previous ? one.previous.points.slice(0, points).map((point) => (point ? (counts ? point.count : nullable(point.value)) : null)) : null,
       value: counts ? one.total : nullable(one.value),
+      adds: counts || one.measure === "sum",
       valueBefore: one.previous ? (counts ? one.previous.total : nullable(one.previous.value)) : null,
       rest: one.group !== undefined && one.group !== null && one.group.kind !== "value",
     };
@@ -78,6 +81,7 @@ export function trendRows(report: TrendReport, question: TrendQuestion): TrendRo
       before: report.previous ? (one.previous ?? []).slice(0, points).map(nullable) : null,
       value: nullable(one.value),
       valueBefore: null,
+      adds: false,
       rest: one.group !== undefined && one.group !== null && one.group.kind !== "value",
     });
   }
@@ -110,7 +114,7 @@ export function trendLines(rows: TrendRow[], shown: (string | null)[], withBefor
   });
   return found.flatMap(({ row, color }) => {
     const line: Line = { name: row.label, color, values: row.values };
-    return withBefore && row.before ? [line, { name: `${row.label}, before`, color, values: row.before, ghost: true }] : [line];
+    return withBefore && row.before ? [line, { name: `${row.label}, before`, color, values: row.before, ghost: true, of: row.label }] : [line];
   });
 }
 

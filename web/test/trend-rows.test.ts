@@ -42,7 +42,7 @@ test("the range before is a pale line of the same colour, no longer than the ran
   expect(row).toMatchObject({ value: 5, valueBefore: 4, before: [4] });
   expect(rows.trendLines([row!], [null, row!.key], true)).toEqual([
     { name: "e", color: 2, values: [5] },
-    { name: "e, before", color: 2, values: [4], ghost: true },
+    { name: "e, before", color: 2, values: [4], ghost: true, of: "e" },
   ]);
   expect(rows.trendLines([row!], [row!.key], false)).toHaveLength(1);
 });

@@ -8,6 +8,8 @@ export interface Line {
   values: (number | null)[];
   /** What it is compared with: drawn pale, and never as open. */
   ghost?: boolean;
+  /** The line that it accompanies: it comes and goes with it, and needs no place in the legend. */
+  of?: string;
 }
 
 /**
