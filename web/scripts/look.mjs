@@ -12,10 +12,10 @@ const pictures = process.argv[2];
 const only = process.argv[3] ?? "";
 if (pictures) mkdirSync(pictures, { recursive: true });
 const complaints = [];
+const TREND = `/p/1/trends?series=${encodeURIComponent('[{"event":"purchase","measure":"sum","of":{"property":"$amount"}},{"event":"page_view","measure":"persons"}]')}&formula=A/B&by=$device&compare=previous`;
 
 const FUNNEL = "/p/1/funnels?step=page_view&step=view_item&step=add_to_cart&step=begin_checkout&step=purchase&window=7d";
 const OPTIONAL = `step=page_view&step=${encodeURIComponent('{"any_of":[{"event":"view_item","filter":{"property":"$device","value":"mobile"}},{"event":"search"}],"name":"looked"}')}&step=${encodeURIComponent('{"event":"sign_up","optional":true}')}&step=purchase&window=14d`;
-const TREND = `/p/1/trends?series=${encodeURIComponent('[{"event":"purchase","measure":"sum","of":{"property":"$amount"}},{"event":"page_view","measure":"persons"}]')}&formula=A/B&by=$device&compare=previous`;
 /** Name, address, and what to do before looking. */
 const PAGES = [
   ["overview", "/", async (page) => page.getByTestId("card-dau").waitFor()],
@@ -36,8 +36,7 @@ const PAGES = [
     "trends-editing",
     "/p/1/trends?event=page_view",
     async (page) => {
-      const fold = page.getByRole("button", { name: /^Change the question/ });
-      if (await fold.isVisible()) await fold.click();
+      await unfold(page, "trend-row");
       await page.getByTestId("filter-begin").click();
       await page.getByTestId("add-breakdown").click();
       await page.getByTestId("breakdown-0").fill("$");
@@ -89,8 +88,7 @@ const PAGES = [
   ["retention-split", "/p/1/retention?by=plan&brackets=0,1,3&start=sign_up", async (page) => page.getByTestId("retention-splits").waitFor()],
   ["retention-curves", "/p/1/retention?view=curves&range=90d", async (page) => page.getByRole("slider").first().focus()],
   ["retention-choosing", "/p/1/retention", async (page) => {
-    const fold = page.getByRole("button", { name: /^Change the question/ });
-    if (await fold.isVisible()) await fold.click();
+    await unfold(page, "retention-table");
     await page.getByTestId("retention-start").fill("ch");
   }],
   ["retention-nobody", "/p/1/retention?start=unheard_of", async (page) => page.getByText("Nobody started").waitFor()],
@@ -198,6 +196,13 @@ const PAGES = [
   ],
   ["missing", "/p/99/overview", async (page) => page.getByText("Nothing here").waitFor()],
 ];
+
+/** Where there is little room the question is folded. */
+async function unfold(page, answer) {
+  await page.getByTestId(answer).first().waitFor();
+  const fold = page.getByRole("button", { name: /^Change the question/ });
+  if (await fold.isVisible()) await fold.click();
+}
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",

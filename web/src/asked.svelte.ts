@@ -28,12 +28,14 @@ export const PAUSE_MS = 350;
 export class Asked<Q, T> {
   readonly answer = new Resource<T>();
   readonly #kind: Kind<Q, T>;
+  /** The page that this question belongs to: while another one comes, the address is no longer ours. */
+  readonly #page = untrack(() => router.route.page);
   /** What the editor shows and changes. */
   draft = $state() as Q;
   /** What keeps the draft from being asked. */
   readonly complaint: string | null = $derived.by(() => this.#kind.complaint(this.draft));
   /** The question of the address. */
-  readonly question: Q = $derived.by(() => this.#kind.read(router.query));
+  readonly question: Q = $derived.by(() => (this.#ours ? this.#kind.read(router.query) : untrack(() => this.draft)));
   readonly #key: string = $derived.by(() => JSON.stringify([this.#kind.about(), this.#written(this.question)]));
 
   constructor(kind: Kind<Q, T>) {
@@ -42,6 +44,7 @@ export class Asked<Q, T> {
     $effect(() => {
       void this.#key;
       untrack(() => {
+        if (!this.#ours) return;
         // The address moved by itself (a link, the back button): the editor follows. Else the draft is ahead of it.
         if (this.#written(this.draft) !== this.#written(this.question)) this.draft = kind.read(router.query);
         this.again();
@@ -73,12 +76,17 @@ export class Asked<Q, T> {
     if (this.complaint === null) this.#commit(true);
   }
 
+  get #ours(): boolean {
+    return router.route.page === this.#page;
+  }
+
   #written(question: Q): string {
     return JSON.stringify(this.#kind.write(question));
   }
 
   /** Writes the draft into the address; false: it says so already. */
   #commit(replace = false): boolean {
+    if (!this.#ours) return true;
     const kept = [...router.query].filter(([name]) => this.#kind.keep.includes(name));
     const text = new URLSearchParams([...this.#kind.write(this.draft), ...kept]).toString();
     const target = router.path + (text ? `?${text}` : "");

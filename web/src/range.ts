@@ -14,7 +14,7 @@ export interface DateRange {
 }
 
 /** Ranges that end with today, by their number of days. */
-export const PRESETS = { "7d": 7, "30d": 30, "90d": 90 } as const;
+export const PRESETS = { "1d": 1, "7d": 7, "30d": 30, "90d": 90, "12m": 365 } as const;
 export type Preset = keyof typeof PRESETS;
 
 /** The longest range that the API answers. */
@@ -66,7 +66,7 @@ export function pickedRange(first: LocalDate, last: LocalDate): DateRange {
 /** The range that a URL asks for: `range=7d`, or `from` and `to` (half-open); otherwise the last 30 days. */
 export function rangeFromUrl(query: URLSearchParams, todayIs: LocalDate): DateRange {
   const preset = query.get("range");
-  if (preset && preset in PRESETS) return presetRange(preset as Preset, todayIs);
+  if (preset && Object.hasOwn(PRESETS, preset)) return presetRange(preset as Preset, todayIs);
   const from = query.get("from");
   const to = query.get("to");
   if (isDate(from) && isDate(to) && from < to) return pickedRange(from, addDays(to, -1));

@@ -38,7 +38,7 @@ export const MEASURES: Record<Measure, string> = {
 };
 export const INTERVALS: Record<Interval, string> = { minute: "Minute", hour: "Hour", day: "Day", week: "Week", month: "Month" };
 export const WEEK_STARTS: Record<WeekStart, string> = { monday: "Monday", sunday: "Sunday", saturday: "Saturday" };
-export const CHARTS = { line: "Lines", bars: "Stacked bars", table: "Table", number: "Number" } as const;
+export const CHARTS = { line: "Lines", bars: "Bars", table: "Table", number: "Number" } as const;
 export type Chart = keyof typeof CHARTS;
 
 export const MAX_SERIES = 20;

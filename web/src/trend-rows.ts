@@ -21,6 +21,8 @@ export interface TrendRow {
   valueBefore: number | null;
   /** Everybody else, or those without a value. */
   rest: boolean;
+  /** Whether rows like this one add up: counts and sums do, persons and averages do not. */
+  adds: boolean;
 }
 
 /** How many lines a chart shows at most: as many as it has colours. */
@@ -39,6 +41,9 @@ export function seriesName(series: Series): string {
   return `${events}, ${MEASURES[measure].toLowerCase()}${isOfNumber(measure) ? ` ${of}` : span}`;
 }
 
+/** Whether a point's time had come. */
+export const hasBegun = (point: { start: string }, asOf: string): boolean => Date.parse(point.start) <= Date.parse(asOf);
+
 /** The whole question in a line. */
 export function trendWords(question: TrendQuestion): string {
   const series = question.series.map(seriesName).join("; ") || "Choose an event";
@@ -46,8 +51,10 @@ export function trendWords(question: TrendQuestion): string {
   return `${question.formula.trim() ? `${question.formula.trim()}: ` : ""}${series}${by ? ` by ${by}` : ""}`;
 }
 
-export function trendRows(report: TrendReport, question: TrendQuestion): TrendRow[] {
+/** `asOf`: what had not begun by then has no values yet; zeros would look like a fall. */
+export function trendRows(report: TrendReport, question: TrendQuestion, asOf: string): TrendRow[] {
   const points = report.series[0]?.points.length ?? 0;
+  const begun = report.series[0]?.points.map((point) => hasBegun(point, asOf)) ?? [];
   const several = question.series.length > 1 || question.formula.trim() !== "";
   const rows: TrendRow[] = report.series.map((one) => {
     const group = one.group?.values.join(" · ");
@@ -60,9 +67,10 @@ export function trendRows(report: TrendReport, question: TrendQuestion): TrendRo
       letter: one.letter,
       name: group ?? name,
       label: group === undefined ? name : several ? `${one.letter} · ${group}` : group,
-      values: one.points.map((point) => (counts ? point.count : nullable(point.value))),
+      values: one.points.map((point, index) => (!begun[index] ? null : counts ? point.count : nullable(point.value))),
       before: one.previous ? one.previous.points.slice(0, points).map((point) => (point ? (counts ? point.count : nullable(point.value)) : null)) : null,
       value: counts ? one.total : nullable(one.value),
+      adds: counts || one.measure === "sum",
       valueBefore: one.previous ? (counts ? one.previous.total : nullable(one.previous.value)) : null,
       rest: one.group !== undefined && one.group !== null && one.group.kind !== "value",
     };
@@ -74,10 +82,11 @@ export function trendRows(report: TrendReport, question: TrendQuestion): TrendRo
       letter: "=",
       name: group ?? question.formula.trim(),
       label: group ?? question.formula.trim(),
-      values: one.points.map(nullable),
+      values: one.points.map((value, index) => (begun[index] ? nullable(value) : null)),
       before: report.previous ? (one.previous ?? []).slice(0, points).map(nullable) : null,
       value: nullable(one.value),
       valueBefore: null,
+      adds: false,
       rest: one.group !== undefined && one.group !== null && one.group.kind !== "value",
     });
   }
@@ -110,7 +119,7 @@ export function trendLines(rows: TrendRow[], shown: (string | null)[], withBefor
   });
   return found.flatMap(({ row, color }) => {
     const line: Line = { name: row.label, color, values: row.values };
-    return withBefore && row.before ? [line, { name: `${row.label}, before`, color, values: row.before, ghost: true }] : [line];
+    return withBefore && row.before ? [line, { name: `${row.label}, before`, color, values: row.before, ghost: true, of: row.label }] : [line];
   });
 }
 

@@ -125,3 +125,8 @@ test("negative values hang below the ground, which stands where the axis has its
   expect([up!.y, up!.height]).toEqual([30, 30]);
   expect([down!.y, down!.height]).toEqual([60, 20]);
 });
+
+test("one bar alone is no wall", () => {
+  const [bar] = stack([{ name: "a", color: 1, values: [1] }], 600, 100, 1);
+  expect([bar!.x, bar!.width]).toEqual([264, 72]);
+});

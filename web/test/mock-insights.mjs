@@ -8,7 +8,7 @@ const LETTERS = "ABCDEFGHIJKLMNOPQRST";
 /** What a measure makes of a count. */
 const OF = { count: 1, persons: 0.4, per_person: 0, sum: 61.35, avg: 0, min: 0, max: 0, p50: 0, p90: 0, p95: 0, p99: 0 };
 
-export const activeUsers = ({ from, to, event }) => {
+const activeUsers = ({ from, to, event }) => {
   const report = world.activeUsers({ from, to }, event === "unheard_of");
   const periods = (size) =>
     report.days.filter((_, index) => index % size === 0).map((day) => {
@@ -18,7 +18,7 @@ export const activeUsers = ({ from, to, event }) => {
   return { ...report, weeks: periods(7), months: periods(30) };
 };
 
-export function lifecycle({ interval = "day", event, from, to }) {
+function lifecycle({ interval = "day", event, from, to }) {
   const size = LENGTH[interval];
   const days = world.activeUsers({ from, to }, event === "unheard_of").days;
   const points = days.filter((_, index) => index % size === 0).map((day) => {
@@ -36,7 +36,7 @@ export function lifecycle({ interval = "day", event, from, to }) {
   return { interval, points };
 }
 
-export function stickiness({ from, to, event }) {
+function stickiness({ from, to, event }) {
   const days = world.activeUsers({ from, to }, false).days.length;
   const first = event === "unheard_of" ? 0 : 5_700;
   const persons = Array.from({ length: days }, (_, index) => Math.round(first * 0.45 ** index));
@@ -53,7 +53,7 @@ export function refusal({ formula, series }) {
   return null;
 }
 
-export function trends({ series, breakdown, formula, compare, interval, from, to }) {
+function trends({ series, breakdown, formula, compare, interval, from, to }) {
   const answers = series.flatMap((one, index) => {
     const event = one.event ?? one.events[0];
     const report = world.trends([event], { from, to }, interval === "month" ? "week" : interval === "minute" ? "hour" : interval).series[0];
@@ -86,3 +86,6 @@ export function trends({ series, breakdown, formula, compare, interval, from, to
   const range = { from: `${from}T00:00:00Z`, to: `${to}T00:00:00Z`, until: `${to}T00:00:00Z` };
   return { interval, series: answers, formula: formulas, ...(compare ? { previous: range } : {}) };
 }
+
+/** By the kind of the question. */
+export const ANSWERS = { active_users: activeUsers, lifecycle, stickiness, trends };

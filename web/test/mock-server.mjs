@@ -86,6 +86,12 @@ async function answer(request, response, state, { fail, slow }) {
   if (rest === "events/names") {
     return json(response, 200, { data: { events: empty ? [] : world.names(range) }, meta: world.meta(project, range, false) });
   }
+  if (rest === "query" && Object.hasOwn(insights.ANSWERS, body.kind)) {
+    const refused = insights.refusal(body);
+    if (refused) return problem(response, 422, "invalid_field", `${refused.pointer}: ${refused.detail}`, [refused]);
+    const sketched = body.kind === "active_users" && !body.exact && !body.filter;
+    return json(response, 200, { kind: body.kind, data: insights.ANSWERS[body.kind](body), meta: world.meta(project, body, sketched) });
+  }
   if (rest === "events") return json(response, 200, world.events(url.searchParams, empty));
   if (rest === "query") {
     const errors = body.kind === "funnel" ? refused(body) : [];
@@ -93,12 +99,9 @@ async function answer(request, response, state, { fail, slow }) {
       const detail = errors.map((one) => `${one.pointer}: ${one.detail}`).join("; ");
       return problem(response, 422, "invalid_field", detail, errors);
     }
-    const fault = insights.refusal(body);
-    if (fault) return problem(response, 422, "invalid_field", `${fault.pointer}: ${fault.detail}`, [fault]);
-    const { lifecycle, stickiness, trends, activeUsers: active_users } = insights;
-    const answers = { funnel, conversion: world.conversion, retention, lifecycle, stickiness, trends, active_users };
+    const answers = { funnel, conversion: world.conversion, retention };
     const data = answers[body.kind](body);
-    return json(response, 200, { kind: body.kind, data, meta: world.meta(project, body, body.kind === "active_users" && !body.exact) });
+    return json(response, 200, { kind: body.kind, data, meta: world.meta(project, body, false) });
   }
   if (rest === "ledger") return json(response, 200, health.ledger(project, url.searchParams, empty));
   if (rest === "rejections") return json(response, 200, health.rejections(url.searchParams, project.number !== 1));

@@ -12,6 +12,9 @@ test("today is the project's day, not the browser's", () => {
 });
 
 test("the last 7 days include today and end before tomorrow", () => {
+  expect(url("range=1d")).toEqual({ from: "2026-11-23", to: "2026-11-24", preset: "1d" });
+  expect(url("range=12m")).toEqual({ from: "2025-11-24", to: "2026-11-24", preset: "12m" });
+  expect(url("range=toString")).toEqual(url(""));
   expect(url("range=7d")).toEqual({ from: "2026-11-17", to: "2026-11-24", preset: "7d" });
 });
 

@@ -20,6 +20,7 @@ export interface PlotOptions {
 }
 
 const TOKENS = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6", "--series-7", "--series-8", "--grid", "--ink-faint", "--surface"] as const;
+const MOST_MARKS = 40;
 const FONT = "12px system-ui, sans-serif";
 
 /** Draws into `holder`. The x axis counts points: the labels say which day or hour each one is. */
@@ -39,13 +40,15 @@ export function draw(holder: HTMLElement, options: PlotOptions): uPlot {
       data.push(line.values);
       continue;
     }
+    // Many marks side by side would be a bar.
+    const marked = open.length <= MOST_MARKS ? open.filter((index) => line.values[index] !== null) : [];
     const { solid, dashed } = splitOpen(line.values, final);
     series.push({ stroke, width: 2, points: { show: labels.length === 1, size: 6, fill: stroke } });
     series.push({
       stroke,
       width: 2,
       dash: [3, 4],
-      points: { show: open.length > 0, size: 7, width: 2, fill: color["--surface"], stroke, filter: () => open },
+      points: { show: marked.length > 0, size: 7, width: 2, fill: color["--surface"], stroke, filter: () => marked },
     });
     data.push(solid, dashed);
   }

@@ -8,6 +8,8 @@ export interface Line {
   values: (number | null)[];
   /** What it is compared with: drawn pale, and never as open. */
   ghost?: boolean;
+  /** The line that it accompanies: it comes and goes with it, and needs no place in the legend. */
+  of?: string;
 }
 
 /**
@@ -56,14 +58,14 @@ export function axisMarks(largest: number, smallest = 0, most = Number.POSITIVE_
   return Array.from({ length: last - first + 1 }, (_, index) => Number(((first + index) * step).toPrecision(12)));
 }
 
-/** The largest value of several lines, 0 when there is none. */
-export function largest(lines: Line[]): number {
-  return lines.reduce((most, line) => line.values.reduce<number>((top, value) => Math.max(top, value ?? 0), most), 0);
-}
-
 /** The smallest value below 0, else 0. */
 export function smallest(lines: Line[]): number {
   return lines.reduce((least, line) => line.values.reduce<number>((low, value) => Math.min(low, value ?? 0), least), 0);
+}
+
+/** The largest value of several lines, 0 when there is none. */
+export function largest(lines: Line[]): number {
+  return lines.reduce((most, line) => line.values.reduce<number>((top, value) => Math.max(top, value ?? 0), most), 0);
 }
 
 /**

@@ -14,6 +14,9 @@ export interface Piece {
 /** A few rejected events among thousands must not vanish: pieces of something are at least this tall. */
 export const LEAST_PX = 2;
 
+/** One day alone is a bar, not a wall. */
+const WIDEST_PX = 72;
+
 /** How far the stacks reach up, and how far down. */
 export function reach(lines: Line[]): { up: number; down: number } {
   const points = lines[0]?.values.length ?? 0;
@@ -40,6 +43,7 @@ export function stack(lines: Line[], width: number, height: number, top: number,
   const step = width / points;
   // A gap between bars while there is room for one.
   const gap = step >= 6 ? Math.min(10, step * 0.22) : step >= 3 ? 1 : 0;
+  const wide = Math.min(WIDEST_PX, Math.max(0.5, step - gap));
   const zero = (top / span) * height;
   const pieces: Piece[] = [];
   for (let point = 0; point < points; point++) {
@@ -53,7 +57,7 @@ export function stack(lines: Line[], width: number, height: number, top: number,
       if (value > 0) up -= tall;
       const y = value > 0 ? up : down;
       if (value < 0) down += tall;
-      pieces.push({ point, color: line.color, x: point * step + gap / 2, y, width: Math.max(0.5, step - gap), height: tall });
+      pieces.push({ point, color: line.color, x: point * step + (step - wide) / 2, y, width: wide, height: tall });
     }
   }
   return pieces;
