@@ -43,12 +43,35 @@ pub fn text_of_number(number: f64) -> String {
 
 /// As [`text_of_number`], but minus zero keeps its sign.
 fn digits(number: f64) -> String {
-    let plain = number.abs();
-    if plain == 0.0 || (1e-6..1e21).contains(&plain) {
-        // Rust writes the shortest digits that read back, and never an exponent.
-        number.to_string()
-    } else {
-        format!("{number:e}")
+    // Two shortest decimals may be equally near. serde_json writes the even one, as ClickHouse and JavaScript do; Rust
+    // itself does not.
+    let written = serde_json::Number::from_f64(number).map_or_else(String::new, |number| number.to_string());
+    let (mantissa, exponent) = written.split_once('e').unwrap_or((&written, "0"));
+    let (sign, mantissa) = match mantissa.strip_prefix('-') {
+        Some(plain) => ("-", plain),
+        None => ("", mantissa),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let first = all.len() - all.trim_start_matches('0').len();
+    let digits = all[first..].trim_end_matches('0');
+    if digits.is_empty() {
+        return format!("{sign}0");
+    }
+    // The number is 0.digits times ten to the power of this.
+    let point = whole.len() as i32 - first as i32 + exponent.parse::<i32>().unwrap_or(0);
+    let zeros = |count: i32| "0".repeat(count.max(0) as usize);
+    match (usize::try_from(point), point) {
+        (_, 22..) | (_, ..-5) => {
+            let (head, tail) = digits.split_at(1);
+            let dot = if tail.is_empty() { "" } else { "." };
+            format!("{sign}{head}{dot}{tail}e{}", point - 1)
+        }
+        (Ok(whole), 1..) if whole < digits.len() => {
+            format!("{sign}{}.{}", &digits[..whole], &digits[whole..])
+        }
+        (_, 1..) => format!("{sign}{digits}{}", zeros(point - digits.len() as i32)),
+        _ => format!("{sign}0.{}{digits}", zeros(-point)),
     }
 }
 
@@ -155,6 +178,14 @@ mod tests {
             (json!(1e21), "1e21"),
             (json!(1.5e-7), "1.5e-7"),
             (json!(0.000001), "0.000001"),
+            (json!(-12.5), "-12.5"),
+            (json!(0.0625), "0.0625"),
+            (json!(123456.75e3), "123456750"),
+            (json!(999999999999999900000.0), "999999999999999900000"),
+            (json!(-6.0202845199393645e29), "-6.0202845199393645e29"),
+            (json!(5e-324), "5e-324"),
+            // .2 and .3 are as near to 1005155405213726.25
+            (json!(-4_020_621_620_854_905.0 / 4.0), "-1005155405213726.2"),
             (json!(18446744073709551615_u64), "18446744073709551615"),
             (json!(9007199254740993_i64), "9007199254740993"),
             (json!({"b": [1.0, "x"], "a": null}), r#"{"a":null,"b":[1,"x"]}"#),
@@ -162,6 +193,25 @@ mod tests {
             assert_eq!(canonical(&value).as_deref(), Some(text), "{value}");
         }
         assert_eq!(canonical(&Value::Null), None);
+    }
+
+    #[test]
+    fn the_text_of_a_number_reads_back_and_is_as_short_as_rusts() {
+        let mut random = fastrand::Rng::with_seed(5);
+        for _ in 0..200_000 {
+            let number = match random.bool() {
+                true => f64::from_bits(random.u64(..)),
+                false => random.i64(-1 << 60..1 << 60) as f64 / 10_f64.powi(random.i32(-6..20)),
+            };
+            if !number.is_finite() {
+                continue;
+            }
+            let (text, usual) = (text_of_number(number), number.to_string());
+            assert_eq!(text.parse::<f64>().unwrap(), number, "{text}");
+            if (1e-6..1e21).contains(&number.abs()) {
+                assert_eq!(text.len(), usual.len(), "{text}");
+            }
+        }
     }
 
     #[test]
