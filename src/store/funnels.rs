@@ -42,6 +42,17 @@ pub struct FunnelFacts<T> {
     pub rows_read: u64,
 }
 
+/// Whose events are read.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'a> {
+    /// Everybody's.
+    All,
+    /// Those of these persons.
+    Of(&'a [u64]),
+    /// Those of these persons, from the very first one on.
+    OfAllTime(&'a [u64]),
+}
+
 /// The events of some persons.
 pub trait Piece: Send + 'static {
     /// What folding needs besides, to be used for one piece after the other.
@@ -75,8 +86,8 @@ impl Store {
         })
     }
 
-    /// The project's events that matter to a funnel, with everything about them; of these persons only, if any are
-    /// named (at most [`MAX_NAMED`]).
+    /// The project's events that matter to a funnel, with everything about them, of everybody or of those named (at
+    /// most [`MAX_NAMED`]).
     ///
     /// # Errors
     /// When ClickHouse does not answer within the limits, or the events are more than [`MAX_ROWS`].
@@ -84,10 +95,10 @@ impl Store {
         &self,
         project: ProjectNumber,
         spec: &FunnelSpec,
-        persons: Option<&[u64]>,
+        whose: Whose<'_>,
         values: &mut Values,
     ) -> Result<FunnelFacts<Rows>, StoreError> {
-        let (sql, bind) = sql::rows(spec, persons);
+        let (sql, bind) = sql::rows(spec, whose);
         let query = bind.apply(self.stream(project, &sql));
         let mut cursor = query.with_setting("max_threads", "4").fetch_bytes("Native")?;
         let (pieces, rows) = rows::read(spec, &mut cursor, values).await?;

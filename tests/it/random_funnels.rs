@@ -37,6 +37,11 @@ fn funnel(rng: &mut fastrand::Rng, drawn: &Drawn, (from, to): (&str, &str)) -> V
     }
     if any {
         asked["steps"] = json!(steps);
+        match rng.u8(0..4) {
+            0 => asked["window"] = json!("session"),
+            1 => asked["entity"] = json!("session"),
+            _ => {}
+        }
         return asked;
     }
     match rng.u8(0..4) {

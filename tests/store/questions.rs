@@ -9,7 +9,7 @@ use footfall::metrics::selection::Selection;
 use footfall::metrics::time::TimeRange;
 use footfall::store::Store;
 use footfall::store::events::EventQuery;
-use footfall::store::funnels::{Piece, Scratch};
+use footfall::store::funnels::{Piece, Scratch, Whose};
 use footfall::store::rollups::quarter_hours;
 use uuid::Uuid;
 
@@ -67,7 +67,7 @@ fn funnel(names: &[&str], from_ms: i64, to_ms: i64) -> FunnelSpec {
 /// What the store says of a funnel's persons, and how many rows it read.
 async fn persons(store: &Store, spec: &FunnelSpec) -> (Vec<(u64, Vec<StepEvent>)>, u64) {
     let mut values = Values::default();
-    let facts = store.funnel_rows(PROJECT, spec, None, &mut values).await;
+    let facts = store.funnel_rows(PROJECT, spec, Whose::All, &mut values).await;
     let facts = facts.expect("events");
     let (mut found, mut scratch) = (Vec::new(), Scratch::default());
     for piece in &facts.pieces {
@@ -117,13 +117,13 @@ async fn events_without_ids_and_with_them_are_the_same_funnel() {
     let mut values = Values::default();
     let marks = store.funnel_marks(PROJECT, &spec, &mut values).await;
     let mut without = folded(&spec, marks.expect("marks").pieces);
-    let unordered = without.take_unordered();
+    let unordered = without.take_put_aside();
     assert!(!unordered.is_empty(), "somebody did two things at once");
     let named = store
-        .funnel_rows(PROJECT, &spec, Some(&unordered), &mut values)
+        .funnel_rows(PROJECT, &spec, Whose::Of(&unordered), &mut values)
         .await;
     without.absorb(folded(&spec, named.expect("rows").pieces));
-    let rows = store.funnel_rows(PROJECT, &spec, None, &mut values).await;
+    let rows = store.funnel_rows(PROJECT, &spec, Whose::All, &mut values).await;
     let with = folded(&spec, rows.expect("rows").pieces);
     let (without, with) = (without.finish(&values, NOON), with.finish(&values, NOON));
     assert!(with.overall.converted > 0 && with.overall.converted < with.overall.entered);

@@ -16,7 +16,7 @@ use crate::metrics::funnel::report::{ActorPage, ActorRow};
 use crate::metrics::funnel::{FunnelQuery, FunnelReport, FunnelSpec, FunnelTally, StepQuery, Values};
 use crate::metrics::time::TimeRange;
 use crate::problem::Problem;
-use crate::store::funnels::{MAX_NAMED, Piece};
+use crate::store::funnels::{MAX_NAMED, Piece, Whose};
 
 /// The query string of a funnel.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -125,21 +125,28 @@ pub(super) async fn fold(asked: &Asked, spec: &FunnelSpec) -> Result<Folded, Pro
     if !all_with_ids {
         let facts = store.funnel_marks(project, spec, &mut values).await?;
         rows_read += facts.rows_read;
-        tally = folded(asked, spec, facts.pieces).await?;
-        let unordered = tally.take_unordered();
+        tally = folded(facts.pieces, &tally).await?;
+        let unordered = tally.take_put_aside();
         all_with_ids = unordered.len() > MAX_NAMED;
         if !all_with_ids && !unordered.is_empty() {
-            let facts = store
-                .funnel_rows(project, spec, Some(&unordered), &mut values)
-                .await?;
+            let whose = Whose::Of(&unordered);
+            let facts = store.funnel_rows(project, spec, whose, &mut values).await?;
             rows_read += facts.rows_read;
-            tally.absorb(folded(asked, spec, facts.pieces).await?);
+            tally.absorb(folded(facts.pieces, &FunnelTally::new(spec, &asked.zone)).await?);
         }
     }
     if all_with_ids {
-        let facts = store.funnel_rows(project, spec, None, &mut values).await?;
+        let none = FunnelTally::new(spec, &asked.zone);
+        let facts = store.funnel_rows(project, spec, Whose::All, &mut values).await?;
         rows_read += facts.rows_read;
-        tally = folded(asked, spec, facts.pieces).await?;
+        tally = folded(facts.pieces, &none).await?;
+        // Who was never silent for long: their sessions are told by all that they ever did.
+        for persons in tally.take_put_aside().chunks(MAX_NAMED) {
+            let whose = Whose::OfAllTime(persons);
+            let facts = store.funnel_rows(project, spec, whose, &mut values).await?;
+            rows_read += facts.rows_read;
+            tally.absorb(folded(facts.pieces, &none.clone().of_all_time()).await?);
+        }
     }
     Ok(Folded {
         fell_back: tally.fell_back(),
@@ -148,15 +155,15 @@ pub(super) async fn fold(asked: &Asked, spec: &FunnelSpec) -> Result<Folded, Pro
     })
 }
 
-/// Folds pieces on several threads.
-async fn folded<T: Piece>(asked: &Asked, spec: &FunnelSpec, pieces: Vec<T>) -> Result<FunnelTally, Problem> {
+/// Folds pieces on several threads, each into a copy of the empty tally.
+async fn folded<T: Piece>(pieces: Vec<T>, empty: &FunnelTally) -> Result<FunnelTally, Problem> {
     let threads = THREADS.min(pieces.len());
     let pieces = Arc::new(Mutex::new(pieces));
     let mut running = Vec::new();
     for _ in 0..threads {
-        let (pieces, spec, zone) = (pieces.clone(), spec.clone(), asked.zone.clone());
+        let (pieces, mut tally) = (pieces.clone(), empty.clone());
         running.push(tokio::task::spawn_blocking(move || {
-            let (mut tally, mut scratch) = (FunnelTally::new(&spec, &zone), T::Scratch::default());
+            let mut scratch = T::Scratch::default();
             let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).pop();
             while let Some(piece) = next() {
                 piece.fold(&mut tally, &mut scratch);
@@ -164,7 +171,7 @@ async fn folded<T: Piece>(asked: &Asked, spec: &FunnelSpec, pieces: Vec<T>) -> R
             tally
         }));
     }
-    let mut whole = FunnelTally::new(spec, &asked.zone);
+    let mut whole = empty.clone();
     for thread in running {
         whole.absorb(thread.await.map_err(Problem::internal)?);
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::StepEvent;
 use super::plan::mark;
 use super::spec::{Entity, FunnelSpec};
-use crate::metrics::session::{Visit, sessions};
+use crate::metrics::session::{Visit, may_begin_earlier, sessions};
 
 /// What is run as one: usually all of a person's events.
 #[derive(Clone, Debug)]
@@ -40,12 +40,21 @@ pub fn doers<'a>(spec: &FunnelSpec, events: &'a [StepEvent]) -> Vec<Doer<'a>> {
         .collect()
 }
 
-fn by_session(events: &[StepEvent]) -> Vec<Vec<StepEvent>> {
-    let numbers = sessions(events.iter().map(|event| Visit {
+/// Whether sessions in the funnel's range may depend on events before `since_ms`, from which on these are known.
+pub fn begin_earlier(spec: &FunnelSpec, since_ms: i64, events: &[StepEvent]) -> bool {
+    may_begin_earlier(events.iter().map(visit), since_ms, spec.from_ms - spec.tie_ms)
+}
+
+fn visit(event: &StepEvent) -> Visit {
+    Visit {
         ts: event.ts,
         device: event.device,
         given: event.session,
-    }));
+    }
+}
+
+fn by_session(events: &[StepEvent]) -> Vec<Vec<StepEvent>> {
+    let numbers = sessions(events.iter().map(visit));
     let mut found: Vec<Vec<StepEvent>> = Vec::new();
     for (event, number) in events.iter().zip(numbers) {
         if found.len() <= number {

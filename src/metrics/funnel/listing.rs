@@ -1,6 +1,6 @@
 //! Who is behind a number of the chart: a page of them, in a stable order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -58,7 +58,7 @@ pub(super) struct Listed {
 }
 
 /// The page of a list as it is gathered, and how long the whole list is.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Listing {
     total: u64,
     /// By the number of the entity and the place of the outcome: one more than the page has, which tells whether there
@@ -103,20 +103,19 @@ impl Listing {
         let last = listed
             .last_key_value()
             .map(|((entity, place), _)| format!("{entity:x}-{place}"));
+        let groups = match spec.entity {
+            Entity::Group => values.groups(),
+            Entity::Person | Entity::Session => HashMap::new(),
+        };
         let row = |(who, row): (Listed, ActorRow)| {
             let held = who.held[..spec.hold.len()].iter();
-            let group = || {
-                u32::try_from(who.person)
-                    .ok()
-                    .and_then(|number| values.text(number))
-            };
             ActorRow {
                 actor: match spec.entity {
                     Entity::Group => String::new(),
                     Entity::Person | Entity::Session => format!("{:016x}", who.person),
                 },
                 group: match spec.entity {
-                    Entity::Group => group().map(str::to_owned),
+                    Entity::Group => groups.get(&who.person).map(|text| (*text).to_owned()),
                     Entity::Person | Entity::Session => None,
                 },
                 held: held

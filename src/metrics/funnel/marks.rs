@@ -8,7 +8,7 @@ use super::{FunnelTally, StepEvent, StepMark};
 use crate::metrics::time;
 
 /// What persons need who come as marks.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ByMarks {
     plain: Plain,
     events: Vec<StepEvent>,
@@ -24,7 +24,7 @@ impl FunnelTally {
             return;
         }
         if marks.windows(2).any(|pair| pair[0].at == pair[1].at) {
-            self.unordered.push(marks[0].person);
+            self.put_aside.push(marks[0].person);
             return;
         }
         let mut own = self.by_marks.take().unwrap_or_default();
@@ -37,11 +37,6 @@ impl FunnelTally {
             self.add(marks[0].person, &own.events);
         }
         self.by_marks = Some(own);
-    }
-
-    /// The persons that were put aside. Their events have to be taken with ids, by [`FunnelTally::add`].
-    pub fn take_unordered(&mut self) -> Vec<u64> {
-        std::mem::take(&mut self.unordered)
     }
 
     fn add_plain(&mut self, marks: &[StepMark], plain: &mut Plain) {

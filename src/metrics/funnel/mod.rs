@@ -36,6 +36,8 @@ pub use report::{FunnelOverall, FunnelReport, FunnelStepReport};
 pub use spec::{FunnelSpec, FunnelStep};
 pub use tally::FunnelTally;
 
+use crate::event::actor_of;
+
 /// An event that matters to a funnel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StepEvent {
@@ -145,6 +147,19 @@ impl Values {
         let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
         self.numbers.insert(text.to_owned(), number);
         number
+    }
+
+    /// The owner that stands for the group of this number: the hash of its text, the same in every question. 0: none.
+    pub fn group(&self, number: u32) -> u64 {
+        self.text(number).map_or(0, actor_of)
+    }
+
+    /// The texts of groups by their owners.
+    pub fn groups(&self) -> std::collections::HashMap<u64, &str> {
+        self.texts
+            .iter()
+            .map(|text| (actor_of(text), &text[..]))
+            .collect()
     }
 
     /// The text of a number; `None`: missing.

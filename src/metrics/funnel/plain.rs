@@ -23,7 +23,7 @@ pub struct Reached {
 const NEVER: i64 = i64::MIN;
 
 /// The matcher, to be used for one person after the other.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Plain {
     /// For each step, the start of its attempt.
     starts: [i64; MAX_STEPS],

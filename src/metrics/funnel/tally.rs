@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::attempts::{Outcome, outcomes};
 use super::breakdown::Slice;
-use super::entity::{Doer, doers};
+use super::entity::{Doer, begin_earlier, doers};
 use super::listing::{Listed, Listing};
 use super::marks::ByMarks;
 use super::matcher::Link;
@@ -22,7 +22,7 @@ use crate::metrics::time::{self, Bucket, Moment, TimeRange};
 
 /// Gathers a funnel's numbers. Memory: two numbers an outcome and step (for exact medians), a few a value of the
 /// breakdown, a page of actors; nothing that grows with events.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FunnelTally {
     pub(super) spec: FunnelSpec,
     pub(super) plan: Plan,
@@ -41,8 +41,10 @@ pub struct FunnelTally {
     fell_back: bool,
     /// What the persons need who come as marks; lent out while one of them is taken.
     pub(super) by_marks: Option<Box<ByMarks>>,
-    /// Persons of whom only ids tell the order of their events.
-    pub(super) unordered: Vec<u64>,
+    /// Where the events that are taken begin; `None`: with the very first.
+    since_ms: Option<i64>,
+    /// Persons of whom more has to be known.
+    pub(super) put_aside: Vec<u64>,
 }
 
 impl FunnelTally {
@@ -64,7 +66,8 @@ impl FunnelTally {
             listing: Listing::default(),
             fell_back: false,
             by_marks: None,
-            unordered: Vec::new(),
+            since_ms: Some(spec.facts_range().from_ms).filter(|since| *since > 0),
+            put_aside: Vec::new(),
             sweep: Plan::of_sweep(spec),
             spec: spec.clone(),
             buckets,
@@ -72,10 +75,31 @@ impl FunnelTally {
         }
     }
 
-    /// Takes all events of one person (or group), in total order. Events out of range are harmless.
+    /// The same tally of persons whose events are taken from the very first one on.
+    pub fn of_all_time(mut self) -> FunnelTally {
+        self.since_ms = None;
+        self
+    }
+
+    /// The persons that were put aside. Of those who came as marks, events have to be taken with their ids; of the
+    /// others, who may have been in the middle of a session, from the very first one on.
+    pub fn take_put_aside(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.put_aside)
+    }
+
+    /// Takes all events of one person (or group), in total order. Events out of range are harmless. Somebody whose
+    /// sessions may have begun before the events did is put aside.
     pub fn add(&mut self, person: u64, events: &[StepEvent]) {
         // Most people of a project never enter: a look is cheaper than a run.
         if !events.iter().any(|event| self.may_enter(event)) {
+            return;
+        }
+        if self.spec.uses_sessions()
+            && self
+                .since_ms
+                .is_some_and(|since| begin_earlier(&self.spec, since, events))
+        {
+            self.put_aside.push(person);
             return;
         }
         let mut place = 0;
@@ -278,7 +302,7 @@ impl FunnelTally {
             self.listing.absorb(other.listing, wanted);
         }
         self.fell_back |= other.fell_back;
-        self.unordered.extend(other.unordered);
+        self.put_aside.extend(other.put_aside);
     }
 
     /// Whether a group of ties was too large for its orders to be tried: the total order decided there.

@@ -61,7 +61,7 @@ const WINDOWS: i64 = 2;
 /// What came after the attempt's latest step is looked at moment by moment, a moment being one event or, with ties,
 /// all that are tied. Of one moment an event that could have been the next step goes first, then an exclusion, then
 /// what kills in strict order: the order in which the matcher judges. Of a step that breaks several rules the first
-/// of these is told: range, window, gap, held value, session. An exclusion or a kill can only stop what the window
+/// of these is told: held value (no other window would make it the next step), range, window, gap, session. An exclusion or a kill can only stop what the window
 /// and the gap had not stopped before.
 pub fn why_not(plan: &Plan, outcome: &Outcome, own: &[StepEvent], all: &[StepEvent]) -> Option<WhyNot> {
     let last = outcome.chain.last()?.step;
@@ -161,6 +161,9 @@ impl Attempt<'_> {
             over_by_ms,
             ..self.why(reason, Some(event))
         };
+        if event.held != self.start().held {
+            return Some(over(Reason::HeldDiffers, None));
+        }
         if plan.bounds.is_some_and(|range| !range.contains(event.ts)) {
             return Some(over(Reason::OutsideRange, None));
         }
@@ -171,9 +174,6 @@ impl Attempt<'_> {
         let too_long = plan.max_gap_ms.map(|gap| event.ts - self.latest().ts - gap);
         if too_long.is_some_and(|over| over > 0) {
             return Some(over(Reason::GapOver, too_long));
-        }
-        if event.held != self.start().held {
-            return Some(over(Reason::HeldDiffers, None));
         }
         (!self.is_own(event)).then(|| over(Reason::WindowOver, None))
     }

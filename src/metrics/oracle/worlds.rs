@@ -196,7 +196,10 @@ pub fn step_events(spec: &FunnelSpec, events: &[Event]) -> (BTreeMap<u64, Vec<St
             .as_ref()
             .map_or(0, |breakdown| number(&breakdown.property));
         let owner = match &spec.group {
-            Some(group) => u64::from(number(group)),
+            Some(group) => {
+                let number = number(group);
+                values.group(number)
+            }
             None => event.actor(),
         };
         if spec.group.is_some() && owner == 0 {
@@ -279,7 +282,7 @@ fn tally_of_marks(spec: &FunnelSpec, zone: &Zone, persons: &BTreeMap<u64, Vec<St
         let marks: Vec<StepMark> = events.iter().map(mark).collect();
         tally.add_marks(&marks);
     }
-    for person in tally.take_unordered() {
+    for person in tally.take_put_aside() {
         tally.add(person, &persons[&person]);
     }
     tally

@@ -65,8 +65,10 @@ struct Columns {
     ids: Vec<u128>,
     sessions: Vec<u64>,
     devices: Vec<u64>,
-    /// Numbers of texts: of held properties, breakdown and group, in that order.
+    /// Numbers of texts: of held properties and breakdown, in that order.
     texts: Vec<Vec<u32>>,
+    /// Owners, where they are groups; 0: none.
+    groups: Vec<u64>,
 }
 
 impl Columns {
@@ -88,6 +90,12 @@ impl Columns {
             let numbers = block.texts(column)?.map(|text| values.number(text));
             self.texts.push(numbers.collect());
         }
+        if spec.group.is_some() {
+            let numbers = self.texts.pop().unwrap_or_default();
+            self.groups.clear();
+            self.groups
+                .extend(numbers.iter().map(|number| values.group(*number)));
+        }
         Ok(())
     }
 
@@ -101,9 +109,9 @@ impl Columns {
             let value = spec.breakdown.as_ref().and_then(|_| texts.next());
             let owner = match spec.group {
                 // Who has no value is in no group.
-                Some(_) => match texts.next() {
-                    None | Some(0) => continue,
-                    Some(group) => group.into(),
+                Some(_) => match self.groups[n] {
+                    0 => continue,
+                    group => group,
                 },
                 None => person_of(*actor),
             };

@@ -1,5 +1,8 @@
 //! Rows put together by person: spread over partitions as they come, and within a partition over buckets of a few
 //! persons each, which are then sorted. Grouping millions of rows so costs a fraction of sorting them.
+//!
+//! Partition and bucket are the first bits of the owner. ClickHouse's rows come in runs that are sorted by actor, so one
+//! partition is written after the other.
 
 /// Partitions. More than threads, so that they even out; few enough that the ends of all stay in the cache.
 const PARTITIONS: usize = 256;
@@ -11,7 +14,7 @@ const MAX_BITS: u32 = 18;
 pub trait Owned: Copy {
     /// What rows are in order of, within an owner.
     type Place: Ord;
-    /// Whose it is.
+    /// Whose it is: a hash, so that owners are spread evenly over all numbers.
     fn owner(&self) -> u64;
     /// Where it comes among the owner's.
     fn place(&self) -> Self::Place;
@@ -57,7 +60,7 @@ impl<T: Owned> Spread<T> {
 
     /// Adds a row.
     pub fn push(&mut self, row: T) {
-        let partition = (spread(row.owner()) >> (u64::BITS - PARTITIONS.ilog2())) as usize;
+        let partition = (row.owner() >> (u64::BITS - PARTITIONS.ilog2())) as usize;
         let open = &mut self.open[partition];
         if open.len() == open.capacity() {
             let larger = Vec::with_capacity((4 * open.len()).clamp(16, PIECE));
@@ -89,7 +92,7 @@ impl<T: Owned> Partition<T> {
         // A few rows a bucket.
         let bits = (count / 4).max(1).ilog2().min(MAX_BITS);
         let shift = u64::BITS - PARTITIONS.ilog2() - bits;
-        let bucket = |row: &T| (spread(row.owner()) >> shift) as usize & ((1 << bits) - 1);
+        let bucket = |row: &T| (row.owner() >> shift) as usize & ((1 << bits) - 1);
         let Scratch { rows, starts } = scratch;
         starts.clear();
         starts.resize((1 << bits) + 1, 0);
@@ -135,15 +138,6 @@ fn sort<T: Owned>(rows: &mut [T]) {
             at -= 1;
         }
         rows[at] = row;
-    }
-}
-
-/// A number spread evenly over all there are. Actors are hashes and stay as they are: their rows come in runs that are
-/// sorted by actor, so one partition is written after the other. Groups are small numbers.
-fn spread(owner: u64) -> u64 {
-    match owner >> 32 {
-        0 => owner.wrapping_mul(0x9e37_79b9_7f4a_7c15),
-        _ => owner,
     }
 }
 

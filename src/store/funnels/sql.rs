@@ -1,8 +1,9 @@
 //! The statement behind a funnel.
 
+use super::Whose;
 use crate::event::Day;
 use crate::metrics::funnel::plan::mark;
-use crate::metrics::funnel::spec::{Alternative, Entity, FunnelSpec, Order};
+use crate::metrics::funnel::spec::{Alternative, Entity, FunnelSpec, FunnelStep, Order};
 use crate::store::filter::{Bind, condition, value};
 
 const MS_A_DAY: i64 = 86_400_000;
@@ -33,13 +34,13 @@ pub fn marks(spec: &FunnelSpec) -> (String, Bind) {
         let text = value(property, &mut bind);
         columns += &format!(", CAST({text}, 'Nullable(String)')");
     }
-    statement(spec, &columns, None, bind)
+    statement(spec, &columns, Whose::All, bind)
 }
 
 /// Selects the events that matter with the columns that [`super::rows`] reads: actor, time, place in the batch, marks,
-/// id; session and device where sessions matter; the texts of held properties, breakdown and group. Of these persons
-/// only, if any are named.
-pub fn rows(spec: &FunnelSpec, persons: Option<&[u64]>) -> (String, Bind) {
+/// id; session and device where sessions matter; the texts of held properties, breakdown and group. Of everybody or of
+/// those named.
+pub fn rows(spec: &FunnelSpec, whose: Whose<'_>) -> (String, Bind) {
     let mut bind = Bind::new();
     let marks = marked(spec, &mut bind);
     let mut columns = format!("actor, toUnixTimestamp64Milli(ts), seq, CAST({marks}, 'UInt32') AS marks, id");
@@ -50,17 +51,22 @@ pub fn rows(spec: &FunnelSpec, persons: Option<&[u64]>) -> (String, Bind) {
         let text = value(property, &mut bind);
         columns += &format!(", CAST({text}, 'Nullable(String)')");
     }
-    statement(spec, &columns, persons, bind)
+    statement(spec, &columns, whose, bind)
 }
 
-fn statement(spec: &FunnelSpec, columns: &str, persons: Option<&[u64]>, mut bind: Bind) -> (String, Bind) {
+fn statement(spec: &FunnelSpec, columns: &str, whose: Whose<'_>, mut bind: Bind) -> (String, Bind) {
     let facts = spec.facts_range();
+    let (persons, from_ms) = match whose {
+        Whose::All => (None, facts.from_ms),
+        Whose::Of(persons) => (Some(persons), facts.from_ms),
+        Whose::OfAllTime(persons) => (Some(persons), 0),
+    };
     let mut conditions = vec![
         "project = {project:UInt32}".to_owned(),
-        within(facts.from_ms, facts.to_ms, &mut bind),
+        within(from_ms, facts.to_ms, &mut bind),
     ];
     if spec.needs_every_event() {
-        conditions.extend(who_entered(spec, &mut bind));
+        conditions.extend(persons.is_none().then(|| who_entered(spec, &mut bind)).flatten());
     } else {
         conditions.push(format!("event IN {}", bind.texts(&spec.event_names())));
         if !spec.is_told_by_names() {
@@ -108,8 +114,15 @@ fn within(from_ms: i64, to_ms: i64, bind: &mut Bind) -> String {
 /// Where every event of a person counts, only those are read who may have entered. A map of persons has to be
 /// applied on both sides when there is one.
 fn who_entered(spec: &FunnelSpec, bind: &mut Bind) -> Option<String> {
-    let first = spec.steps.first().filter(|_| spec.entity != Entity::Group)?;
-    let names = bind.texts(&first.names());
+    if spec.entity == Entity::Group {
+        return None;
+    }
+    let entries = match spec.order {
+        Order::Any => &spec.steps[..],
+        Order::Sequential | Order::Strict => &spec.steps[..1],
+    };
+    let names: Vec<String> = entries.iter().flat_map(FunnelStep::names).collect();
+    let names = bind.texts(&names);
     let range = within(spec.from_ms, spec.to_ms, bind);
     Some(format!(
         "actor IN (SELECT actor FROM events WHERE project = {{project:UInt32}} AND event IN {names} AND {range})"

@@ -121,6 +121,9 @@ pub fn why_not(spec: &FunnelSpec, chain: &[Step], own: &[Seen], events: &[Event]
             if took > 2 * spec.window_ms {
                 continue;
             }
+            if seen.held != own[last].held {
+                return told(Reason::HeldDiffers, None, Some(seen), None);
+            }
             let in_range = spec.from_ms <= seen.event.ts && seen.event.ts < spec.to_ms;
             if spec.range_applies_to == RangeAppliesTo::All && !in_range {
                 return told(Reason::OutsideRange, None, Some(seen), None);
@@ -131,9 +134,6 @@ pub fn why_not(spec: &FunnelSpec, chain: &[Step], own: &[Seen], events: &[Event]
             if spec.max_gap_ms.is_some_and(|longest| gap > longest) {
                 let over = spec.max_gap_ms.map(|longest| gap - longest);
                 return told(Reason::GapOver, over, Some(seen), None);
-            }
-            if seen.held != own[last].held {
-                return told(Reason::HeldDiffers, None, Some(seen), None);
             }
             if place_of(seen).is_none() {
                 return told(Reason::WindowOver, None, Some(seen), None);
