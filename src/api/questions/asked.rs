@@ -228,7 +228,7 @@ impl Asked {
         let late = late.between(self.number, revision, (first, last.plus(1))).await?;
         if late > 0 {
             let detail = format!(
-                "of these days' events {late} arrived more than 24 hours after they happened: earlier answers did not \
+                "{late} events of these days arrived more than 24 hours after they happened: earlier answers did not \
                  have them, and more may come"
             );
             warnings.push(Warning::new("late_events", detail).of(late));
