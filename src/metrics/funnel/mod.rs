@@ -19,7 +19,7 @@ mod marks;
 pub mod matcher;
 pub mod numbers;
 mod parts;
-mod plain;
+pub mod plain;
 pub mod plan;
 pub mod preset;
 pub mod query;

@@ -36,7 +36,7 @@ impl Owned for StepMark {
 }
 
 /// Reads what [`super::sql::marks`] asks for. The number of rows comes with it.
-pub async fn read(
+pub(super) async fn read(
     spec: &FunnelSpec,
     cursor: &mut BytesCursor,
     values: &mut Values,

@@ -32,7 +32,7 @@ impl Owned for Row {
 }
 
 /// Reads what [`super::sql::rows`] asks for. The number of rows comes with it.
-pub async fn read(
+pub(super) async fn read(
     spec: &FunnelSpec,
     cursor: &mut BytesCursor,
     values: &mut Values,
