@@ -8,8 +8,8 @@ use footfall::event::ProjectNumber;
 
 use crate::Arguments;
 use crate::backlog::{A_REQUEST, Backlog};
+use crate::engines::process::{Peaks, Process, cpu, resident};
 use crate::installation::{Installation, Rooms};
-use crate::process::{Peaks, Process, cpu, resident};
 
 const PROJECT: ProjectNumber = ProjectNumber(1);
 /// Nothing takes longer.

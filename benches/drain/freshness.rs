@@ -7,8 +7,8 @@ use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::Arguments;
+use crate::engines::process::{Peaks, cpu};
 use crate::installation::Installation;
-use crate::process::{Peaks, cpu};
 
 /// Events of a request of the load.
 const BATCH: u64 = 50;

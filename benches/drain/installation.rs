@@ -1,16 +1,16 @@
 //! Engines in a folder of their own, and the program's roles as processes beside them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use footfall::engines::{EngineOptions, Engines};
+use footfall::engines::Engines;
 use footfall::store::{Credentials, Store, StoreOptions};
 use footfall::stream::{EventStream, StreamOptions};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::process::{Process, innermost};
+use crate::engines::{self, process::Process};
 
 /// Running engines.
 pub struct Installation {
@@ -35,23 +35,7 @@ impl Installation {
     /// Starts ClickHouse and Redis.
     pub async fn start(shards: u16) -> anyhow::Result<Installation> {
         let folder = tempfile::Builder::new().prefix("footfall-bench-").tempdir()?;
-        let library = std::env::var_os("FOOTFALL_CHDB_LIBRARY").map_or_else(
-            || {
-                Path::new(env!("CARGO_MANIFEST_DIR"))
-                    .join("deploy/engines/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so")
-            },
-            PathBuf::from,
-        );
-        let engines = Engines::start(EngineOptions {
-            program: env!("CARGO_BIN_EXE_footfall").into(),
-            data_dir: folder.path().join("engines"),
-            clickhouse_url: None,
-            redis_url: None,
-            chdb_library: Some(library),
-            redis_server: None,
-            redis_max_memory: None,
-        })
-        .await?;
+        let engines = engines::start(folder.path()).await?;
         Ok(Installation {
             folder,
             engines,
@@ -61,14 +45,7 @@ impl Installation {
 
     /// The engines' own processes.
     pub fn engines(&self) -> Vec<Process> {
-        self.engines
-            .pids()
-            .into_iter()
-            .map(|(name, pid)| Process {
-                name,
-                pid: innermost(pid),
-            })
-            .collect()
+        engines::processes(&self.engines)
     }
 
     /// An empty database and stream. The window of event ids is off: it is the endpoint's cost.

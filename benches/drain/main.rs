@@ -10,9 +10,10 @@
 
 mod backlog;
 mod drain;
+#[path = "../engines/mod.rs"]
+mod engines;
 mod freshness;
 mod installation;
-mod process;
 
 use clap::Parser;
 

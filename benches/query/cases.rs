@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::Arguments;
 use crate::client::{Connection, get, load, post};
 use crate::data::{DAYS, fill, first_day};
+use crate::engines::process::{Process, cpu};
 use crate::installation::{Api, Installation};
-use crate::process::{Process, cpu};
 use crate::table::{Cost, beside, head, line, ms};
 
 const STEPS: [&str; 5] = [

@@ -1,17 +1,16 @@
 //! Engines in a folder of their own, the api as a process beside them, and a project with a secret key.
 
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use footfall::engines::{EngineOptions, Engines};
+use footfall::engines::Engines;
 use footfall::event::ProjectNumber;
 use footfall::store::{Credentials, Store, StoreOptions};
 use footfall::stream::{EventStream, StreamOptions};
 use serde_json::{Value, json};
 
-use crate::process::{Process, innermost};
+use crate::engines::{self, process::Process};
 
 const DATABASE: &str = "footfall_query";
 const PREFIX: &str = "query:";
@@ -40,23 +39,7 @@ impl Installation {
     /// Starts ClickHouse and Redis, and lays the tables.
     pub async fn start() -> anyhow::Result<Installation> {
         let folder = tempfile::Builder::new().prefix("footfall-bench-").tempdir()?;
-        let library = std::env::var_os("FOOTFALL_CHDB_LIBRARY").map_or_else(
-            || {
-                Path::new(env!("CARGO_MANIFEST_DIR"))
-                    .join("deploy/engines/node_modules/@chdb/lib-linux-x64-gnu/libchdb.so")
-            },
-            PathBuf::from,
-        );
-        let engines = Engines::start(EngineOptions {
-            program: env!("CARGO_BIN_EXE_footfall").into(),
-            data_dir: folder.path().join("engines"),
-            clickhouse_url: None,
-            redis_url: None,
-            chdb_library: Some(library),
-            redis_server: None,
-            redis_max_memory: None,
-        })
-        .await?;
+        let engines = engines::start(folder.path()).await?;
         let at = engines.clickhouse();
         let account = |who: &footfall::engines::Credentials| Credentials {
             user: who.user.clone(),
@@ -91,13 +74,7 @@ impl Installation {
 
     /// The engines' own processes.
     pub fn engines(&self) -> Vec<Process> {
-        let running = self.engines.pids().into_iter();
-        running
-            .map(|(name, pid)| Process {
-                name,
-                pid: innermost(pid),
-            })
-            .collect()
+        engines::processes(&self.engines)
     }
 
     /// Runs SQL written by hand; its answer as text.

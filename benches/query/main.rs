@@ -11,10 +11,10 @@
 mod cases;
 mod client;
 mod data;
-mod installation;
 #[expect(dead_code, reason = "bench-drain watches memory too")]
-#[path = "../drain/process.rs"]
-mod process;
+#[path = "../engines/mod.rs"]
+mod engines;
+mod installation;
 mod table;
 
 use clap::Parser;

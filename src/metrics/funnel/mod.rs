@@ -36,6 +36,8 @@ pub use report::{FunnelOverall, FunnelReport, FunnelStepReport};
 pub use spec::{FunnelSpec, FunnelStep};
 pub use tally::FunnelTally;
 
+use std::collections::HashMap;
+
 use crate::event::actor_of;
 
 /// An event that matters to a funnel.
@@ -131,7 +133,7 @@ impl StepEvent {
 #[derive(Clone, Debug, Default)]
 pub struct Values {
     texts: Vec<String>,
-    numbers: std::collections::HashMap<String, u32>,
+    numbers: HashMap<String, u32, foldhash::fast::RandomState>,
 }
 
 impl Values {
@@ -155,7 +157,7 @@ impl Values {
     }
 
     /// The texts of groups by their owners.
-    pub fn groups(&self) -> std::collections::HashMap<u64, &str> {
+    pub fn groups(&self) -> HashMap<u64, &str> {
         self.texts
             .iter()
             .map(|text| (actor_of(text), &text[..]))
