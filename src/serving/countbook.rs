@@ -1,6 +1,5 @@
 //! Events by quarter hour from memory: what the rollups count, of each project for the event names that were asked about.
-//! Whoever asks again pays a look at the revision; after a commit only the days' generations and what is new are read,
-//! both at once.
+//! Whoever asks again pays a look at the revision; after a commit only the days' generations and what is new are read.
 //!
 //! What a page holds of a UTC day is the day's latest generation and the deltas behind its cuts up to a cut of its own.
 //! It is read again as a whole when the generation moved (a compaction, a rebuild, a removal); a day without a generation
@@ -22,7 +21,7 @@ use crate::metrics::time::DayRange;
 use crate::store::Store;
 use crate::stream::EventStream;
 
-/// UTC days that a page spans at most; longer ranges are asked of ClickHouse.
+/// UTC days that a page spans at most; beyond, it begins anew.
 pub const MOST_DAYS: i32 = 1_100;
 
 /// Counts of every project that asks. Cheap to clone.
@@ -66,7 +65,13 @@ impl Countbook {
             // One that fails half-way must not be taken for whole.
             let mut next = std::mem::take(&mut *page);
             rows_read = next
-                .refresh(&self.store, &self.stream, project, events, range)
+                .refresh(
+                    &self.store,
+                    &self.stream,
+                    project,
+                    (events, range),
+                    self.most_bytes,
+                )
                 .await?;
             next.settle(revision);
             *page = next;

@@ -70,6 +70,8 @@ fn from_response(message: String) -> StoreError {
     match code_of(&message) {
         Some(159 | 160) => StoreError::TooSlow(message),
         Some(241) => StoreError::TooMuchMemory(message),
+        // A statement or parameter beyond its 128 KiB.
+        Some(1000) if message.contains("Field value too long") => StoreError::TooManyRows(message),
         Some(158 | 307 | 396) => StoreError::TooManyRows(message),
         Some(202) => StoreError::Busy(message),
         Some(code) => StoreError::Server { code, message },

@@ -34,6 +34,25 @@ pub const MAX_ROWS: usize = 20_000_000;
 /// The most persons whose events are asked for by name.
 pub const MAX_NAMED: usize = 8_000;
 
+/// The most values of a breakdown's property in the data: each has numbers of its own.
+pub const MAX_VALUES: usize = 100_000;
+
+/// The most values of properties that are held constant, and groups, in the data.
+pub const MAX_HELD_VALUES: usize = 2_000_000;
+
+/// Refuses more texts than are kept.
+fn check_texts(spec: &FunnelSpec, values: &Values) -> Result<(), StoreError> {
+    let of_breakdown = spec.breakdown.as_ref().map_or(0, |_| MAX_VALUES);
+    let held = !spec.hold.is_empty() || spec.group.is_some();
+    let most = of_breakdown + if held { MAX_HELD_VALUES } else { 0 };
+    match values.len() > most {
+        true => Err(StoreError::TooManyRows(format!(
+            "more than {most} values in one funnel"
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// The events of a funnel.
 pub struct FunnelFacts<T> {
     /// To be folded each on its own.
@@ -158,11 +177,11 @@ impl Store {
 struct Called {
     #[serde(with = "clickhouse::serde::uuid")]
     id: Uuid,
-    event: String,
+    name: String,
 }
 
 impl Store {
-    /// The names of events of a range, by their ids; of these actors, if any are named.
+    /// The names of events of a range, by their ids; of these actors and among these names, if any are given.
     ///
     /// # Errors
     /// When ClickHouse does not answer within the limits.
@@ -170,7 +189,7 @@ impl Store {
         &self,
         project: ProjectNumber,
         actors: &[u64],
-        ids: &[Uuid],
+        (names, ids): (&[String], &[Uuid]),
         range: TimeRange,
     ) -> Result<BTreeMap<Uuid, String>, StoreError> {
         if ids.is_empty() {
@@ -180,16 +199,18 @@ impl Store {
         let query = self
             .question(
                 project,
-                "SELECT id, any(toString(event)) AS event FROM events WHERE project = {project:UInt32} \
+                "SELECT id, any(toString(event)) AS name FROM events WHERE project = {project:UInt32} \
                    AND day >= toDate({from:UInt16}) AND day <= toDate({to:UInt16}) \
+                   AND (empty({names:Array(String)}) OR event IN {names:Array(String)}) \
                    AND (empty({actors:Array(UInt64)}) OR actor IN {actors:Array(UInt64)}) \
                    AND id IN {ids:Array(UUID)} GROUP BY id",
             )
             .param("actors", actors)
+            .param("names", names)
             .param("ids", ids)
             .param("from", Day::of_utc(range.from_ms).as_u16())
             .param("to", Day::of_utc(range.to_ms - 1).as_u16());
         let found: Facts<Vec<Called>> = facts(query).await?;
-        Ok(found.rows.into_iter().map(|row| (row.id, row.event)).collect())
+        Ok(found.rows.into_iter().map(|row| (row.id, row.name)).collect())
     }
 }

@@ -9,7 +9,7 @@ use footfall::metrics::selection::Selection;
 use footfall::metrics::time::TimeRange;
 use footfall::store::Store;
 use footfall::store::events::EventQuery;
-use footfall::store::funnels::{Piece, Scratch, Whose};
+use footfall::store::funnels::{MAX_NAMED, Piece, Scratch, Whose};
 use footfall::store::rollups::quarter_hours;
 use uuid::Uuid;
 
@@ -128,6 +128,29 @@ async fn events_without_ids_and_with_them_are_the_same_funnel() {
     let (without, with) = (without.finish(&values, NOON), with.finish(&values, NOON));
     assert!(with.overall.converted > 0 && with.overall.converted < with.overall.entered);
     assert_eq!(without, with);
+}
+
+#[tokio::test]
+async fn as_many_persons_as_may_be_named_are_asked_for_at_once() {
+    let store = store().await;
+    let ann = event("view", "ann", NOON);
+    deliver(&store, &name(0, 1), &[ann.clone(), event("view", "bob", NOON)]).await;
+    let mut random = Random(3);
+    let mut named: Vec<u64> = (1..MAX_NAMED)
+        .map(|_| u64::MAX - random.below(u64::MAX / 2))
+        .collect();
+    named.push(ann.actor());
+    let spec = funnel(&["view"], NOON, NOON + 1000);
+    for whose in [Whose::Of(&named), Whose::OfAllTime(&named)] {
+        let facts = store
+            .funnel_rows(PROJECT, &spec, whose, &mut Values::default())
+            .await;
+        let mut found = Vec::new();
+        for piece in &facts.expect("rows").pieces {
+            piece.persons(&mut Scratch::default(), |person, _| found.push(person));
+        }
+        assert_eq!(found, [ann.actor()]);
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use crate::metrics::time::{DayRange, Moment, TimeRange};
 use crate::metrics::turning::Turning;
 use crate::problem::Problem;
 use crate::serving::answers::{Key, Remembered};
-use crate::serving::countbook::{MOST_DAYS, Page as CountPage};
+use crate::serving::countbook::Page as CountPage;
 use crate::serving::freshness::Fresh;
 use crate::serving::sketchbook::Page;
 use crate::store::Store;
@@ -174,23 +174,20 @@ impl Asked {
     }
 
     /// The project's counts by quarter hour of some event names in `range` (instants), and the rows read to bring them
-    /// up to date; `None` for a range that is too long to be kept.
+    /// up to date.
     pub async fn counts<T>(
         &self,
         events: &[String],
         range: TimeRange,
         tell: impl FnOnce(&CountPage) -> T,
-    ) -> Result<Option<(T, u64)>, Problem> {
+    ) -> Result<(T, u64), Problem> {
         let days = DayRange {
             from: Day::of_utc(range.from_ms),
             to: Day::of_utc(range.to_ms - 1).plus(1),
         };
-        if days.to.0 - days.from.0 > MOST_DAYS {
-            return Ok(None);
-        }
         let book = &self.questions.serving.countbook;
         let read = book.read(self.number, events, days, self.fresh.revision, tell);
-        Ok(Some(read.await?))
+        Ok(read.await?)
     }
 
     /// Up to when everything received was in the tables when the question came.

@@ -16,6 +16,7 @@ use crate::metrics::funnel::report::{ActorPage, ActorRow};
 use crate::metrics::funnel::{FunnelQuery, FunnelReport, FunnelSpec, FunnelTally, StepQuery, Values};
 use crate::metrics::time::TimeRange;
 use crate::problem::Problem;
+use crate::store::StoreError;
 use crate::store::funnels::{MAX_NAMED, Piece, Whose};
 
 /// The query string of a funnel.
@@ -112,6 +113,12 @@ pub(super) struct Folded {
     fell_back: bool,
 }
 
+/// The most persons whose events are asked for again with their ids; beyond, everybody's are.
+const MAX_UNORDERED: usize = 4 * MAX_NAMED;
+
+/// The most persons whose sessions are told by all that they ever did.
+const MAX_RESTLESS: usize = 4 * MAX_NAMED;
+
 /// Threads that fold the events of one funnel.
 const THREADS: usize = 4;
 
@@ -127,12 +134,15 @@ pub(super) async fn fold(asked: &Asked, spec: &FunnelSpec) -> Result<Folded, Pro
         rows_read += facts.rows_read;
         tally = folded(facts.pieces, &tally).await?;
         let unordered = tally.take_put_aside();
-        all_with_ids = unordered.len() > MAX_NAMED;
-        if !all_with_ids && !unordered.is_empty() {
-            let whose = Whose::Of(&unordered);
-            let facts = store.funnel_rows(project, spec, whose, &mut values).await?;
-            rows_read += facts.rows_read;
-            tally.absorb(folded(facts.pieces, &FunnelTally::new(spec, &asked.zone)).await?);
+        all_with_ids = unordered.len() > MAX_UNORDERED;
+        if !all_with_ids {
+            let none = FunnelTally::new(spec, &asked.zone);
+            for persons in unordered.chunks(MAX_NAMED) {
+                let whose = Whose::Of(persons);
+                let facts = store.funnel_rows(project, spec, whose, &mut values).await?;
+                rows_read += facts.rows_read;
+                tally.absorb(folded(facts.pieces, &none).await?);
+            }
         }
     }
     if all_with_ids {
@@ -141,7 +151,14 @@ pub(super) async fn fold(asked: &Asked, spec: &FunnelSpec) -> Result<Folded, Pro
         rows_read += facts.rows_read;
         tally = folded(facts.pieces, &none).await?;
         // Who was never silent for long: their sessions are told by all that they ever did.
-        for persons in tally.take_put_aside().chunks(MAX_NAMED) {
+        let restless = tally.take_put_aside();
+        if restless.len() > MAX_RESTLESS {
+            let detail = format!(
+                "more than {MAX_RESTLESS} persons were never silent for so long that a session ended"
+            );
+            return Err(StoreError::TooManyRows(detail).into());
+        }
+        for persons in restless.chunks(MAX_NAMED) {
             let whose = Whose::OfAllTime(persons);
             let facts = store.funnel_rows(project, spec, whose, &mut values).await?;
             rows_read += facts.rows_read;
@@ -159,6 +176,8 @@ pub(super) async fn fold(asked: &Asked, spec: &FunnelSpec) -> Result<Folded, Pro
 async fn folded<T: Piece>(pieces: Vec<T>, empty: &FunnelTally) -> Result<FunnelTally, Problem> {
     let threads = THREADS.min(pieces.len());
     let pieces = Arc::new(Mutex::new(pieces));
+    // Whoever asked may go away: the threads then find nothing more to do.
+    let _leaving = Leaving(pieces.clone());
     let mut running = Vec::new();
     for _ in 0..threads {
         let (pieces, mut tally) = (pieces.clone(), empty.clone());
@@ -178,6 +197,15 @@ async fn folded<T: Piece>(pieces: Vec<T>, empty: &FunnelTally) -> Result<FunnelT
     Ok(whole)
 }
 
+/// Takes what is left of the work with it when it goes.
+struct Leaving<T>(Arc<Mutex<Vec<T>>>);
+
+impl<T> Drop for Leaving<T> {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 /// The ids under which the persons of a page sent their events, and the names of the events that stopped them.
 async fn name_actors(asked: &Asked, spec: &FunnelSpec, page: &mut ActorPage) -> Result<(), Problem> {
     let number = |row: &ActorRow| u64::from_str_radix(&row.actor, 16).ok();
@@ -194,10 +222,14 @@ async fn name_actors(asked: &Asked, spec: &FunnelSpec, page: &mut ActorPage) -> 
         .iter()
         .filter_map(|row| row.why_not.as_ref()?.event_id);
     let told: Vec<Uuid> = told.collect();
-    // A group's row names nobody: its events are looked for among all.
+    // A group's row names nobody: its events are looked for among all of these names.
+    let possible = match spec.needs_every_event() {
+        true => Vec::new(),
+        false => spec.event_names(),
+    };
     let names = asked
         .store
-        .event_names(asked.number, &actors, &told, spec.facts_range())
+        .event_names(asked.number, &actors, (&possible, &told), spec.facts_range())
         .await?;
     for why in page.actors.iter_mut().filter_map(|row| row.why_not.as_mut()) {
         why.event = why.event_id.and_then(|id| names.get(&id).cloned());

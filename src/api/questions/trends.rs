@@ -104,7 +104,7 @@ async fn report(asked: &Asked, spec: &TrendSpec) -> Result<Answer<TrendReport>, 
     asked.answer(report, spec.range, found.rows_read, None).await
 }
 
-/// Plain counts: from memory, or from the rollups where the range is too long for that.
+/// Plain counts, from memory.
 async fn of_counts(asked: &Asked, spec: &TrendSpec) -> Result<Facts<TrendFacts>, Problem> {
     let names: BTreeSet<&String> = spec.series.iter().flat_map(|series| &series.events).collect();
     let names: Vec<String> = names.into_iter().cloned().collect();
@@ -116,17 +116,6 @@ async fn of_counts(asked: &Asked, spec: &TrendSpec) -> Result<Facts<TrendFacts>,
         });
         TrendFacts::of_counts(spec, &asked.zone, quarters)
     };
-    if let Some((rows, rows_read)) = asked.counts(&names, spec.range, from_memory).await? {
-        return Ok(Facts { rows, rows_read });
-    }
-    let counts = asked
-        .store
-        .counts(asked.number, Some(&names), from_s, to_s)
-        .await?;
-    let rows = counts.rows.iter();
-    let rows = rows.map(|row| (row.event.as_str(), row.bucket, row.count));
-    Ok(Facts {
-        rows: TrendFacts::of_counts(spec, &asked.zone, rows),
-        rows_read: counts.rows_read,
-    })
+    let (rows, rows_read) = asked.counts(&names, spec.range, from_memory).await?;
+    Ok(Facts { rows, rows_read })
 }

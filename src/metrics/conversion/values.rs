@@ -129,6 +129,9 @@ impl ConversionValues {
     /// The first event that converts within the window of the latest entry before it ends a run.
     fn settle(&mut self) {
         let mut events = std::mem::take(&mut self.events);
+        // A copy that was delivered again is the same event.
+        events.sort_unstable_by_key(|event| (event.ts, event.id, event.seq));
+        events.dedup_by_key(|event| (event.ts, event.id));
         events.sort_unstable_by_key(|event| (event.ts, event.seq, event.id));
         let mut runs: Vec<Run> = Vec::new();
         for event in &events {

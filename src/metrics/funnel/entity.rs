@@ -2,7 +2,7 @@
 //! the values that are held constant.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::StepEvent;
 use super::plan::mark;
@@ -18,8 +18,8 @@ pub struct Doer<'a> {
     pub held: [u32; 3],
 }
 
-/// The entities in the events of one person or group, which are in total order.
-pub fn doers<'a>(spec: &FunnelSpec, events: &'a [StepEvent]) -> Vec<Doer<'a>> {
+/// The entities in the events of one person or group, which are in total order, one after the other.
+pub fn doers<'a>(spec: &'a FunnelSpec, events: &'a [StepEvent]) -> Box<dyn Iterator<Item = Doer<'a>> + 'a> {
     let visits: Vec<Cow<'a, [StepEvent]>> = if spec.uses_sessions() {
         by_session(events).into_iter().map(Cow::Owned).collect()
     } else {
@@ -32,12 +32,9 @@ pub fn doers<'a>(spec: &FunnelSpec, events: &'a [StepEvent]) -> Vec<Doer<'a>> {
     };
     if spec.hold.is_empty() {
         let whole = |parts| Doer { parts, held: [0; 3] };
-        return apart.into_iter().map(whole).collect();
+        return Box::new(apart.into_iter().map(whole));
     }
-    apart
-        .into_iter()
-        .flat_map(|parts| by_values(spec, &parts))
-        .collect()
+    Box::new(apart.into_iter().flat_map(|parts| by_values(spec, parts)))
 }
 
 /// Whether sessions in the funnel's range may depend on events before `since_ms`, from which on these are known.
@@ -76,44 +73,51 @@ fn bounded<'a>(spec: &FunnelSpec, events: Cow<'a, [StepEvent]>) -> Cow<'a, [Step
     Cow::Owned(inside.copied().collect())
 }
 
-/// One entity for each tuple of values at a first step. A step without one of the values is none; an exclusion, or
-/// an event that kills in strict order, without one applies to every tuple.
-fn by_values<'a>(spec: &FunnelSpec, parts: &[Cow<'a, [StepEvent]>]) -> Vec<Doer<'a>> {
+/// One entity for each tuple of values at a first step, made one at a time. A step without one of the values is none;
+/// an exclusion, or an event that kills in strict order, without one applies to every tuple.
+fn by_values<'a>(
+    spec: &'a FunnelSpec,
+    parts: Vec<Cow<'a, [StepEvent]>>,
+) -> impl Iterator<Item = Doer<'a>> + 'a {
     let held = spec.hold.len();
     let is_whole = |event: &StepEvent| event.held[..held].iter().all(|value| *value != 0);
-    let mut tuples: Vec<[u32; 3]> = Vec::new();
-    let mut places: HashMap<[u32; 3], usize> = HashMap::new();
-    for event in parts.iter().flat_map(|part| part.iter()) {
-        if event.matches(0) && is_whole(event) && !places.contains_key(&event.held) {
-            places.insert(event.held, tuples.len());
-            tuples.push(event.held);
-        }
-    }
-    let mut doers: Vec<Doer> = tuples
-        .into_iter()
-        .map(|held| Doer {
-            parts: Vec::with_capacity(parts.len()),
-            held,
-        })
-        .collect();
-    for part in parts {
-        let mut own: Vec<Vec<StepEvent>> = vec![Vec::new(); doers.len()];
-        for event in part.iter() {
-            if is_whole(event) {
-                if let Some(place) = places.get(&event.held) {
-                    own[*place].push(*event);
+    // Of each tuple the places of its events, by part; beside them those of the events that lack a value.
+    let (mut tuples, mut entered) = (Vec::new(), HashSet::new());
+    let mut own: HashMap<[u32; 3], Vec<(usize, usize)>> = HashMap::new();
+    let mut lacking: Vec<(usize, usize)> = Vec::new();
+    for (n, part) in parts.iter().enumerate() {
+        for (place, event) in part.iter().enumerate() {
+            if !is_whole(event) {
+                if event.marks & !mark::STEPS != 0 {
+                    lacking.push((n, place));
                 }
                 continue;
             }
-            let marks = event.marks & !mark::STEPS;
-            if marks != 0 {
-                own.iter_mut()
-                    .for_each(|own| own.push(StepEvent { marks, ..*event }));
+            own.entry(event.held).or_default().push((n, place));
+            if event.matches(0) && entered.insert(event.held) {
+                tuples.push(event.held);
             }
         }
-        for (doer, own) in doers.iter_mut().zip(own) {
-            doer.parts.push(Cow::Owned(own));
-        }
     }
-    doers
+    tuples.into_iter().map(move |held| {
+        let mut places: Vec<(usize, usize)> = own.get(&held).cloned().unwrap_or_default();
+        // Before the first of its own events nothing can be ended.
+        let first = places.first().copied().unwrap_or_default();
+        let from = lacking.partition_point(|place| *place < (first.0, 0));
+        places.extend(&lacking[from..]);
+        places.sort_unstable();
+        let mut found: Vec<Vec<StepEvent>> = vec![Vec::new(); parts.len()];
+        for (n, place) in places {
+            let event = parts[n][place];
+            let marks = match event.held == held {
+                true => event.marks,
+                false => event.marks & !mark::STEPS,
+            };
+            found[n].push(StepEvent { marks, ..event });
+        }
+        Doer {
+            parts: found.into_iter().map(Cow::Owned).collect(),
+            held,
+        }
+    })
 }

@@ -151,6 +151,16 @@ impl Values {
         number
     }
 
+    /// How many texts there are.
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
     /// The owner that stands for the group of this number: the hash of its text, the same in every question. 0: none.
     pub fn group(&self, number: u32) -> u64 {
         self.text(number).map_or(0, actor_of)

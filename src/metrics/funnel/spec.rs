@@ -321,7 +321,10 @@ impl FunnelSpec {
         let windows = if self.why_not { 2 } else { 1 };
         let from_ms = (self.from_ms - before).max(0);
         if self.range_applies_to == RangeAppliesTo::All && !self.uses_sessions() && !self.why_not {
-            return self.entry_range();
+            return TimeRange {
+                from_ms: self.from_ms.max(0),
+                to_ms: self.to_ms,
+            };
         }
         TimeRange {
             from_ms,

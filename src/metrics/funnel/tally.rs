@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::attempts::{Outcome, outcomes};
 use super::breakdown::Slice;
@@ -24,7 +25,7 @@ use crate::metrics::time::{self, Bucket, Moment, TimeRange};
 /// breakdown, a page of actors; nothing that grows with events.
 #[derive(Clone, Debug)]
 pub struct FunnelTally {
-    pub(super) spec: FunnelSpec,
+    pub(super) spec: Arc<FunnelSpec>,
     pub(super) plan: Plan,
     /// Of the sweep, if one is asked for.
     pub(super) sweep: Option<Plan>,
@@ -69,7 +70,7 @@ impl FunnelTally {
             since_ms: Some(spec.facts_range().from_ms).filter(|since| *since > 0),
             put_aside: Vec::new(),
             sweep: Plan::of_sweep(spec),
-            spec: spec.clone(),
+            spec: Arc::new(spec.clone()),
             buckets,
             plan,
         }
@@ -103,7 +104,8 @@ impl FunnelTally {
             return;
         }
         let mut place = 0;
-        for doer in doers(&self.spec, events) {
+        let spec = self.spec.clone();
+        for doer in doers(&spec, events) {
             for (part, outcome) in self.outcomes_of(&doer) {
                 self.count(person, place, &doer, (&doer.parts[part], events), &outcome);
                 place += 1;

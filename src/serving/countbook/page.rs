@@ -16,6 +16,10 @@ use crate::stream::EventStream;
 /// Event names that a page knows at most; a question about more of them begins it anew.
 const MOST_NAMES: usize = 200;
 
+/// Memory of the count of one quarter hour.
+const QUARTER_BYTES: u64 = 40;
+const QUARTERS_A_DAY: u64 = 96;
+
 /// Events by start of the UTC quarter hour, in seconds.
 type Quarters = BTreeMap<u32, u64>;
 
@@ -59,21 +63,25 @@ impl Page {
         self.revision = revision;
     }
 
-    /// Reads what is new, and what it does not know of these names and days. The rows that ClickHouse read.
+    /// Reads what is new, and what it does not know of these names and days; if all of it might take more than so many
+    /// bytes, what it knows of others is forgotten first. The rows that ClickHouse read.
     pub(super) async fn refresh(
         &mut self,
         store: &Store,
         stream: &EventStream,
         project: ProjectNumber,
-        events: &[String],
-        range: DayRange,
+        (events, range): (&[String], DayRange),
+        most_bytes: u64,
     ) -> Result<u64, BookError> {
         let unknown = || events.iter().filter(|event| !self.names.contains_key(*event));
         let hull = self.span.map_or(range, |span| DayRange {
             from: span.from.min(range.from),
             to: span.to.max(range.to),
         });
-        if hull.to.0 - hull.from.0 > MOST_DAYS || self.names.len() + unknown().count() > MOST_NAMES {
+        let names = self.names.len() + unknown().count();
+        let days_long = hull.to.0 - hull.from.0;
+        let at_most = names as u64 * u64::from(days_long.unsigned_abs()) * QUARTERS_A_DAY * QUARTER_BYTES;
+        if days_long > MOST_DAYS || names > MOST_NAMES || at_most > most_bytes {
             *self = Page::default();
         }
         let span = if self.span.is_some() { hull } else { range };
@@ -87,26 +95,24 @@ impl Page {
             .filter(|event| !self.names.contains_key(*event))
             .collect();
         let new: Vec<String> = new.into_iter().cloned().collect();
-        // What is committed, first. The days' generations and what was added to known days may then be read in any
-        // order: deltas go minutes after the switch that made them superfluous, and that switch shows in the
-        // generations.
+        // The generations, then what is committed, then the rows. A generation that is noted here was made of no more
+        // than the cuts say, so nothing of it is added again; one that comes later shows as another the next time.
+        // Deltas go minutes after the switch that made them superfluous.
+        let heads = store.heads(project, Kind::Counts, span.from, span.to).await?;
         let cuts = stream.cuts().await?;
         let headless: Vec<Day> = days(known).filter(|day| !self.heads.contains_key(day)).collect();
-        let added = async {
-            match old.is_empty() || self.span.is_none() {
-                true => Ok(None),
-                false => {
-                    let deltas = DeltaSpan {
-                        from: known.from,
-                        to: known.to,
-                        behind: &self.passed,
-                        upto: &cuts,
-                    };
-                    store.new_counts(project, &old, deltas, &headless).await.map(Some)
-                }
+        let added = match old.is_empty() || self.span.is_none() {
+            true => None,
+            false => {
+                let deltas = DeltaSpan {
+                    from: known.from,
+                    to: known.to,
+                    behind: &self.passed,
+                    upto: &cuts,
+                };
+                Some(store.new_counts(project, &old, deltas, &headless).await?)
             }
         };
-        let (heads, added) = tokio::try_join!(store.heads(project, Kind::Counts, span.from, span.to), added)?;
         let mut rows_read = heads.rows_read;
         let heads: BTreeMap<Day, u64> = heads.rows.into_iter().collect();
         let moved = |day: &Day| !known.contains(*day) || heads.get(day) != self.heads.get(day);
@@ -145,7 +151,10 @@ impl Page {
     }
 
     fn forget(&mut self, day: Day) {
-        let second = |day: Day| u32::try_from(i64::from(day.0) * (UTC_DAY_MS / 1000)).unwrap_or(u32::MAX);
+        let second = |day: Day| {
+            let second = i64::from(day.0) * (UTC_DAY_MS / 1000);
+            second.clamp(0, i64::from(u32::MAX)) as u32
+        };
         for quarters in self.names.values_mut() {
             let gone: Vec<u32> = quarters
                 .range(second(day)..second(day.plus(1)))
@@ -160,7 +169,7 @@ impl Page {
     pub(super) fn bytes(&self) -> u64 {
         let names = self.names.iter();
         let names: usize = names
-            .map(|(name, quarters)| name.len() + 64 + quarters.len() * 40)
+            .map(|(name, quarters)| name.len() + 64 + quarters.len() * QUARTER_BYTES as usize)
             .sum();
         (names + self.heads.len() * 48 + 256) as u64
     }

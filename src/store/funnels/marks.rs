@@ -5,7 +5,7 @@ use std::ops::Range;
 use clickhouse::query::BytesCursor;
 
 use super::spread::{Owned, Partition, Scratch, Spread};
-use super::{MAX_MARKS, Piece};
+use super::{MAX_MARKS, Piece, check_texts};
 use crate::metrics::funnel::{FunnelSpec, FunnelTally, StepMark, Values};
 use crate::metrics::identity::person_of;
 use crate::store::StoreError;
@@ -58,6 +58,8 @@ pub(super) async fn read(
                 columns.read(&block, some)?;
                 columns.spread(since, numbers.as_mut(), &mut spread);
             }
+            drop(numbers);
+            check_texts(spec, values)?;
         }
     }
     blocks.finish()?;

@@ -1,9 +1,11 @@
 //! The events of a funnel with everything that any question may need of them.
 
+use std::collections::HashSet;
+
 use clickhouse::query::BytesCursor;
 
 use super::spread::{Owned, Partition, Scratch, Spread};
-use super::{MAX_ROWS, Piece};
+use super::{MAX_ROWS, Piece, check_texts};
 use crate::metrics::funnel::{FunnelSpec, FunnelTally, StepEvent, Values};
 use crate::metrics::identity::person_of;
 use crate::store::StoreError;
@@ -48,6 +50,7 @@ pub(super) async fn read(
                 return Err(StoreError::TooManyRows(message));
             }
             columns.read(spec, &block, values)?;
+            check_texts(spec, values)?;
             columns.spread(spec, &mut spread);
         }
     }
@@ -137,13 +140,13 @@ impl Rows {
     /// delivered again is left out.
     pub fn persons(&self, scratch: &mut Scratch<Row>, mut each: impl FnMut(u64, &[StepEvent])) {
         let mut events: Vec<StepEvent> = Vec::new();
+        let mut known: HashSet<u128> = HashSet::new();
         self.0.by_owner(scratch, |rows| {
             events.clear();
-            for Row { event, .. } in rows {
-                let mut same_time = events.iter().rev().take_while(|other| other.ts == event.ts);
-                if !same_time.any(|other| other.id == event.id) {
-                    events.push(*event);
-                }
+            for moment in rows.chunk_by(|a, b| a.event.ts == b.event.ts) {
+                known.clear();
+                let is_new = |row: &&Row| moment.len() == 1 || known.insert(row.event.id);
+                events.extend(moment.iter().filter(is_new).map(|row| row.event));
             }
             each(rows[0].owner, &events);
         });

@@ -6,6 +6,9 @@ use crate::metrics::funnel::plan::mark;
 use crate::metrics::funnel::spec::{Alternative, Entity, FunnelSpec, FunnelStep, Order};
 use crate::store::filter::{Bind, condition, value};
 
+/// 21 bytes each, of 128 KiB.
+const PERSONS_A_PARAMETER: usize = 4_000;
+
 const MS_A_DAY: i64 = 86_400_000;
 
 /// The longest range whose milliseconds are numbers of four bytes.
@@ -73,9 +76,14 @@ fn statement(spec: &FunnelSpec, columns: &str, whose: Whose<'_>, mut bind: Bind)
             conditions.push("marks != 0".to_owned());
         }
     }
-    // Our own numbers, and too many for a parameter.
-    let listed = |persons: &[u64]| persons.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-    conditions.extend(persons.map(|persons| format!("actor IN ({})", listed(persons))));
+    conditions.extend(persons.map(|persons| {
+        // A parameter holds some thousands.
+        let some = persons.chunks(PERSONS_A_PARAMETER);
+        let some: Vec<String> = some
+            .map(|some| format!("actor IN {}", bind.actors(some)))
+            .collect();
+        format!("({})", some.join(" OR "))
+    }));
     (
         format!("SELECT {columns} FROM events WHERE {}", conditions.join(" AND ")),
         bind,

@@ -7,7 +7,8 @@ use crate::store::{Facts, Store, StoreError, facts};
 
 /// The first second of a UTC day.
 fn start_of(day: Day) -> u32 {
-    u32::try_from(i64::from(day.0) * (UTC_DAY_MS / 1000)).unwrap_or(0)
+    let second = i64::from(day.0) * (UTC_DAY_MS / 1000);
+    second.clamp(0, i64::from(u32::MAX)) as u32
 }
 
 impl Store {
