@@ -97,6 +97,8 @@ def funnel(body, drawn):
         body["attribution"] = ["first", "last", "all", "step:1"][drawn % 4]
     if body.get("actors"):
         body["actors"].update(step=1, limit=10, cursor=None)
+        if not body.get("why_not"):
+            body["actors"].pop("reason", None)
     for name in ("time_from", "time_to", *drops):
         body.pop(name, None)
 
@@ -107,7 +109,8 @@ def mended(value, drawn):
         return [mended(one, drawn + place) for place, one in enumerate(value)]
     if not isinstance(value, dict):
         return value
-    if "and" in value or "or" in value or "op" in value or "value" in value:
+    # What a conversion is worth is a property, under the name that a predicate has for what it compares with.
+    if "goal" not in value and {"and", "or", "op", "value"} & set(value):
         return predicate(value, drawn)
     value = {name: mended(one, drawn + len(name)) for name, one in value.items()}
     if set(value) <= {"property", "person"}:
