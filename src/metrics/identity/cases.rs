@@ -265,6 +265,20 @@ fn an_erased_person_leaves_the_device_to_nobody() {
 }
 
 #[test]
+fn a_device_that_was_not_the_erased_persons_stays_split() {
+    let mut graph = graph(&[seen("d", "u", 3), part("d", "u", 9)]);
+    assert_eq!(persons(&graph, "d", [2, 3, 4]), ["d", "~d", "~d"]);
+    let erased = graph.erase(&Person::Known(id("u")));
+    assert_eq!(erased.markers[0].clear, Some(id("d")));
+    assert!(erased.outcome.changes.is_empty());
+    assert_eq!(persons(&graph, "d", [2, 3, 4]), ["d", "~d", "~d"]);
+    // until it is erased itself
+    let erased = graph.erase(&Person::Known(id("d")));
+    assert_eq!(erased.markers[0].clear, None);
+    assert!(graph.ids().is_empty());
+}
+
+#[test]
 fn a_marker_counts_whether_it_is_known_before_the_device_or_after() {
     let facts = [erased("d", 3, true), seen("d", "u", 6)];
     let before = graph(&facts);

@@ -1,5 +1,7 @@
 //! What erasing a person does to the graph.
 
+use std::collections::BTreeSet;
+
 use super::change::{Noted, Outcome};
 use super::fact::{Edge, Id, Pair};
 use super::graph::{IdentityGraph, Who};
@@ -13,7 +15,7 @@ pub struct Erased {
     pub ids: Vec<Id>,
     /// Edges to delete, as first seen.
     pub edges: Vec<Edge>,
-    /// What stands for them from now on.
+    /// What stands for them from now on, and markers that lose their device's name: write them over those there are.
     pub markers: Vec<Marker>,
     /// Rulings to delete: they name the person's users.
     pub rulings: Vec<Pair>,
@@ -31,6 +33,11 @@ impl IdentityGraph {
         };
         let is_user = |id: &&Id| self.users.contains_key(*id) && matches!(person, Person::Known(_));
         let users: Vec<Id> = erased.ids.iter().filter(is_user).cloned().collect();
+        // What the fresh person of a device did goes; the device is not theirs.
+        let theirs: BTreeSet<Id> = match person {
+            Person::Known(_) => erased.ids.iter().cloned().collect(),
+            Person::Fresh(_) => BTreeSet::new(),
+        };
         let mut noted = Noted::default();
         noted.before_of_users(self, &users);
         for user in &users {
@@ -42,7 +49,10 @@ impl IdentityGraph {
         for user in &users {
             for (device, named) in self.edges_naming(user) {
                 let ts = self.first_seen(&device, &named);
-                if let (Some(ts), Some(marker)) = (ts, self.replace(&device, &named, &mut noted)) {
+                if let (Some(ts), Some(marker)) = (
+                    ts,
+                    self.replace(&device, &named, !theirs.contains(&device), &mut noted),
+                ) {
                     erased.markers.push(marker);
                     erased.edges.push(Edge {
                         device,
@@ -51,6 +61,9 @@ impl IdentityGraph {
                     });
                 }
             }
+        }
+        for id in &theirs {
+            erased.markers.extend(self.salt_markers(id, &mut noted));
         }
         for pair in &erased.rulings {
             self.rule(pair, None, &mut noted);

@@ -45,9 +45,11 @@ impl Salt {
 }
 
 /// The edge of an erased person. It joins nobody, but still counts as a user of the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Marker {
     pub device: Salted,
+    /// The device's id, as long as it is not one of an erased person: its own events stay, and stay split.
+    pub clear: Option<Id>,
     pub user: Salted,
     /// When the user was first seen on the device, in UTC milliseconds.
     pub ts: i64,

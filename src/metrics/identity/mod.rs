@@ -14,7 +14,9 @@
 //!   would have the same number, and a device must not take a user's events along. The same text in both places of
 //!   one event is no edge.
 //! - [`Verdict::Part`] about two users undoes their own merge. Where another way joins them, they stay joined.
-//! - A device that is known by markers of erased users only has no events from before; there is nothing to split.
+//! - An erased person's edges are [`Marker`]s. They join nobody and count as another person's user. The device keeps
+//!   its name in a marker only where it was not the erased person's. Known by nothing in clear, it has no events
+//!   from before: there is nothing to split.
 //!
 //! [`IdentityGraph`] keeps all that up to date and says, for each fact, whose events changed hands and from when
 //! ([`Change`]); [`IdentityGraph::preview`] says it beforehand. Questions need the [`Overrides`] only. The twin is
@@ -29,7 +31,7 @@
 //!   doubt, and stays a pure function of its entries. A worker leaves out pairs that it wrote lately.
 //! - `identity_rulings (pair, at, verdict, by)`, appended by the API and by aliases with a server key; never
 //!   changed, so that it says who joined whom, and when. Those calls go through [`IdentityGraph::admit`].
-//! - `identity_markers (device, user, ts, is_first)`, salted.
+//! - `identity_markers (device, user, ts, is_first, clear)`, salted; the latest `clear` wins.
 //! - `person_map (actor, person, fresh, split, deleted, version)`: the rows of [`Overrides`] as they change, `fresh`
 //!   being [`fresh_of`] the actor. One row an actor, so SQL needs no ASOF join:
 //!   `if(m.actor = 0, e.actor, if(e.ts < m.split, m.person, m.fresh))` over a plain join of the latest rows. Older
@@ -64,6 +66,7 @@ mod effect;
 mod erase;
 mod fact;
 mod graph;
+mod learn;
 mod marker;
 mod overrides;
 mod person;

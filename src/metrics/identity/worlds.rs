@@ -56,6 +56,7 @@ pub fn ruling(one: &str, other: &str, at: i64, verdict: Verdict) -> Ruling {
 pub fn erased(device: &str, ts: i64, is_first: bool) -> Fact {
     Fact::Erased(Marker {
         device: salt().of(&id(device)),
+        clear: None,
         user: salt().of(&id("somebody")),
         ts,
         is_first,
@@ -100,8 +101,14 @@ pub fn fact() -> impl Strategy<Value = Fact> {
         });
     let tombstone = (device(), user(), 0..4_i64, verdict)
         .prop_map(|(device, user, at, verdict)| Fact::Ruled(ruling(&device, &user, at, verdict)));
-    let marker =
-        (device(), 0..6_i64, any::<bool>()).prop_map(|(device, ts, first)| erased(&device, ts, first));
+    let marker = (device(), 0..6_i64, any::<bool>(), any::<bool>());
+    let marker = marker.prop_map(|(device, ts, first, in_clear)| match erased(&device, ts, first) {
+        Fact::Erased(marker) if in_clear => Fact::Erased(Marker {
+            clear: Some(id(&device)),
+            ..marker
+        }),
+        marker => marker,
+    });
     prop_oneof![8 => edge, 3 => users, 2 => tombstone, 1 => marker]
 }
 
@@ -153,6 +160,6 @@ pub fn names(fact: &Fact) -> BTreeSet<Id> {
             };
             ruling.pair.named().into_iter().cloned().chain(device).collect()
         }
-        Fact::Erased(_) => BTreeSet::new(),
+        Fact::Erased(marker) => marker.clear.iter().cloned().collect(),
     }
 }

@@ -148,11 +148,12 @@ impl<'a> Persons<'a> {
     /// When a user of another person was first seen on the device.
     fn split(&self, device: &Id) -> Option<i64> {
         let (edges, person) = (self.edges_of(device), self.person_of_device(device));
-        if edges.is_empty() {
+        let erased = self.markers_of(device);
+        // A device that nothing names in clear any more has no events from before its user was erased.
+        if edges.is_empty() && erased.iter().all(|marker| marker.clear.is_none()) {
             return None;
         }
         let others = edges.iter().filter(|edge| self.canonical(&edge.user) != person);
-        let erased = self.markers_of(device);
         let erased = erased.iter().map(|marker| marker.ts);
         others.map(|edge| edge.ts).chain(erased).min()
     }
