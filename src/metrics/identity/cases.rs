@@ -279,6 +279,17 @@ fn a_device_that_was_not_the_erased_persons_stays_split() {
 }
 
 #[test]
+fn an_erased_user_is_forgotten_as_a_device_too() {
+    let mut graph = graph(&[seen("a", "u", 1), seen("d", "a", 2), part("u", "a", 3)]);
+    let erased = graph.erase(&Person::Known(id("a")));
+    let edges = [Edge::new("d", "a", 2).unwrap(), Edge::new("a", "u", 1).unwrap()];
+    assert_eq!(erased.edges, edges);
+    assert!(erased.markers.iter().all(|marker| marker.clear.is_none()));
+    assert!(graph.ids().is_empty(), "nothing is known of u without a");
+    assert_eq!(person(&graph, "a", 9), "a", "its events do not fall to u");
+}
+
+#[test]
 fn a_marker_counts_whether_it_is_known_before_the_device_or_after() {
     let facts = [erased("d", 3, true), seen("d", "u", 6)];
     let before = graph(&facts);
@@ -322,14 +333,39 @@ fn the_map_has_changed_ids_only_each_from_its_instant() {
         part("d2", "u2", 9),
     ];
     let map = graph(&facts).overrides();
-    let of = |text: &str| map.get(id(text).actor()).map(Override::persons);
+    let of = |text: &str| map.get(id(text).actor()).map(|row| row.persons());
     let (u1, d1, d2) = (id("u1").actor(), id("d1").actor(), id("d2").actor());
     assert_eq!(of("d1"), Some(vec![(i64::MIN, u1), (6, fresh_of(d1))]));
     assert_eq!(of("d2"), Some(vec![(1, fresh_of(d2))]));
     assert_eq!(of("u1"), None);
-    assert_eq!(map.rows().len(), 2);
+    assert_eq!(map.len(), 2);
     assert_eq!(map.person_of(d1, 5), u1);
     assert_eq!(map.person_of(d1, 6), fresh_of(d1));
     assert_eq!(map.person_of(d2, 0), d2);
     assert_eq!(Overrides::default().person_of(d1, 5), d1);
+}
+
+#[test]
+fn the_map_finds_every_actor_however_they_crowd() {
+    let row = |actor| Override {
+        actor,
+        person: actor ^ 1,
+        split: NEVER,
+    };
+    // many with the same first bits, and the ends
+    let crowd = (0..40).map(|n| 7 << 60 | n * 2);
+    let actors: Vec<u64> = crowd.chain([0, 2, u64::MAX, u64::MAX - 1]).collect();
+    for most in 0..=actors.len() {
+        let map = Overrides::of(actors[..most].iter().map(|actor| row(*actor)).collect());
+        assert_eq!(map.len(), most);
+        for (n, actor) in actors.iter().enumerate() {
+            assert_eq!(map.get(*actor), (n < most).then(|| row(*actor)));
+            assert_eq!(
+                map.person_of(*actor, 0),
+                if n < most { actor ^ 1 } else { *actor }
+            );
+            let stranger = actor ^ 1 << 40;
+            assert_eq!(map.person_of(stranger, 0), stranger);
+        }
+    }
 }

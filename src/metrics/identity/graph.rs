@@ -114,8 +114,9 @@ impl IdentityGraph {
 
     /// The override map of all ids.
     pub fn overrides(&self) -> Overrides {
-        let ids = self.ids().into_iter();
-        let rows = ids.filter_map(|id| Override::of(id, &self.attribution(id)));
+        let devices = self.devices.keys().filter(|id| !self.users.contains_key(*id));
+        let rows = self.users.keys().chain(devices);
+        let rows = rows.filter_map(|id| Override::of(id, &self.attribution(id)));
         Overrides::of(rows.collect())
     }
 

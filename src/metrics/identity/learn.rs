@@ -251,7 +251,7 @@ impl IdentityGraph {
         if leaving.contains(one) {
             return;
         }
-        noted.before_of_users(self, &self.component(one).users().to_vec());
+        noted.before_of_users(self, self.component(one).users());
         let (number, cap) = (self.users[one].component, self.cap);
         let Some(whole) = self.components.remove(&number) else {
             return;

@@ -51,16 +51,22 @@ impl Override {
 /// The map of a project, as of one moment. 24 bytes a row and 4 to 8 of directory: a million identified devices take
 /// 28 to 32 MB.
 ///
-/// Actors are hashes, so the first bits of one say where its row would be: a lookup reads the directory and one or
-/// two rows. Rows lie in the actors' order, in which ClickHouse sends them within a part, so what is read next is
-/// mostly near.
+/// Actors are hashes, so the first bits of one say where it would be: a lookup compares [`WINDOW`] neighbours there
+/// without a branch that could be guessed wrong, which costs less than looking at the right one only. They lie in the
+/// order in which ClickHouse sends actors within a part, so what is read next is mostly near.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overrides {
-    rows: Vec<Override>,
-    /// Where the rows begin whose actors have these first bits; one more at the end.
+    /// In order; behind them [`WINDOW`] that stand for nobody.
+    actors: Vec<u64>,
+    /// Of each actor: the person, and the split.
+    persons: Vec<(u64, i64)>,
+    /// Where the actors begin that have these first bits.
     starts: Vec<u32>,
     shift: u32,
 }
+
+/// How many actors a lookup compares at once; more of the same first bits are rare.
+const WINDOW: usize = 4;
 
 impl Default for Overrides {
     fn default() -> Overrides {
@@ -73,39 +79,87 @@ impl Overrides {
     pub fn of(mut rows: Vec<Override>) -> Overrides {
         rows.sort_unstable();
         rows.dedup_by_key(|row| row.actor);
-        Overrides::of_sorted(rows)
+        let mut map = Overrides::with_room(rows.len());
+        rows.into_iter().for_each(|row| map.push(row));
+        map.finish()
     }
 
-    fn of_sorted(rows: Vec<Override>) -> Overrides {
-        let bits = rows.len().next_power_of_two().trailing_zeros().clamp(1, 31);
-        let shift = u64::BITS - bits;
-        let mut starts = vec![0; (1 << bits) + 1];
-        for row in &rows {
-            starts[(row.actor >> shift) as usize + 1] += 1;
+    fn with_room(rows: usize) -> Overrides {
+        Overrides {
+            actors: Vec::with_capacity(rows + WINDOW),
+            persons: Vec::with_capacity(rows + WINDOW),
+            starts: Vec::new(),
+            shift: 0,
+        }
+    }
+
+    fn push(&mut self, row: Override) {
+        self.actors.push(row.actor);
+        self.persons.push((row.person, row.split));
+    }
+
+    /// Nothing more comes.
+    fn finish(mut self) -> Overrides {
+        let bits = self
+            .actors
+            .len()
+            .next_power_of_two()
+            .trailing_zeros()
+            .clamp(1, 31);
+        self.shift = u64::BITS - bits;
+        self.starts = vec![0; 1 << bits];
+        for actor in &self.actors {
+            self.starts[(actor >> self.shift) as usize] += 1;
         }
         let mut so_far = 0;
-        for start in &mut starts {
-            so_far += *start;
-            *start = so_far;
+        for start in &mut self.starts {
+            so_far += std::mem::replace(start, so_far);
         }
-        Overrides { rows, starts, shift }
+        // The largest actor there could be, as itself.
+        self.actors.extend([u64::MAX; WINDOW]);
+        self.persons.extend([(u64::MAX, NEVER); WINDOW]);
+        self
     }
 
     /// The person of an actor's event at `ts`.
     #[inline]
     pub fn person_of(&self, actor: u64, ts: i64) -> u64 {
-        self.get(actor).map_or(actor, |row| row.at(ts))
+        if self.is_empty() {
+            return actor;
+        }
+        let place = self.place(actor);
+        let (person, split) = self.persons[place];
+        let is_there = self.actors[place] == actor;
+        let (person, split) = if is_there { (person, split) } else { (actor, NEVER) };
+        if ts < split { person } else { fresh_of(actor) }
     }
 
     /// The row of an actor; none where its events are its own.
+    pub fn get(&self, actor: u64) -> Option<Override> {
+        let place = self.place(actor);
+        (place < self.len() && self.actors[place] == actor).then(|| self.row(place))
+    }
+
+    /// The first place whose actor is not smaller.
     #[inline]
-    pub fn get(&self, actor: u64) -> Option<&Override> {
-        if self.rows.is_empty() {
-            return None;
+    fn place(&self, actor: u64) -> usize {
+        let start = self.starts[(actor >> self.shift) as usize] as usize;
+        let window = &self.actors[start..start + WINDOW];
+        let smaller: usize = window.iter().map(|one| usize::from(*one < actor)).sum();
+        if smaller < WINDOW {
+            return start + smaller;
         }
-        let place = (actor >> self.shift) as usize;
-        let (from, to) = (self.starts[place] as usize, self.starts[place + 1] as usize);
-        self.rows[from..to].iter().find(|row| row.actor == actor)
+        let rest = &self.actors[start + WINDOW..];
+        start + WINDOW + rest.iter().take_while(|one| **one < actor).count()
+    }
+
+    fn row(&self, place: usize) -> Override {
+        let (person, split) = self.persons[place];
+        Override {
+            actor: self.actors[place],
+            person,
+            split,
+        }
     }
 
     /// The map after changes: one pass over it.
@@ -115,26 +169,32 @@ impl Overrides {
             .map(|change| (change.id.actor(), change.override_now()))
             .collect();
         news.sort_unstable_by_key(|(actor, _)| *actor);
-        let mut rows = Vec::with_capacity(self.rows.len() + news.len());
-        let mut old = self.rows.iter().copied().peekable();
+        let mut map = Overrides::with_room(self.len() + news.len());
+        let mut old = self.rows().peekable();
         for (actor, now) in news {
             while let Some(row) = old.next_if(|row| row.actor < actor) {
-                rows.push(row);
+                map.push(row);
             }
             old.next_if(|row| row.actor == actor);
-            rows.extend(now);
+            now.into_iter().for_each(|row| map.push(row));
         }
-        rows.extend(old);
-        Overrides::of_sorted(rows)
+        old.for_each(|row| map.push(row));
+        map.finish()
     }
 
     /// Every row, by actor.
-    pub fn rows(&self) -> &[Override] {
-        &self.rows
+    pub fn rows(&self) -> impl Iterator<Item = Override> {
+        (0..self.len()).map(|place| self.row(place))
+    }
+
+    /// How many actors' events are not simply their own.
+    pub fn len(&self) -> usize {
+        self.actors.len() - WINDOW
     }
 
     /// Whether everybody's events are their own.
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.actors.len() == WINDOW
     }
 }
