@@ -2,6 +2,7 @@
 
 use super::worlds::{by_graph, empty, erased, graph, id, join, part, ruling, salt, seen};
 use super::*;
+use crate::metrics::oracle::worlds;
 
 /// The person of an event without a user, as text; the fresh person of `d` as `~d`.
 fn person(graph: &IdentityGraph, id: &str, ts: i64) -> String {
@@ -21,6 +22,20 @@ fn what_a_device_did_before_and_after_its_user_logged_in_is_the_users() {
     assert_eq!(persons(&graph, "d", [0, 5, 9]), ["u", "u", "u"]);
     assert_eq!(person(&graph, "u", 0), "u");
     assert_eq!(person(&graph, "d9", 0), "d9", "nobody was seen there");
+}
+
+#[test]
+fn an_event_that_carries_both_ids_is_an_edge() {
+    let mut event = worlds::event("u", "A", 7, 0, 1);
+    assert_eq!(Edge::of(&event), None);
+    event.device_id = "d".to_owned();
+    assert_eq!(Edge::of(&event), Edge::new("d", "u", 7));
+    event.user_id = "Anonymous".to_owned();
+    assert_eq!(Edge::of(&event), None);
+    assert_eq!(
+        empty().person_of(&event.device_id, &event.user_id, 7),
+        Some(Person::Known(id("d")))
+    );
 }
 
 #[test]
@@ -343,29 +358,4 @@ fn the_map_has_changed_ids_only_each_from_its_instant() {
     assert_eq!(map.person_of(d1, 6), fresh_of(d1));
     assert_eq!(map.person_of(d2, 0), d2);
     assert_eq!(Overrides::default().person_of(d1, 5), d1);
-}
-
-#[test]
-fn the_map_finds_every_actor_however_they_crowd() {
-    let row = |actor| Override {
-        actor,
-        person: actor ^ 1,
-        split: NEVER,
-    };
-    // many with the same first bits, and the ends
-    let crowd = (0..40).map(|n| 7 << 60 | n * 2);
-    let actors: Vec<u64> = crowd.chain([0, 2, u64::MAX, u64::MAX - 1]).collect();
-    for most in 0..=actors.len() {
-        let map = Overrides::of(actors[..most].iter().map(|actor| row(*actor)).collect());
-        assert_eq!(map.len(), most);
-        for (n, actor) in actors.iter().enumerate() {
-            assert_eq!(map.get(*actor), (n < most).then(|| row(*actor)));
-            assert_eq!(
-                map.person_of(*actor, 0),
-                if n < most { actor ^ 1 } else { *actor }
-            );
-            let stranger = actor ^ 1 << 40;
-            assert_eq!(map.person_of(stranger, 0), stranger);
-        }
-    }
 }

@@ -53,7 +53,7 @@ fn is_within(stale: usize, now: usize, bounds: Bounds) -> bool {
 }
 
 proptest! {
-    #![proptest_config(seeded(count(2_000)))]
+    #![proptest_config(seeded(count(500)))]
 
     #[test]
     fn a_day_that_is_not_affected_has_the_same_persons(

@@ -117,7 +117,7 @@ impl IdentityGraph {
         let devices = self.devices.keys().filter(|id| !self.users.contains_key(*id));
         let rows = self.users.keys().chain(devices);
         let rows = rows.filter_map(|id| Override::of(id, &self.attribution(id)));
-        Overrides::of(rows.collect())
+        Overrides::of(rows)
     }
 
     /// The ids of a person: users, then devices. The canonical id is one of them.

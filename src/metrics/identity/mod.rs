@@ -32,10 +32,10 @@
 //! - `identity_rulings (pair, at, verdict, by)`, appended by the API and by aliases with a server key; never
 //!   changed, so that it says who joined whom, and when. Those calls go through [`IdentityGraph::admit`].
 //! - `identity_markers (device, user, ts, is_first, clear)`, salted; the latest `clear` wins.
-//! - `person_map (actor, person, fresh, split, deleted, version)`: the rows of [`Overrides`] as they change, `fresh`
-//!   being [`fresh_of`] the actor. One row an actor, so SQL needs no ASOF join:
-//!   `if(m.actor = 0, e.actor, if(e.ts < m.split, m.person, m.fresh))` over a plain join of the latest rows. Older
-//!   versions stay as long as answers of then may be asked for.
+//! - `person_map (actor, person, split, deleted, version)`: the rows of [`Overrides`] as they change. One row an
+//!   actor, so SQL needs no ASOF join, but a plain one of the latest rows: the actor where there is none, else before
+//!   the split the person, from then on [`fresh_of`] the actor. Older versions stay as long as answers of then may be
+//!   asked for.
 //! - `persons`: properties, first and last seen, keyed by [`Person::number`]; what [`Change::moves`] names is read
 //!   again from the events.
 //!

@@ -84,8 +84,9 @@ fn left(facts: &[Fact], erased: &Erased) -> Vec<Fact> {
     facts.iter().filter(is_left).cloned().chain(markers).collect()
 }
 
+// So many orders have six facts that few worlds do.
 proptest! {
-    #![proptest_config(seeded(count(60)))]
+    #![proptest_config(seeded(count(40).min(1_000)))]
 
     #[test]
     fn every_order_of_arrival_gives_the_same_persons(
@@ -97,7 +98,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(seeded(count(3_000)))]
+    #![proptest_config(seeded(count(1_000)))]
 
     #[test]
     fn the_graph_means_what_its_twin_means(facts in prop::collection::vec(worlds::fact(), 1..24)) {
@@ -112,7 +113,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(seeded(count(1_000)))]
+    #![proptest_config(seeded(count(300)))]
 
     #[test]
     fn each_fact_tells_exactly_what_is_different(facts in prop::collection::vec(worlds::fact(), 1..16)) {
@@ -133,7 +134,7 @@ proptest! {
             }
             prop_assert_eq!(told, by_graph(&graph));
             prop_assert!(changes.iter().all(|change| !change.moves().is_empty()));
-            map = map.changed(&changes);
+            map.apply(&changes);
             check_map(&map, &graph);
         }
     }
@@ -144,7 +145,8 @@ proptest! {
         news in prop::collection::vec(worlds::fact(), 1..8),
     ) {
         let mut at_once = graph(&known);
-        let map = at_once.overrides().changed(&at_once.learn(&news).changes);
+        let mut map = at_once.overrides();
+        map.apply(&at_once.learn(&news).changes);
         check_map(&map, &graph(&[known, news].concat()));
     }
 
@@ -250,7 +252,7 @@ proptest! {
             }
             facts = left(&facts, &erased);
             prop_assert_eq!(by_graph(&graph), by_twin(&facts));
-            map = map.changed(&erased.outcome.changes);
+            map.apply(&erased.outcome.changes);
             check_map(&map, &graph);
             // a fresh person has no edges; the users of any other are named nowhere
             for user in erased.ids.iter().filter(|id| id.as_str().starts_with('u')) {
