@@ -358,4 +358,8 @@ fn the_map_has_changed_ids_only_each_from_its_instant() {
     assert_eq!(map.person_of(d1, 6), fresh_of(d1));
     assert_eq!(map.person_of(d2, 0), d2);
     assert_eq!(Overrides::default().person_of(d1, 5), d1);
+    let over = |from, until| map.get(d1).and_then(|row| row.over(from, until));
+    assert_eq!(over(0, 6), Some(u1), "up to the split");
+    assert_eq!(over(5, 7), None, "two persons' time");
+    assert_eq!(over(6, 7), Some(fresh_of(d1)));
 }

@@ -47,18 +47,12 @@ impl IdentityGraph {
         erased.rulings.dedup();
         // Edges first: as long as rulings stand, nobody changes hands in between.
         for user in &users {
-            for (device, named) in self.edges_naming(user) {
-                let ts = self.first_seen(&device, &named);
-                if let (Some(ts), Some(marker)) = (
-                    ts,
-                    self.replace(&device, &named, !theirs.contains(&device), &mut noted),
-                ) {
+            for (device, user) in self.edges_naming(user) {
+                let in_clear = !theirs.contains(&device);
+                if let Some(marker) = self.replace(&device, &user, in_clear, &mut noted) {
+                    let ts = marker.ts;
                     erased.markers.push(marker);
-                    erased.edges.push(Edge {
-                        device,
-                        user: named,
-                        ts,
-                    });
+                    erased.edges.push(Edge { device, user, ts });
                 }
             }
         }

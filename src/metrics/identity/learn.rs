@@ -91,12 +91,8 @@ impl IdentityGraph {
     }
 
     fn mark(&mut self, marker: &Marker, noted: &mut Noted) {
-        if !self
-            .markers
-            .entry(marker.device)
-            .or_default()
-            .insert(marker.clone())
-        {
+        let known = self.markers.entry(marker.device).or_default();
+        if !known.insert(marker.clone()) {
             return;
         }
         let is_it = |device: &&Id| self.salt.of(device) == marker.device;
@@ -127,11 +123,8 @@ impl IdentityGraph {
         };
         // The marker first: the device must not fall to the next user in between.
         self.reseat(device, noted, |graph| {
-            graph
-                .markers
-                .entry(marker.device)
-                .or_default()
-                .insert(marker.clone());
+            let known = graph.markers.entry(marker.device).or_default();
+            known.insert(marker.clone());
             graph.keep(device, Some((ts, Who::of(&marker))));
         });
         self.set_first_seen(device, user, None, noted);

@@ -33,11 +33,14 @@
 //!   changed, so that it says who joined whom, and when. Those calls go through [`IdentityGraph::admit`].
 //! - `identity_markers (device, user, ts, is_first, clear)`, salted; the latest `clear` wins.
 //! - `person_map (actor, person, split, deleted, version)`: the rows of [`Overrides`] as they change. One row an
-//!   actor, so SQL needs no ASOF join, but a plain one of the latest rows: the actor where there is none, else before
-//!   the split the person, from then on [`fresh_of`] the actor. Older versions stay as long as answers of then may be
-//!   asked for.
+//!   actor, so SQL needs no ASOF join, but a plain left one `m` of the latest rows, and ([`fresh_of`])
+//!   `if(m.actor = 0, e.actor, if(e.ts < m.split, m.person, bitXor(e.actor, 0x243f6a8885a308d3)))`.
+//!   Older versions stay as long as answers of then may be asked for.
 //! - `persons`: properties, first and last seen, keyed by [`Person::number`]; what [`Change::moves`] names is read
 //!   again from the events.
+//!
+//! What is stored by (actor, day) gets its person by [`Override::over`] the day; of the few actors who were split on
+//! that very day the events are read.
 //!
 //! Memory: the API and the worker that rebuilds days keep the [`Overrides`] of active projects, read whole once and
 //! then by `version > seen` whenever the project's revision was raised. Nobody keeps a whole graph. To learn facts

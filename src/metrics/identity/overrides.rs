@@ -42,7 +42,14 @@ impl Override {
         }
     }
 
-    /// The same as a list: persons, each with the instant from which on events are theirs (`i64::MIN`: always).
+    /// The person of everything in `[from, until)`; none where the split lies within. What is stored by day only is
+    /// read again from the events for these few.
+    pub fn over(&self, from: i64, until: i64) -> Option<u64> {
+        let (first, last) = (self.at(from), self.at((until - 1).max(from)));
+        (first == last).then_some(first)
+    }
+
+    /// All of it as a list: persons, each with the instant from which on events are theirs (`i64::MIN`: always).
     /// What comes before the first is the actor's own.
     pub fn persons(&self) -> Vec<(i64, u64)> {
         let before = (self.person != self.actor).then_some((i64::MIN, self.person));
