@@ -6,7 +6,7 @@
 //! # Glossary
 //!
 //! - **person**: who did it. Derived from an event's actor by [`identity::person_of`] when the question is
-//!   asked, never stored.
+//!   asked, never stored. What makes a person of devices and users: see [`identity`].
 //! - **total order**: `(ts, seq, id)`. What "before" and "later" mean for events of one person.
 //! - **range**: half-open `[from, to)`, of instants ([`time::TimeRange`]) or of local days
 //!   ([`time::DayRange`]).

@@ -21,7 +21,7 @@ use super::{Event, ProjectNumber, Zone, flag};
 pub use context::Context;
 pub use rejection::{Rejection, RejectionCode};
 pub use time::{OLDEST_MS, SKEW_ALLOWED_MS, Unreadable, as_sent, read as read_time};
-pub use who::readable_ids;
+pub use who::{is_nobody, readable_ids};
 
 /// Longest name of an event or a property, in characters.
 pub const MAX_NAME_CHARS: usize = 200;

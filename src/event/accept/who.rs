@@ -86,7 +86,7 @@ pub(super) fn read(field: &str, value: Option<Value>) -> Result<Option<String>, 
 }
 
 /// Texts that broken clients send for "no id": taken as ids they would melt strangers into one person.
-fn is_nobody(id: &str) -> bool {
+pub fn is_nobody(id: &str) -> bool {
     let id = id.trim();
     id.is_empty()
         || ["null", "undefined", "nan", "0", "none", "anonymous", "guest"]

@@ -9,6 +9,7 @@
 mod active;
 mod conversion;
 mod funnel;
+mod identity;
 mod label;
 mod lifecycle;
 mod retention;
@@ -29,6 +30,7 @@ pub use conversion::conversion;
 #[cfg(test)]
 pub(in crate::metrics) use funnel::reported_chain;
 pub use funnel::{actors, funnel};
+pub use identity::Persons;
 pub use lifecycle::{lifecycle, stickiness};
 pub use retention::retention;
 pub use trend::trend;
