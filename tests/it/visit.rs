@@ -94,7 +94,7 @@ async fn a_visit_becomes_active_users_trend_funnel_conversion_names_list_and_exp
     let reached: Vec<&Value> = (0..3).map(|n| &funnel["data"]["steps"][n]["reached"]).collect();
     assert_eq!(reached, [4, 3, 2]);
     assert_eq!(funnel["data"]["overall"]["rate"], 0.5);
-    assert_eq!(funnel["data"]["overall"]["median_ms"], 4.0 * MINUTE as f64);
+    assert_eq!(funnel["data"]["overall"]["median_ms"], 9.0 * MINUTE as f64);
     assert_eq!(funnel["data"]["steps"][0]["dropped"], 1);
 
     let conversion =
