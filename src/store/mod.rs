@@ -30,6 +30,7 @@ pub mod ledger;
 pub mod migrate;
 mod native;
 mod parts;
+pub mod paths;
 pub mod remove;
 pub mod retention;
 pub mod rollups;

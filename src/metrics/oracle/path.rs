@@ -1,0 +1,433 @@
+//! Paths by writing down every walk in full.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
+
+use super::{by_person, funnel};
+use crate::event::{Event, actor_of};
+use crate::metrics::filter::{self, PersonProperties};
+use crate::metrics::funnel::spec::Count;
+use crate::metrics::path::PathSpec;
+use crate::metrics::path::report::{
+    PathCounted, PathEdge, PathList, PathNode, PathPosition, PathRow, PathsReport,
+};
+use crate::metrics::path::spec::{Link, Listed, Matcher, Mode, NodeKind, ShownKind, Which};
+use crate::metrics::time::Moment;
+
+/// A node as it is called: `Other` is made of these later.
+type Called = (String, ShownKind);
+
+/// A path, whole.
+#[derive(Clone, Debug)]
+struct Whole {
+    person: u64,
+    place: usize,
+    at: i64,
+    nodes: Vec<Called>,
+}
+
+/// The report over a project's events.
+pub fn paths(spec: &PathSpec, now_ms: i64, events: &[Event]) -> PathsReport {
+    let found: Vec<Whole> = match &spec.funnel {
+        Some(link) => between_steps(spec, link, events),
+        None => of_sessions(spec, events),
+    };
+    let shown: Vec<Vec<Called>> = found.iter().map(|whole| shown(spec, &whole.nodes)).collect();
+    let columns: Vec<Vec<Called>> = (0..spec.steps).map(|place| kept(spec, &shown, place)).collect();
+    let called = |place: usize, node: &Called| match columns[place].contains(node) {
+        true => node.clone(),
+        false => ("Other".to_owned(), ShownKind::Other),
+    };
+    // What the graph has: the nodes of each path as they are called in it.
+    let graph: Vec<Vec<Called>> = shown
+        .iter()
+        .map(|nodes| {
+            (0..nodes.len())
+                .map(|place| called(place, &nodes[place]))
+                .collect()
+        })
+        .collect();
+    let ends = |n: usize| End::of(spec, &found[n].nodes);
+    let mut positions = Vec::new();
+    for (place, column) in columns.iter().enumerate() {
+        let mut nodes = Vec::new();
+        let other = ("Other".to_owned(), ShownKind::Other);
+        for node in column.iter().chain([&other]) {
+            let here: Vec<usize> = (0..graph.len())
+                .filter(|n| graph[*n].get(place) == Some(node))
+                .collect();
+            let ending = |end: End| {
+                let last = here.iter().filter(|n| graph[**n].len() == place + 1);
+                last.filter(|n| ends(**n) == end).count() as u64
+            };
+            if !here.is_empty() {
+                nodes.push(PathNode {
+                    label: node.0.clone(),
+                    kind: node.1,
+                    count: here.len() as u64,
+                    drop_off: ending(End::DropOff),
+                    arrived: ending(End::Arrived),
+                    beyond: ending(End::Beyond),
+                });
+            }
+        }
+        if !nodes.is_empty() {
+            positions.push(PathPosition {
+                position: place + 1,
+                count: graph.iter().filter(|nodes| nodes.len() > place).count() as u64,
+                nodes,
+            });
+        }
+    }
+    let (from, to, over) = match &spec.funnel {
+        Some(Link { funnel, .. }) => (funnel.from_ms, funnel.to_ms, funnel.to_ms + funnel.window_ms),
+        None => (
+            spec.range.from_ms,
+            spec.range.to_ms,
+            spec.range.to_ms + 24 * 3_600_000,
+        ),
+    };
+    PathsReport {
+        mode: spec.mode,
+        nodes: spec.nodes,
+        counted: match (&spec.funnel, spec.count) {
+            (Some(_), _) => PathCounted::Chains,
+            (None, Count::Unique) => PathCounted::Persons,
+            (None, Count::Total) => PathCounted::Sessions,
+        },
+        paths: found.len() as u64,
+        from: Moment(from),
+        to: Moment(to),
+        is_final: over <= now_ms,
+        edges: edges(&positions, &graph),
+        list: spec
+            .list
+            .as_ref()
+            .map(|wanted| list(spec, wanted, &found, &graph, events)),
+        positions,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    DropOff,
+    Arrived,
+    Beyond,
+}
+
+impl End {
+    fn of(spec: &PathSpec, nodes: &[Called]) -> End {
+        match (spec.mode, nodes.len() > spec.steps) {
+            (Mode::Between, _) => End::Arrived,
+            (_, true) => End::Beyond,
+            (_, false) => End::DropOff,
+        }
+    }
+}
+
+/// The part of a path for which there are positions.
+fn shown(spec: &PathSpec, nodes: &[Called]) -> Vec<Called> {
+    if nodes.len() <= spec.steps {
+        return nodes.to_vec();
+    }
+    if spec.mode != Mode::Between {
+        return nodes[..spec.steps].to_vec();
+    }
+    let mut shown = nodes[..spec.steps - 2].to_vec();
+    let hidden = nodes.len() - shown.len() - 1;
+    shown.push((format!("… {hidden} more"), ShownKind::More));
+    shown.push(nodes[nodes.len() - 1].clone());
+    shown
+}
+
+/// The nodes that a position keeps, the largest first.
+fn kept(spec: &PathSpec, shown: &[Vec<Called>], place: usize) -> Vec<Called> {
+    let here = || shown.iter().filter_map(|nodes| nodes.get(place));
+    let all: BTreeSet<&Called> = here().collect();
+    let mut all: Vec<&Called> = all.into_iter().collect();
+    // They are in order of bytes, and stay so where counts are equal.
+    all.sort_by_key(|node| std::cmp::Reverse(here().filter(|other| other == node).count()));
+    all.into_iter().take(spec.top).cloned().collect()
+}
+
+fn edges(positions: &[PathPosition], graph: &[Vec<Called>]) -> Vec<PathEdge> {
+    let mut edges = Vec::new();
+    for pair in positions.windows(2) {
+        let mut of_pair = Vec::new();
+        for (from, first) in pair[0].nodes.iter().enumerate() {
+            for (to, second) in pair[1].nodes.iter().enumerate() {
+                let is = |called: &Called, node: &PathNode| called.0 == node.label && called.1 == node.kind;
+                let place = pair[0].position - 1;
+                let count = graph
+                    .iter()
+                    .filter(|nodes| {
+                        nodes.len() > place + 1 && is(&nodes[place], first) && is(&nodes[place + 1], second)
+                    })
+                    .count() as u64;
+                if count > 0 {
+                    of_pair.push(PathEdge {
+                        position: pair[0].position,
+                        from,
+                        to,
+                        count,
+                    });
+                }
+            }
+        }
+        of_pair.sort_by_key(|edge| std::cmp::Reverse(edge.count));
+        edges.extend(of_pair);
+    }
+    edges
+}
+
+fn list(
+    spec: &PathSpec,
+    wanted: &Listed,
+    found: &[Whole],
+    graph: &[Vec<Called>],
+    events: &[Event],
+) -> PathList {
+    let place = wanted.position - 1;
+    let node = (wanted.node.label.clone(), wanted.node.kind);
+    let mut meant = Vec::new();
+    for (whole, nodes) in found.iter().zip(graph) {
+        let goes_on = match &wanted.which {
+            Which::All => true,
+            Which::DropOff => nodes.len() == place + 1 && End::of(spec, &whole.nodes) == End::DropOff,
+            Which::To(next) => nodes.get(place + 1) == Some(&(next.label.clone(), next.kind)),
+        };
+        if nodes.get(place) == Some(&node) && goes_on {
+            meant.push(whole);
+        }
+    }
+    meant.sort_by_key(|whole| (whole.person, whole.place));
+    let total = meant.len() as u64;
+    let place = |whole: &Whole| (whole.person, u32::try_from(whole.place).unwrap_or(u32::MAX));
+    meant.retain(|whole| wanted.after.is_none_or(|after| place(whole) > after));
+    let more = meant.len() > wanted.limit;
+    meant.truncate(wanted.limit);
+    let names: BTreeMap<u64, &str> = by_person(events)
+        .into_keys()
+        .map(|name| (actor_of(name), name))
+        .collect();
+    let next = meant.last().filter(|_| more);
+    PathList {
+        total,
+        next: next.map(|whole| format!("{:x}-{}", whole.person, whole.place)),
+        rows: meant
+            .into_iter()
+            .map(|whole| PathRow {
+                actor: format!("{:016x}", whole.person),
+                distinct_id: names.get(&whole.person).map(|name| (*name).to_owned()),
+                at: Moment(whole.at),
+                path: shown(spec, &whole.nodes).into_iter().map(|node| node.0).collect(),
+            })
+            .collect(),
+    }
+}
+
+/// The paths of sessions.
+fn of_sessions(spec: &PathSpec, events: &[Event]) -> Vec<Whole> {
+    let persons = filter::persons(events);
+    let none = PersonProperties::default();
+    let mut found = Vec::new();
+    for (name, events) in by_person(events) {
+        let person = actor_of(name);
+        let properties = persons.get(&person).unwrap_or(&none);
+        let mut own = Vec::new();
+        let begins_there =
+            |session: &Vec<&Event>| spec.range.from_ms <= session[0].ts && session[0].ts < spec.range.to_ms;
+        let there = sessions(&events).into_iter().filter(begins_there);
+        for (place, session) in there.enumerate() {
+            let runs = runs(spec, &session, properties);
+            if let Some(part) = part(spec, &runs) {
+                own.push(Whole {
+                    person,
+                    place,
+                    at: part[0].events[0].ts,
+                    nodes: part.into_iter().map(|run| (run.label, ShownKind::Node)).collect(),
+                });
+            }
+        }
+        if spec.count == Count::Unique {
+            own.truncate(1);
+        }
+        found.extend(own);
+    }
+    found
+}
+
+/// A person's sessions, in order of their first events: of each device and given id; without one, half an hour of
+/// silence ends them; after a day all are cut.
+fn sessions<'a>(events: &[&'a Event]) -> Vec<Vec<&'a Event>> {
+    const MINUTE: i64 = 60_000;
+    let mut sessions: Vec<Vec<&Event>> = Vec::new();
+    for event in events {
+        let same = |session: &&mut Vec<&Event>| {
+            session[0].device_id == event.device_id && session[0].session == event.session
+        };
+        // Only the latest of a device and id can go on.
+        let latest = sessions.iter_mut().rev().find(same);
+        let goes_on = |session: &&mut Vec<&'a Event>| {
+            let silent = event.ts - session[session.len() - 1].ts >= 30 * MINUTE;
+            let old = event.ts - session[0].ts >= 24 * 60 * MINUTE;
+            !old && (event.session != 0 || !silent)
+        };
+        match latest.filter(goes_on) {
+            Some(session) => session.push(event),
+            None => sessions.push(vec![event]),
+        }
+    }
+    sessions
+}
+
+/// A node with the events that are it.
+#[derive(Clone, Debug)]
+struct Run<'a> {
+    label: String,
+    events: Vec<&'a Event>,
+}
+
+impl Run<'_> {
+    fn is(&self, spec: &PathSpec, matcher: Option<&Matcher>) -> bool {
+        matcher.is_none_or(|matcher| self.events.iter().any(|event| is(spec, matcher, event)))
+    }
+}
+
+fn is(spec: &PathSpec, matcher: &Matcher, event: &Event) -> bool {
+    match matcher {
+        Matcher::Event(name) => event.event == *name,
+        Matcher::Page(path) => page(spec, &event.path).as_ref() == Some(path),
+    }
+}
+
+fn runs<'a>(spec: &PathSpec, events: &[&'a Event], person: &PersonProperties) -> Vec<Run<'a>> {
+    let mut runs: Vec<Run> = Vec::new();
+    for event in events {
+        let label = match spec.nodes {
+            NodeKind::Event => Some(event.event.clone()),
+            NodeKind::Page => page(spec, &event.path),
+        };
+        let Some(label) = label else { continue };
+        let excluded = spec.exclude.iter().any(|matcher| is(spec, matcher, event));
+        if excluded || !spec.filter.matches(event, person) {
+            continue;
+        }
+        match runs.last_mut() {
+            Some(last) if spec.collapse && last.label == label => last.events.push(event),
+            _ => runs.push(Run {
+                label,
+                events: vec![event],
+            }),
+        }
+    }
+    runs
+}
+
+/// Trailing slashes off, then each rule, then the first wildcard that fits.
+fn page(spec: &PathSpec, path: &str) -> Option<String> {
+    if path.is_empty() {
+        return None;
+    }
+    let mut label = path.to_owned();
+    while label.len() > 1 && label.ends_with('/') {
+        label.pop();
+    }
+    for rule in &spec.clean {
+        let pattern = Regex::new(&format!("(?s:{})", rule.pattern.as_str())).ok()?;
+        label = pattern
+            .replace_all(&label, |found: &regex::Captures| match &found[0] {
+                "" => String::new(),
+                _ => rule.replace.clone(),
+            })
+            .into_owned();
+    }
+    for group in &spec.group {
+        let pieces: Vec<String> = group.split('*').map(regex::escape).collect();
+        let whole = Regex::new(&format!("(?s)^{}$", pieces.join(".*"))).ok()?;
+        if whole.is_match(&label) {
+            return Some(group.clone());
+        }
+    }
+    if label.is_empty() { None } else { Some(label) }
+}
+
+fn part<'a>(spec: &PathSpec, runs: &[Run<'a>]) -> Option<Vec<Run<'a>>> {
+    let anchors: Vec<usize> = (0..runs.len())
+        .filter(|place| runs[*place].is(spec, spec.anchor.as_ref()))
+        .collect();
+    match spec.mode {
+        Mode::After => Some(runs[*anchors.first()?..].to_vec()),
+        Mode::Before => {
+            let mut part = runs[..=*anchors.last()?].to_vec();
+            part.reverse();
+            Some(part)
+        }
+        Mode::Between => {
+            let first = *anchors.first()?;
+            let is_end = |place: &usize| runs[*place].is(spec, spec.until.as_ref());
+            let end = (first + 1..runs.len()).find(is_end)?;
+            Some(runs[first..=end].to_vec())
+        }
+    }
+}
+
+/// The paths between two steps of a funnel, which its own twin tells.
+fn between_steps(spec: &PathSpec, link: &Link, events: &[Event]) -> Vec<Whole> {
+    let persons = filter::persons(events);
+    let none = PersonProperties::default();
+    let mandatory = |step: usize| {
+        link.funnel.steps[..=step]
+            .iter()
+            .filter(|step| !step.optional)
+            .count()
+    };
+    let (depth, next_depth) = (mandatory(link.step), mandatory(link.next));
+    let place = |event: &Event| (event.ts, event.seq, event.id);
+    let mut found: Vec<Whole> = Vec::new();
+    for (name, events_of) in by_person(events) {
+        let person = actor_of(name);
+        let properties = persons.get(&person).unwrap_or(&none);
+        let own: Vec<Event> = events_of.iter().map(|event| (*event).clone()).collect();
+        // Properties of a person are read from all that they ever did, which is what is here.
+        for (n, row) in funnel::actors(&link.funnel, &own).into_iter().enumerate() {
+            let meant = match link.dropped {
+                true => row.depth == depth,
+                false => row.depth >= next_depth,
+            };
+            let at = |step: usize| {
+                let link = row.chain.iter().find(|link| link.step == step + 1)?;
+                events_of.iter().find(|event| event.id == link.event_id)
+            };
+            let (true, Some(from)) = (meant, at(link.step)) else {
+                continue;
+            };
+            let next = at(link.next).filter(|_| !link.dropped);
+            let over = row.chain[0].at.0 + link.funnel.window_ms;
+            let is_between = |event: &&&Event| {
+                let early = match next {
+                    Some(next) => place(event) < place(next),
+                    None => event.ts <= over,
+                };
+                place(event) > place(from) && early
+            };
+            let inner: Vec<&Event> = events_of.iter().filter(is_between).copied().collect();
+            let step = |step: usize| (link.funnel.steps[step].label(), ShownKind::Step);
+            let mut nodes = vec![step(link.step)];
+            let inner = runs(spec, &inner, properties);
+            nodes.extend(inner.into_iter().map(|run| (run.label, ShownKind::Node)));
+            nodes.extend(next.map(|_| step(link.next)));
+            found.push(Whole {
+                person,
+                place: n,
+                at: from.ts,
+                nodes,
+            });
+        }
+    }
+    found
+}
