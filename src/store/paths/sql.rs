@@ -6,9 +6,7 @@ use crate::metrics::time::TimeRange;
 use crate::store::filter::{Bind, condition};
 use crate::store::funnels::Whose;
 use crate::store::funnels::sql::{PERSONS_A_PARAMETER, within};
-
-/// Whose events are: all columns of `events`, and `person`.
-const PEOPLE: &str = "(SELECT *, actor AS person FROM events)";
+use crate::store::people::{PEOPLE, maybe_of};
 
 /// Selects all events of those who may have a path, with the columns that [`super::read`] reads: person, time, place in
 /// the batch, id, whether it passes; session and device where sessions matter; name and page where they do.
@@ -42,7 +40,10 @@ pub fn events(spec: &PathSpec, whose: Whose<'_>) -> (String, Bind) {
         Some(persons) => {
             let some = persons.chunks(PERSONS_A_PARAMETER);
             let some: Vec<String> = some
-                .map(|some| format!("person IN {}", bind.actors(some)))
+                .map(|some| {
+                    let some = bind.actors(some);
+                    format!("(person IN {some} AND {})", maybe_of(&some))
+                })
                 .collect();
             conditions.push(format!("({})", some.join(" OR ")));
         }
