@@ -200,7 +200,31 @@ impl Bench<'_> {
         self.beside("trend by day, 30 days, persons by country", &persons, &sql)
             .await?;
         self.retention(end.plus(-56), end).await?;
+        self.paths(from, end).await?;
         self.identified(from, end).await
+    }
+
+    async fn paths(&self, from: Day, end: Day) -> anyhow::Result<()> {
+        let question = json!({"kind": "paths", "anchor": {"event": "signup"}, "count": "total", "from": from.to_string(),
+            "to": end.to_string()});
+        let events = format!(
+            "FROM events WHERE project = {} AND day >= '{from}' AND day < '{end}'",
+            self.api.number
+        );
+        let sql = format!(
+            "SELECT arraySlice(arrayCompact(arraySlice(one, indexOf(one, 'signup'))), 1, 5) AS path, count() FROM ( \
+               SELECT arrayJoin(arraySplit((name, begins) -> begins, arrayMap(e -> e.2, es), \
+                 arrayMap((e, n) -> n > 1 AND e.1 - es[n - 1].1 >= 1800000, es, arrayEnumerate(es)))) AS one \
+               FROM (SELECT actor, arraySort(groupArray((toUnixTimestamp64Milli(ts), toString(event)))) AS es {events} \
+                 AND actor IN (SELECT actor {events} AND event = 'signup') GROUP BY actor) \
+             ) WHERE has(one, 'signup') GROUP BY path ORDER BY count() DESC"
+        );
+        self.beside(
+            "paths after signup, 30 days, beside arrays of sessions",
+            &question,
+            &sql,
+        )
+        .await
     }
 
     async fn retention(&self, from: Day, end: Day) -> anyhow::Result<()> {

@@ -33,6 +33,7 @@ pub mod migrate;
 pub mod moves;
 mod native;
 mod parts;
+pub mod paths;
 mod people;
 pub mod remove;
 pub mod retention;

@@ -6,6 +6,7 @@ export const GO: Record<string, ProjectPage> = {
   t: "trends",
   a: "active",
   f: "funnels",
+  p: "paths",
   r: "retention",
   e: "events",
   h: "health",

@@ -5,12 +5,14 @@ pub mod active;
 pub mod conversion;
 pub mod funnels;
 pub mod lifecycle;
+pub mod paths;
 pub mod retention;
 pub mod trends;
 
 mod admission;
 mod asked;
 mod explain;
+mod folding;
 mod question;
 mod served;
 
@@ -32,6 +34,7 @@ use crate::metrics::conversion::ConversionReport;
 use crate::metrics::envelope::Answer;
 use crate::metrics::funnel::FunnelReport;
 use crate::metrics::lifecycle::LifecycleReport;
+use crate::metrics::path::PathsReport;
 use crate::metrics::retention::RetentionReport;
 use crate::metrics::stickiness::StickinessReport;
 use crate::metrics::trend::TrendReport;
@@ -135,6 +138,8 @@ pub enum QuestionAnswer {
     Lifecycle(Answer<LifecycleReport>),
     /// To `stickiness`.
     Stickiness(Answer<StickinessReport>),
+    /// To `paths`.
+    Paths(Answer<PathsReport>),
     /// To any question with `explain=true`.
     Explanation(Explanation),
 }
@@ -182,6 +187,7 @@ async fn answer(asked: Asked, question: Question) -> Answered<Served> {
         Question::Retention(query) => retention::answer(asked, &query).await,
         Question::Lifecycle(query) => lifecycle::answer(asked, &query).await,
         Question::Stickiness(query) => lifecycle::stickiness(asked, &query).await,
+        Question::Paths(query) => paths::answer(asked, &query).await,
     }
 }
 

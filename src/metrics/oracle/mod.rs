@@ -12,6 +12,7 @@ mod funnel;
 mod identity;
 mod label;
 mod lifecycle;
+mod path;
 mod retention;
 mod trend;
 
@@ -32,6 +33,7 @@ pub(in crate::metrics) use funnel::reported_chain;
 pub use funnel::{actors, funnel};
 pub use identity::Persons;
 pub use lifecycle::{lifecycle, stickiness};
+pub use path::paths;
 pub use retention::retention;
 pub use trend::trend;
 
