@@ -14,6 +14,7 @@ mod label;
 mod lifecycle;
 mod retention;
 mod trend;
+mod visits;
 
 #[cfg(test)]
 mod calendar_cases;
@@ -34,6 +35,7 @@ pub use identity::Persons;
 pub use lifecycle::{lifecycle, stickiness};
 pub use retention::retention;
 pub use trend::trend;
+pub use visits::{sessions, web};
 
 use crate::event::{Event, Zone};
 
