@@ -9,8 +9,8 @@
 
 pub mod marks;
 pub mod rows;
-mod spread;
-mod sql;
+pub(super) mod spread;
+pub(super) mod sql;
 
 use std::collections::BTreeMap;
 

@@ -4,6 +4,8 @@
 //! A block is the number of its columns, the number of its rows, and of each column its name, its type and its values
 //! (<https://clickhouse.com/docs/interfaces/formats/Native>). Only the types that we ask for are read.
 
+mod words;
+
 use std::ops::Range;
 
 use super::StoreError;
@@ -34,6 +36,8 @@ enum Column<'a> {
     Numbers(usize, &'a [u8]),
     /// A byte for each row that is not 0 where the text is missing; then the texts, a length before each.
     Texts(&'a [u8], &'a [u8]),
+    /// The texts that occur, a length before each; and each row's place among them, in so many bytes.
+    Words(usize, &'a [u8], usize, &'a [u8]),
 }
 
 impl Blocks {
@@ -186,6 +190,10 @@ impl<'a> Bytes<'a> {
                 b"UUID" => 16,
                 b"Nullable(String)" => {
                     columns.push(self.texts(rows)?);
+                    continue;
+                }
+                b"LowCardinality(String)" => {
+                    columns.push(self.words(rows)?);
                     continue;
                 }
                 other => {

@@ -7,6 +7,7 @@ pub mod funnels;
 pub mod lifecycle;
 pub mod retention;
 pub mod trends;
+pub mod visits;
 
 mod admission;
 mod asked;
@@ -35,6 +36,7 @@ use crate::metrics::lifecycle::LifecycleReport;
 use crate::metrics::retention::RetentionReport;
 use crate::metrics::stickiness::StickinessReport;
 use crate::metrics::trend::TrendReport;
+use crate::metrics::visit::{SessionsReport, WebReport};
 use crate::problem::{FieldError, Problem};
 use crate::serving::shelf::BookError;
 use crate::serving::{Serving, ServingLimits};
@@ -135,6 +137,10 @@ pub enum QuestionAnswer {
     Lifecycle(Answer<LifecycleReport>),
     /// To `stickiness`.
     Stickiness(Answer<StickinessReport>),
+    /// To `sessions`.
+    Sessions(Answer<SessionsReport>),
+    /// To `web`.
+    Web(Answer<WebReport>),
     /// To any question with `explain=true`.
     Explanation(Explanation),
 }
@@ -182,6 +188,8 @@ async fn answer(asked: Asked, question: Question) -> Answered<Served> {
         Question::Retention(query) => retention::answer(asked, &query).await,
         Question::Lifecycle(query) => lifecycle::answer(asked, &query).await,
         Question::Stickiness(query) => lifecycle::stickiness(asked, &query).await,
+        Question::Sessions(query) => visits::sessions(asked, &query).await,
+        Question::Web(query) => visits::web(asked, &query).await,
     }
 }
 

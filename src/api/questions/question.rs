@@ -14,6 +14,7 @@ use crate::metrics::lifecycle::LifecycleQuery;
 use crate::metrics::retention::RetentionQuery;
 use crate::metrics::stickiness::StickinessQuery;
 use crate::metrics::trend::TrendsQuery;
+use crate::metrics::visit::{SessionsQuery, WebQuery};
 use crate::problem::Problem;
 
 /// A question, tagged by `kind`. Unknown members are refused.
@@ -34,6 +35,10 @@ pub enum Question {
     Lifecycle(LifecycleQuery),
     /// On how many days people were active.
     Stickiness(StickinessQuery),
+    /// Sessions over time, and which they were.
+    Sessions(Box<SessionsQuery>),
+    /// The overview of a web site.
+    Web(Box<WebQuery>),
 }
 
 impl Question {
@@ -41,7 +46,7 @@ impl Question {
     /// lose the place of what is wrong. Refusals: as [`read_json`].
     pub fn read(body: &[u8]) -> Result<Question, Problem> {
         let mut members: Map<String, Value> = read_json(body)?;
-        let known = "active_users, trends, funnel, conversion, retention, lifecycle or stickiness";
+        let known = "active_users, trends, funnel, conversion, retention, lifecycle, stickiness, sessions or web";
         let kind = match members.remove("kind") {
             Some(Value::String(kind)) => kind,
             None => {
@@ -61,6 +66,8 @@ impl Question {
             "retention" => of_kind(members).map(Question::Retention),
             "lifecycle" => of_kind(members).map(Question::Lifecycle),
             "stickiness" => of_kind(members).map(Question::Stickiness),
+            "sessions" => of_kind(members).map(Question::Sessions),
+            "web" => of_kind(members).map(Question::Web),
             _ => {
                 let detail = format!("{kind:?} is no kind of question: {known}");
                 Err(Problem::invalid_field("/kind", "unknown_value", detail))
@@ -116,7 +123,7 @@ mod tests {
             assert_eq!((&*pointer, &*code), ("/kind", expected));
             assert!(
                 detail
-                    .contains("active_users, trends, funnel, conversion, retention, lifecycle or stickiness")
+                    .contains("active_users, trends, funnel, conversion, retention, lifecycle, stickiness, sessions or web")
             );
         }
     }

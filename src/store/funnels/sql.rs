@@ -105,7 +105,7 @@ fn width_of_marks(spec: &FunnelSpec) -> usize {
 }
 
 /// A half-open range of instants. The day prunes; the time decides where an end is not a day's.
-fn within(from_ms: i64, to_ms: i64, bind: &mut Bind) -> String {
+pub(in crate::store) fn within(from_ms: i64, to_ms: i64, bind: &mut Bind) -> String {
     let (first, last) = (Day::of_utc(from_ms).as_u16(), Day::of_utc(to_ms - 1).as_u16());
     let mut conditions = format!(
         "day >= toDate({}) AND day <= toDate({})",
