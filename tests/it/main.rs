@@ -28,4 +28,5 @@ mod tenants;
 mod times;
 mod twin;
 mod visit;
+mod visits;
 mod zones;
