@@ -683,6 +683,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/web": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The overview of a web site: visitors, visits, views, bounces, sources, campaigns, pages, countries, devices. */
+        get: operations["web"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1094,6 +1111,34 @@ export interface components {
             meta: components["schemas"]["Envelope"];
         };
         /** @description A report in its trust envelope. */
+        Answer_SessionsReport: {
+            /** @description The sessions of a range. */
+            data: {
+                /**
+                 * @description What counts as a bounce, in words.
+                 * @example one page view and under 10 seconds
+                 */
+                bounce: string;
+                /**
+                 * @description The values of the breakdown: the most sessions first, ties by text; then those without a value, then the rest.
+                 *     Sessions add up to the total, visitors need not.
+                 */
+                groups?: components["schemas"]["SessionGroup"][];
+                /** @description Width of a point. */
+                interval: components["schemas"]["Interval"];
+                list?: components["schemas"]["SessionPage"] | null;
+                /** @description The names of events that count as page views. */
+                page_views: string[];
+                /** @description Each bucket that the range touches. */
+                points: components["schemas"]["VisitPoint"][];
+                previous?: components["schemas"]["VisitsBefore"] | null;
+                /** @description The whole range. */
+                total: components["schemas"]["VisitFigures"];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
         Answer_StickinessReport: {
             /** @description How many people were active on how many days. */
             data: {
@@ -1134,6 +1179,30 @@ export interface components {
                  *     "(none)" and "Other" if there are such events.
                  */
                 series: components["schemas"]["TrendSeries"][];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_WebReport: {
+            /** @description The visits of a range. */
+            data: {
+                /**
+                 * @description What counts as a bounce, in words.
+                 * @example one page view and under 10 seconds
+                 */
+                bounce: string;
+                /** @description Width of a point. */
+                interval: components["schemas"]["Interval"];
+                /** @description The names of events that count as page views. */
+                page_views: string[];
+                /** @description Each bucket that the range touches. */
+                points: components["schemas"]["VisitPoint"][];
+                previous?: components["schemas"]["VisitsBefore"] | null;
+                /** @description As asked for. */
+                tables: components["schemas"]["WebTable"][];
+                /** @description The whole range. `sessions` are visits. */
+                total: components["schemas"]["VisitFigures"];
             };
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
@@ -1543,6 +1612,11 @@ export interface components {
              */
             total: number;
         };
+        /**
+         * @description A property of sessions. All but the pages are those of the first event.
+         * @enum {string}
+         */
+        Dimension: "source" | "referrer" | "medium" | "campaign" | "page" | "entry_page" | "exit_page" | "host" | "country" | "region" | "city" | "device" | "browser" | "os";
         /**
          * @description Whose steps are put together.
          * @enum {string}
@@ -2403,6 +2477,53 @@ export interface components {
             /** @description Each interval that the range touches, counted whole. */
             points: components["schemas"]["LifecyclePoint"][];
         };
+        /** @description One session. */
+        ListedSession: {
+            /** @description The person's number, in hexadecimal. */
+            actor: string;
+            /** @description One page view and under 10 seconds. */
+            bounce: boolean;
+            /** @description The browser. */
+            browser?: string | null;
+            /** @description `utm_campaign`. */
+            campaign?: string | null;
+            /** @description The country. */
+            country?: string | null;
+            /** @description The kind of device. */
+            device?: string | null;
+            /** @description Who it was: an id under which the person's events came. */
+            distinct_id?: string | null;
+            /**
+             * Format: int64
+             * @description Last minus first event.
+             */
+            duration_ms: number;
+            /** @description The path of its first page view. */
+            entry_page?: string | null;
+            /**
+             * Format: int64
+             * @description Its events, page views included.
+             */
+            events: number;
+            /** @description The path of its last page view. */
+            exit_page?: string | null;
+            /** @description `utm_medium`. */
+            medium?: string | null;
+            /** @description The operating system. */
+            os?: string | null;
+            /** @description Where it came from; null is "Direct / None". */
+            source?: string | null;
+            /**
+             * Format: date-time
+             * @description Its first event.
+             */
+            start: string;
+            /**
+             * Format: int64
+             * @description Its page views.
+             */
+            views: number;
+        };
         /** @description A page of a list. */
         Listed_ApiKey: {
             /** @description The rows, oldest first. */
@@ -2706,6 +2827,21 @@ export interface components {
          * @enum {string}
          */
         OnExclusion: "stop" | "drop";
+        /**
+         * @description Values of a dimension, as tables show them: `{"by": "source", "values": ["search.example", null]}`.
+         * @example {
+         *       "by": "entry_page",
+         *       "values": [
+         *         "/pricing"
+         *       ]
+         *     }
+         */
+        OnlyQuery: {
+            /** @description Of what. */
+            by: components["schemas"]["Dimension"];
+            /** @description 1 to 50 values, of which any will do; null: missing ("Direct / None", "(none)"). */
+            values: (string | null)[];
+        };
         /**
          * @description What a predicate asks. Texts are compared with case; numbers by their canonical text (1, 1.0 and "1" are equal).
          *     Of a missing or null property only `is_not`, `not_contains`, `not_in` and `is_not_set` are true.
@@ -3211,6 +3347,69 @@ export interface components {
              * @example 2026-12-01
              */
             to?: string | null;
+        } | {
+            breakdown?: components["schemas"]["Dimension"] | null;
+            /**
+             * Format: int32
+             * @description How many values a breakdown shows, 1 to 200; the rest is measured anew as "Other". Default: 25.
+             */
+            breakdown_limit?: number | null;
+            compare?: components["schemas"]["CompareWith"] | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            first_filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @description Width of a point. */
+            interval?: components["schemas"]["Interval"];
+            /** @enum {string} */
+            kind: "sessions";
+            list?: components["schemas"]["SessionListQuery"] | null;
+            /** @description Only sessions with these values; at most 10, all of which have to hold. `page`: sessions that saw it. */
+            only?: components["schemas"]["OnlyQuery"][];
+            /**
+             * @description End of that range, not included. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+            /** @description Only sessions with a page view: the visits of the web overview. */
+            with_page_view?: boolean;
+        } | {
+            compare?: components["schemas"]["CompareWith"] | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            first_filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which visits begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @description Width of a point. */
+            interval?: components["schemas"]["Interval"];
+            /** @enum {string} */
+            kind: "web";
+            /** @description Only visits with these values of the tables; at most 10, all of which have to hold. `page`: visits that saw it. */
+            only?: components["schemas"]["OnlyQuery"][];
+            /**
+             * Format: int32
+             * @description The most rows of a table, 1 to 500. Default: 10.
+             */
+            table_limit?: number | null;
+            /**
+             * @description The tables. Default: `source`, `campaign`, `page`, `entry_page`, `exit_page`, `country`, `device`, `browser` and
+             *     `os`.
+             */
+            tables?: components["schemas"]["Dimension"][];
+            /**
+             * @description End of that range, not included. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
         };
         /** @description The answer to a [`Question`], tagged by the same `kind`. */
         QuestionAnswer: {
@@ -3389,6 +3588,58 @@ export interface components {
             };
             /** @enum {string} */
             kind: "stickiness";
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description The sessions of a range. */
+            data: {
+                /**
+                 * @description What counts as a bounce, in words.
+                 * @example one page view and under 10 seconds
+                 */
+                bounce: string;
+                /**
+                 * @description The values of the breakdown: the most sessions first, ties by text; then those without a value, then the rest.
+                 *     Sessions add up to the total, visitors need not.
+                 */
+                groups?: components["schemas"]["SessionGroup"][];
+                /** @description Width of a point. */
+                interval: components["schemas"]["Interval"];
+                list?: components["schemas"]["SessionPage"] | null;
+                /** @description The names of events that count as page views. */
+                page_views: string[];
+                /** @description Each bucket that the range touches. */
+                points: components["schemas"]["VisitPoint"][];
+                previous?: components["schemas"]["VisitsBefore"] | null;
+                /** @description The whole range. */
+                total: components["schemas"]["VisitFigures"];
+            };
+            /** @enum {string} */
+            kind: "sessions";
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description The visits of a range. */
+            data: {
+                /**
+                 * @description What counts as a bounce, in words.
+                 * @example one page view and under 10 seconds
+                 */
+                bounce: string;
+                /** @description Width of a point. */
+                interval: components["schemas"]["Interval"];
+                /** @description The names of events that count as page views. */
+                page_views: string[];
+                /** @description Each bucket that the range touches. */
+                points: components["schemas"]["VisitPoint"][];
+                previous?: components["schemas"]["VisitsBefore"] | null;
+                /** @description As asked for. */
+                tables: components["schemas"]["WebTable"][];
+                /** @description The whole range. `sessions` are visits. */
+                total: components["schemas"]["VisitFigures"];
+            };
+            /** @enum {string} */
+            kind: "web";
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
         } | {
@@ -3930,6 +4181,89 @@ export interface components {
             /** @description Who is signed in. */
             user: components["schemas"]["User"];
         };
+        /** @description The sessions with one value. */
+        SessionGroup: {
+            /** @description Whether it is a value, a missing one or the rest. */
+            kind: components["schemas"]["GroupKind"];
+            /** @description Each bucket that the range touches. */
+            points: components["schemas"]["VisitPoint"][];
+            previous?: components["schemas"]["VisitsBefore"] | null;
+            /** @description The whole range. */
+            total: components["schemas"]["VisitFigures"];
+            /** @description The value; null where it is missing and of the rest. */
+            value?: string | null;
+        };
+        /**
+         * @description A page of the list of sessions.
+         * @example {
+         *       "limit": 20
+         *     }
+         */
+        SessionListQuery: {
+            /** @description The page after this one: the `next` of the page before. */
+            cursor?: string | null;
+            /** @description How many, 1 to 500. Default: 50. */
+            limit?: number | null;
+        };
+        /** @description Some of the sessions. */
+        SessionPage: {
+            /** @description The next page's `cursor`; null on the last. */
+            next?: string | null;
+            /** @description The latest first. */
+            sessions: components["schemas"]["ListedSession"][];
+            /**
+             * Format: int64
+             * @description How many there are on all pages: the number of sessions of the answer.
+             */
+            total: number;
+        };
+        /**
+         * @description Sessions over time: how many, how long, how many bounced, and which.
+         *
+         *     A session is what one person did on one device under the id that the client gave, else without a silence of 30
+         *     minutes, and at most 24 hours long. It belongs to the range and the point in which it begins and is read to its end.
+         * @example {
+         *       "breakdown": "source",
+         *       "breakdown_limit": 5,
+         *       "first_filter": {
+         *         "property": "$device",
+         *         "value": "mobile"
+         *       },
+         *       "from": "2026-11-01",
+         *       "interval": "week",
+         *       "to": "2026-12-01"
+         *     }
+         */
+        SessionsQuery: {
+            breakdown?: components["schemas"]["Dimension"] | null;
+            /**
+             * Format: int32
+             * @description How many values a breakdown shows, 1 to 200; the rest is measured anew as "Other". Default: 25.
+             */
+            breakdown_limit?: number | null;
+            compare?: components["schemas"]["CompareWith"] | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            first_filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @description Width of a point. */
+            interval?: components["schemas"]["Interval"];
+            list?: components["schemas"]["SessionListQuery"] | null;
+            /** @description Only sessions with these values; at most 10, all of which have to hold. `page`: sessions that saw it. */
+            only?: components["schemas"]["OnlyQuery"][];
+            /**
+             * @description End of that range, not included. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+            /** @description Only sessions with a page view: the visits of the web overview. */
+            with_page_view?: boolean;
+        };
         /**
          * @description What the persons of a split have in common.
          * @enum {string}
@@ -4385,6 +4719,99 @@ export interface components {
          * @enum {string}
          */
         ViewName: "steps" | "trend" | "time" | "sweep";
+        /**
+         * @description What some sessions come to.
+         * @example {
+         *       "bounce_rate": 0.375,
+         *       "bounces": 391,
+         *       "mean_duration_ms": 94210.5,
+         *       "median_duration_ms": 31000,
+         *       "sessions": 1043,
+         *       "views": 3120,
+         *       "views_per_session": 2.99,
+         *       "visitors": 812
+         *     }
+         */
+        VisitFigures: {
+            /**
+             * Format: double
+             * @description Bounces per session.
+             */
+            bounce_rate?: number | null;
+            /**
+             * Format: int64
+             * @description Sessions with one page view and under 10 seconds.
+             */
+            bounces: number;
+            /**
+             * Format: double
+             * @description The mean of last minus first event.
+             */
+            mean_duration_ms?: number | null;
+            /**
+             * Format: double
+             * @description The middle value, or the mean of the two middle ones.
+             */
+            median_duration_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Sessions; in a web overview visits.
+             */
+            sessions: number;
+            /**
+             * Format: int64
+             * @description Page views.
+             */
+            views: number;
+            /**
+             * Format: double
+             * @description Page views per session; null without sessions. So for all below.
+             */
+            views_per_session?: number | null;
+            /**
+             * Format: int64
+             * @description Distinct persons.
+             */
+            visitors: number;
+        };
+        /** @description The sessions that begin in one bucket. */
+        VisitPoint: components["schemas"]["VisitFigures"] & {
+            /**
+             * Format: date
+             * @description The local date that a day starts, or a week's or month's first; hours and minutes have none.
+             */
+            date?: string | null;
+            /** @description Whether it is over. Sessions that were under way at its end may go on for up to 24 hours. */
+            final: boolean;
+            /** @description Whether the range covers only a part of the bucket. */
+            partial: boolean;
+            previous?: components["schemas"]["VisitFigures"] | null;
+            /**
+             * Format: date-time
+             * @description The bucket's first instant.
+             */
+            start: string;
+        };
+        /** @description The range before. */
+        VisitsBefore: {
+            /**
+             * Format: date-time
+             * @description Its first instant.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description The instant after its last.
+             */
+            to: string;
+            /** @description What it came to until then. */
+            total: components["schemas"]["VisitFigures"];
+            /**
+             * Format: date-time
+             * @description Up to where `total` counts: while the range is open, the same moment of the range before.
+             */
+            until: string;
+        };
         /** @description A limit of one answer, in words and as a code. */
         Warning: {
             /**
@@ -4402,6 +4829,131 @@ export interface components {
              * @example the range ends in the future: the last points will still grow
              */
             detail: string;
+        };
+        /**
+         * @description The overview of a web site: visits (sessions with a page view), who made them, where they came from and what they saw.
+         *
+         *     A visit belongs to the range and the point in which it begins and is read to its end. A bounce is a visit with one
+         *     page view and under 10 seconds.
+         * @example {
+         *       "compare": "previous",
+         *       "from": "2026-11-01",
+         *       "only": [
+         *         {
+         *           "by": "source",
+         *           "values": [
+         *             "search.example"
+         *           ]
+         *         }
+         *       ],
+         *       "tables": [
+         *         "page",
+         *         "country"
+         *       ],
+         *       "to": "2026-12-01"
+         *     }
+         */
+        WebQuery: {
+            compare?: components["schemas"]["CompareWith"] | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            first_filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which visits begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @description Width of a point. */
+            interval?: components["schemas"]["Interval"];
+            /** @description Only visits with these values of the tables; at most 10, all of which have to hold. `page`: visits that saw it. */
+            only?: components["schemas"]["OnlyQuery"][];
+            /**
+             * Format: int32
+             * @description The most rows of a table, 1 to 500. Default: 10.
+             */
+            table_limit?: number | null;
+            /**
+             * @description The tables. Default: `source`, `campaign`, `page`, `entry_page`, `exit_page`, `country`, `device`, `browser` and
+             *     `os`.
+             */
+            tables?: components["schemas"]["Dimension"][];
+            /**
+             * @description End of that range, not included. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+        };
+        /** @description The visits of a range. */
+        WebReport: {
+            /**
+             * @description What counts as a bounce, in words.
+             * @example one page view and under 10 seconds
+             */
+            bounce: string;
+            /** @description Width of a point. */
+            interval: components["schemas"]["Interval"];
+            /** @description The names of events that count as page views. */
+            page_views: string[];
+            /** @description Each bucket that the range touches. */
+            points: components["schemas"]["VisitPoint"][];
+            previous?: components["schemas"]["VisitsBefore"] | null;
+            /** @description As asked for. */
+            tables: components["schemas"]["WebTable"][];
+            /** @description The whole range. `sessions` are visits. */
+            total: components["schemas"]["VisitFigures"];
+        };
+        /**
+         * @description The visits with one value. Of `page`: those that saw it, and the views of this page only.
+         * @example {
+         *       "bounce_rate": 0.41,
+         *       "mean_duration_ms": 81230,
+         *       "value": "search.example",
+         *       "views": 690,
+         *       "visitors": 201,
+         *       "visits": 244
+         *     }
+         */
+        WebRow: {
+            /**
+             * Format: double
+             * @description The share of visits with one page view and under 10 seconds.
+             */
+            bounce_rate?: number | null;
+            /**
+             * Format: double
+             * @description The mean of last minus first event.
+             */
+            mean_duration_ms?: number | null;
+            /** @description The value; null where it is missing ("Direct / None" of sources). */
+            value?: string | null;
+            /**
+             * Format: int64
+             * @description Page views.
+             */
+            views: number;
+            /**
+             * Format: int64
+             * @description Distinct persons.
+             */
+            visitors: number;
+            /**
+             * Format: int64
+             * @description Visits.
+             */
+            visits: number;
+        };
+        /** @description The visits by value. */
+        WebTable: {
+            /** @description By what. */
+            by: components["schemas"]["Dimension"];
+            /** @description The values with the most visitors, then visits; ties by text, missing last. */
+            rows: components["schemas"]["WebRow"][];
+            /**
+             * Format: int64
+             * @description How many values there are, a missing one included.
+             */
+            values: number;
         };
         /**
          * @description The first day of a calendar week.
@@ -8060,6 +8612,115 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Answer_TrendReport"];
+                };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    web: {
+        parameters: {
+            query?: {
+                /** @description Start of the range in which visits begin: a local date or an instant. Default: 30 days before `to`. */
+                from?: string;
+                /** @description End of that range, not included. Default: tomorrow. */
+                to?: string;
+                /** @description Width of a point. */
+                interval?: "minute" | "hour" | "day" | "week" | "month";
+                /** @description First day of a week, for the interval `week`. */
+                week_start?: "monday" | "sunday" | "saturday";
+                /** @description `previous`: beside each number the one of the range before. */
+                compare?: "previous";
+                /** @description The most rows of a table, 1 to 500. Default: 10. */
+                table_limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The overview */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_WebReport"];
                 };
             };
             /**
