@@ -199,7 +199,38 @@ impl Bench<'_> {
         );
         self.beside("trend by day, 30 days, persons by country", &persons, &sql)
             .await?;
+        self.visits(from, end).await?;
         self.retention(end.plus(-56), end).await
+    }
+
+    /// Beside what only a client that numbers its sessions allows: a group for each of them, without the two days before.
+    async fn visits(&self, from: Day, end: Day) -> anyhow::Result<()> {
+        let number = self.api.number;
+        let range = json!({"from": from.to_string(), "to": end.to_string()});
+        let web = json!({"kind": "web", "from": range["from"], "to": range["to"]});
+        let dimensions = ["source", "campaign", "entry", "exit", "country", "device", "browser", "os"];
+        let sets: Vec<String> = dimensions.iter().map(|name| format!("({name})")).collect();
+        let sql = format!(
+            "SELECT {names}, uniqExact(actor), count(), sum(views), countIf(views = 1 AND last - first < 10000), sum(last - first) \
+             FROM (SELECT actor, session, device_id, min(toUnixTimestamp64Milli(ts)) AS first, max(toUnixTimestamp64Milli(ts)) AS last, \
+                 countIf(event = 'page_view') AS views, argMin(if(utm_source != '', utm_source, referrer_host), ts) AS source, \
+                 argMin(utm_campaign, ts) AS campaign, argMinIf(path, ts, event = 'page_view') AS entry, \
+                 argMaxIf(path, ts, event = 'page_view') AS exit, argMin(country, ts) AS country, argMin(device, ts) AS device, \
+                 argMin(browser, ts) AS browser, argMin(os, ts) AS os \
+               FROM events WHERE project = {number} AND day >= '{from}' AND day < '{end}' GROUP BY actor, session, device_id \
+               HAVING views > 0) GROUP BY GROUPING SETS ({sets}, ()) FORMAT Null",
+            names = dimensions.join(", "),
+            sets = sets.join(", ")
+        );
+        self.beside("web overview, 30 days", &web, &sql).await?;
+        let mut question = json!({"kind": "sessions", "from": range["from"], "to": range["to"]});
+        let sql = format!(
+            "SELECT toDate(first, 'UTC') AS on, count(), avg(last - first), median(last - first) FROM (SELECT min(ts) AS first, max(ts) AS last \
+               FROM events WHERE project = {number} AND day >= '{from}' AND day < '{end}' GROUP BY actor, session, device_id) GROUP BY on"
+        );
+        self.beside("sessions by day, 30 days", &question, &sql).await?;
+        question["breakdown"] = json!("country");
+        self.beside("sessions by day and country, 30 days", &question, &sql).await
     }
 
     async fn retention(&self, from: Day, end: Day) -> anyhow::Result<()> {

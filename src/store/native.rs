@@ -74,6 +74,18 @@ impl Blocks {
         }
     }
 
+    /// The bytes of the next block, if the whole of it has come, and its rows: for [`Block::of`] elsewhere.
+    ///
+    /// # Errors
+    /// As [`Blocks::next_block`].
+    pub fn next_bytes(&mut self) -> Result<Option<(Vec<u8>, usize)>, StoreError> {
+        let from = self.at;
+        let Some(rows) = self.next_block()?.map(|block| block.rows) else {
+            return Ok(None);
+        };
+        Ok(Some((self.buffer[from..self.at].to_vec(), rows)))
+    }
+
     /// Nothing may be left at the end.
     ///
     /// # Errors
@@ -89,6 +101,16 @@ impl Blocks {
 }
 
 impl<'a> Block<'a> {
+    /// The block of [`Blocks::next_bytes`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`]: it is none.
+    pub fn of(bytes: &'a [u8]) -> Result<Block<'a>, StoreError> {
+        let mut left = Bytes { all: bytes, at: 0 };
+        let unreadable = |_| StoreError::Unreadable("half a block".to_owned());
+        left.block().map_err(unreadable)
+    }
+
     /// The rows in pieces of a thousand or so.
     pub fn pieces(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let rows = self.rows;
@@ -307,6 +329,11 @@ mod tests {
             }
             blocks.finish().unwrap();
             assert_eq!(found, 2, "pieces of {size}");
+            let mut copied = Blocks::default();
+            copied.push(&all);
+            let (bytes, rows) = copied.next_bytes().unwrap().unwrap();
+            assert_eq!((&bytes, rows), (&block(), 2));
+            assert_eq!(Block::of(&bytes).unwrap().rows, 2);
         }
     }
 

@@ -3,7 +3,9 @@
 //!
 //! All events count, whatever their names, because every one of them may begin, continue or end a session.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
 
 use super::filter::{Bind, condition};
 use super::funnels::spread::{Owned, Partition, Scratch, Spread};
@@ -13,7 +15,9 @@ use super::people::maybe_of;
 use super::{Store, StoreError};
 use crate::event::{ProjectNumber, actor_of};
 use crate::metrics::session::key;
-use crate::metrics::visit::{Chunk, Column, Columns, Fold, PAGE_VIEWS, VisitEvent, VisitSpec, flag};
+use crate::metrics::visit::{
+    Chunk, Column, ColumnPart, Columns, Fold, PAGE_VIEWS, Texts, VisitEvent, VisitSpec, flag,
+};
 
 /// The most events that one question reads, those of the two days before its range included: one takes 32 bytes, and 4
 /// for each text that is asked for.
@@ -27,6 +31,12 @@ pub const MAX_NAMED: usize = 8_000;
 
 /// The most different texts of one question.
 pub const MAX_TEXTS: usize = 2_000_000;
+
+/// Threads that read what comes.
+const THREADS: usize = 3;
+
+/// Columns before the texts.
+const FIXED: usize = 6;
 
 /// The longest range whose milliseconds are numbers of four bytes.
 const SHORT_MS: i64 = u32::MAX as i64;
@@ -95,25 +105,63 @@ impl Store {
         let statement = self.visits_statement(spec, wanted, reading);
         let query = statement.bind.apply(self.stream(project, &statement.sql));
         let mut cursor = query.with_setting("max_threads", "4").fetch_bytes("Native")?;
-        let (mut blocks, mut rows) = (Blocks::default(), Rows::default());
-        let mut spread = Spread::new();
-        let mut count = 0;
+        let threads = match reading {
+            Reading::All { .. } => THREADS,
+            Reading::Of(_) => 1,
+        };
+        let (sender, receiver) = mpsc::channel::<Vec<u8>>(2 * threads);
+        let receiver = Arc::new(Mutex::new(receiver));
+        let texts = Arc::new(Mutex::new(std::mem::take(&mut columns.texts)));
+        let mut running = Vec::new();
+        for thread in 0..threads {
+            let (receiver, texts) = (receiver.clone(), texts.clone());
+            let mut reader = Reader::new(columns.parts() + thread, wanted, statement.has_ids);
+            running.push(tokio::task::spawn_blocking(move || {
+                let next = || {
+                    receiver
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .blocking_recv()
+                };
+                while let Some(bytes) = next() {
+                    reader.read(&Block::of(&bytes)?, &texts)?;
+                }
+                Ok(reader)
+            }));
+        }
+        // Whoever reads holds it; when nobody does any more, sending ends.
+        drop(receiver);
+        let (mut blocks, mut count) = (Blocks::default(), 0);
         while let Some(bytes) = cursor.next().await? {
             blocks.push(&bytes);
-            while let Some(block) = blocks.next_block()? {
-                count += block.rows;
-                if columns.rows() as usize + block.rows > MAX_EVENTS {
+            while let Some((block, rows)) = blocks.next_bytes()? {
+                count += rows;
+                if count > MAX_EVENTS {
                     let detail = format!("more than {MAX_EVENTS} events in one question about sessions");
                     return Err(StoreError::TooManyRows(detail));
                 }
-                rows.read(&block, wanted, statement.has_ids, columns, &mut spread)?;
+                if sender.send(block).await.is_err() {
+                    // All readers have stopped; one of them says why.
+                    break;
+                }
             }
         }
         blocks.finish()?;
+        drop(sender);
+        let mut spreads = Vec::new();
+        for thread in running {
+            let read: Result<Reader, StoreError> = thread
+                .await
+                .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+            let reader = read?;
+            columns.add(reader.part);
+            spreads.push(reader.spread);
+        }
+        columns.texts = std::mem::take(&mut *texts.lock().unwrap_or_else(PoisonError::into_inner));
         columns.settle();
         let told = cursor.summary().and_then(|summary| summary.read_rows());
         Ok(VisitFacts {
-            pieces: spread.into_partitions().into_iter().map(Persons).collect(),
+            pieces: Spread::gathered(spreads).into_iter().map(Persons).collect(),
             since_ms: statement.since_ms,
             rows_read: told.unwrap_or(0).max(count as u64),
         })
@@ -130,7 +178,10 @@ impl Store {
         let since = bind.integer(since_ms);
         let is_page = format!("event IN {}", bind.texts(&PAGE_VIEWS.map(str::to_owned)));
         let mut flags = format!("{}({is_page})", one(flag::PAGE));
-        for (filter, bit) in [(&spec.filter, flag::PASSES), (&spec.first_filter, flag::PASSES_FIRST)] {
+        for (filter, bit) in [
+            (&spec.filter, flag::PASSES),
+            (&spec.first_filter, flag::PASSES_FIRST),
+        ] {
             if !filter.is_everything() {
                 flags += &format!(" + {}({})", one(bit), condition(filter, &mut bind));
             }
@@ -187,6 +238,17 @@ struct Statement {
     has_ids: bool,
 }
 
+/// What one thread reads of the blocks.
+struct Reader {
+    number: usize,
+    wanted: Vec<Column>,
+    has_ids: bool,
+    rows: usize,
+    part: ColumnPart,
+    spread: Spread<VisitEvent>,
+    scratch: Rows,
+}
+
 /// Columns of a block, used for one after the other.
 #[derive(Default)]
 struct Rows {
@@ -201,48 +263,40 @@ struct Rows {
     numbers: Vec<u32>,
 }
 
-impl Rows {
-    fn read(
-        &mut self,
-        block: &Block<'_>,
-        wanted: &[Column],
-        has_ids: bool,
-        columns: &mut Columns,
-        spread: &mut Spread<VisitEvent>,
-    ) -> Result<(), StoreError> {
-        let first = columns.rows();
-        for (n, column) in wanted.iter().enumerate() {
-            self.numbers.clear();
-            for word in block.words(n + 6)? {
-                self.numbers.push(columns.texts.number(word));
-            }
-            block.places(n + 6, &mut self.words)?;
-            let numbers = &self.numbers;
-            let number = |place: &u32| numbers.get(*place as usize).copied().unwrap_or(0);
-            columns.extend(*column, self.words.iter().map(number));
+impl Reader {
+    fn new(number: usize, wanted: &[Column], has_ids: bool) -> Reader {
+        Reader {
+            number,
+            wanted: wanted.to_vec(),
+            has_ids,
+            rows: 0,
+            part: ColumnPart::default(),
+            spread: Spread::new(),
+            scratch: Rows::default(),
         }
-        if columns.texts.len() > MAX_TEXTS {
-            let detail = format!("more than {MAX_TEXTS} different texts in one question about sessions");
-            return Err(StoreError::TooManyRows(detail));
-        }
-        if has_ids {
-            block.ids(6 + wanted.len(), 0..block.rows, &mut self.ids)?;
-            columns.extend_ids(&self.ids);
+    }
+
+    fn read(&mut self, block: &Block<'_>, texts: &Mutex<Texts>) -> Result<(), StoreError> {
+        self.texts(block, texts)?;
+        let scratch = &mut self.scratch;
+        if self.has_ids {
+            block.ids(FIXED + self.wanted.len(), 0..block.rows, &mut scratch.ids)?;
+            self.part.extend_ids(&scratch.ids);
         }
         for some in block.pieces() {
-            let row = first + some.start as u32;
-            block.numbers(0, some.clone(), &mut self.persons)?;
-            block.numbers(1, some.clone(), &mut self.times)?;
-            block.numbers(2, some.clone(), &mut self.places)?;
-            block.numbers(3, some.clone(), &mut self.sessions)?;
-            block.numbers(4, some.clone(), &mut self.devices)?;
-            block.numbers(5, some, &mut self.flags)?;
-            let when = self.times.iter().zip(&self.places);
-            let whose = self.sessions.iter().zip(&self.devices);
-            let rows = self.persons.iter().zip(when).zip(whose.zip(&self.flags));
-            for (row, ((person, (time, place)), ((given, device), flags))) in (row..).zip(rows) {
+            let first = Columns::row(self.number, self.rows + some.start);
+            block.numbers(0, some.clone(), &mut scratch.persons)?;
+            block.numbers(1, some.clone(), &mut scratch.times)?;
+            block.numbers(2, some.clone(), &mut scratch.places)?;
+            block.numbers(3, some.clone(), &mut scratch.sessions)?;
+            block.numbers(4, some.clone(), &mut scratch.devices)?;
+            block.numbers(5, some, &mut scratch.flags)?;
+            let when = scratch.times.iter().zip(&scratch.places);
+            let whose = scratch.sessions.iter().zip(&scratch.devices);
+            let rows = scratch.persons.iter().zip(when).zip(whose.zip(&scratch.flags));
+            for (row, ((person, (time, place)), ((given, device), flags))) in (first..).zip(rows) {
                 let has_id = if *given == 0 { 0 } else { flag::HAS_ID };
-                spread.push(VisitEvent {
+                self.spread.push(VisitEvent {
                     person: *person,
                     key: key(*device, *given),
                     at: VisitEvent::at(*time, *place),
@@ -251,7 +305,28 @@ impl Rows {
                 });
             }
         }
-        columns.complete(block.rows);
+        self.rows += block.rows;
+        Ok(())
+    }
+
+    /// The numbers of the texts of a block. All threads know the same ones: each asks once a block for what occurs in it.
+    fn texts(&mut self, block: &Block<'_>, texts: &Mutex<Texts>) -> Result<(), StoreError> {
+        let Rows { numbers, words, .. } = &mut self.scratch;
+        for (n, column) in self.wanted.iter().enumerate() {
+            numbers.clear();
+            {
+                let mut texts = texts.lock().unwrap_or_else(PoisonError::into_inner);
+                numbers.extend(block.words(FIXED + n)?.map(|word| texts.number(word)));
+                if texts.len() > MAX_TEXTS {
+                    let detail =
+                        format!("more than {MAX_TEXTS} different texts in one question about sessions");
+                    return Err(StoreError::TooManyRows(detail));
+                }
+            }
+            block.places(FIXED + n, words)?;
+            let number = |place: &u32| numbers.get(*place as usize).copied().unwrap_or(0);
+            self.part.extend(*column, words.iter().map(number));
+        }
         Ok(())
     }
 }

@@ -264,7 +264,9 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
     }
     let filter = json!({"property": "p", "op": "is_set"});
     asked.push(json!({"kind": "sessions", "from": from, "to": to, "compare": "previous"}));
-    asked.push(json!({"kind": "sessions", "from": day(-38), "to": day(5), "interval": "week", "filter": filter}));
+    asked.push(
+        json!({"kind": "sessions", "from": day(-38), "to": day(5), "interval": "week", "filter": filter}),
+    );
     asked.extend(crate::random_funnels::funnels(rng, drawn, (&from, &to)));
     asked.extend((0..8).map(|_| retention(rng, drawn, zone)));
     asked

@@ -36,16 +36,34 @@ fn event(rng: &mut fastrand::Rng, number: ProjectNumber, zone: &Zone, ts: i64, s
     let device = *rng.choice(&["", "phone"]).expect("one");
     let visit = *rng.choice(&["", "", "v1", "v2"]).expect("one");
     let name = *rng
-        .choice(&["page_view", "page_view", "$pageview", "page", "pageview", "A", "B"])
+        .choice(&[
+            "page_view",
+            "page_view",
+            "$pageview",
+            "page",
+            "pageview",
+            "A",
+            "B",
+        ])
         .expect("one");
     let (path, host) = *rng
-        .choice(&[("/", "shop.example"), ("/a", "www.shop.example"), ("/b", "shop.example"), ("", "")])
+        .choice(&[
+            ("/", "shop.example"),
+            ("/a", "www.shop.example"),
+            ("/b", "shop.example"),
+            ("", ""),
+        ])
         .expect("one");
     let referrer = *rng
         .choice(&["", "", "www.search.example", "search.example", "shop.example"])
         .expect("one");
     let (source, campaign) = *rng
-        .choice(&[("", ""), ("", "spring"), ("news", "spring"), ("search.example", "")])
+        .choice(&[
+            ("", ""),
+            ("", "spring"),
+            ("news", "spring"),
+            ("search.example", ""),
+        ])
         .expect("one");
     let (agent, browser, os, kind) = *rng.choice(&AGENTS).expect("one");
     let id = Uuid::from_u128(rng.u128(..));
@@ -56,7 +74,11 @@ fn event(rng: &mut fastrand::Rng, number: ProjectNumber, zone: &Zone, ts: i64, s
     if !referrer.is_empty() {
         properties["$referrer"] = json!(format!("https://{referrer}/x"));
     }
-    for (name, text) in [("utm_source", source), ("utm_campaign", campaign), ("$user_agent", agent)] {
+    for (name, text) in [
+        ("utm_source", source),
+        ("utm_campaign", campaign),
+        ("$user_agent", agent),
+    ] {
         if !text.is_empty() {
             properties[name] = json!(text);
         }
@@ -82,15 +104,32 @@ fn event(rng: &mut fastrand::Rng, number: ProjectNumber, zone: &Zone, ts: i64, s
 /// Which sessions, in all ways that there are.
 fn choosing(rng: &mut fastrand::Rng, question: &mut Value) {
     let dimension = *rng
-        .choice(&["source", "campaign", "page", "entry_page", "exit_page", "browser", "device", "referrer"])
+        .choice(&[
+            "source",
+            "campaign",
+            "page",
+            "entry_page",
+            "exit_page",
+            "browser",
+            "device",
+            "referrer",
+        ])
         .expect("one");
-    let values = [json!("/a"), json!("search.example"), json!("mobile"), json!("Firefox"), json!("spring"), Value::Null];
+    let values = [
+        json!("/a"),
+        json!("search.example"),
+        json!("mobile"),
+        json!("Firefox"),
+        json!("spring"),
+        Value::Null,
+    ];
     match rng.u8(0..8) {
         0 => question["filter"] = json!({"property": "plan", "value": "club"}),
         1 => question["first_filter"] = json!({"property": "$path", "op": "is_not", "value": "/"}),
         2 => question["filter"] = json!({"event_name": true, "value": "B"}),
         3 | 4 => {
-            question["only"] = json!([{"by": dimension, "values": [rng.choice(&values).expect("one"), "/b"]}]);
+            question["only"] =
+                json!([{"by": dimension, "values": [rng.choice(&values).expect("one"), "/b"]}]);
         }
         _ => {}
     }
@@ -109,10 +148,14 @@ fn questions(rng: &mut fastrand::Rng, at: i64, zone: &Zone) -> Vec<Value> {
             }
         };
         let interval = *rng.choice(&["hour", "day", "day", "week", "month"]).expect("one");
-        let mut web = json!({"kind": "web", "from": from, "to": to, "interval": interval, "table_limit": rng.u8(1..5)});
+        let mut web =
+            json!({"kind": "web", "from": from, "to": to, "interval": interval, "table_limit": rng.u8(1..5)});
         let mut sessions = json!({"kind": "sessions", "from": from, "to": to, "interval": interval,
             "with_page_view": rng.bool(), "breakdown_limit": rng.u8(1..3)});
-        if let Some(by) = rng.choice([None, Some("source"), Some("entry_page"), Some("browser")]).flatten() {
+        if let Some(by) = rng
+            .choice([None, Some("source"), Some("entry_page"), Some("browser")])
+            .flatten()
+        {
             sessions["breakdown"] = json!(by);
         }
         sessions["list"] = json!({"limit": rng.u8(1..5)});
@@ -168,7 +211,7 @@ async fn overviews_and_sessions_are_what_their_twins_say() {
             events.push(ts.min(at + 7 * DAY));
         }
         let mut drawn = Vec::new();
-        for some in events.chunks(rng.usize(1..8)) {
+        for some in events.chunks(rng.usize(6..20)) {
             let some = some.iter().zip(0..);
             let some: Vec<(Event, Value)> = some
                 .map(|(ts, seq)| event(&mut rng, project.number, &project.zone, *ts, seq))
@@ -190,7 +233,10 @@ async fn overviews_and_sessions_are_what_their_twins_say() {
             listed += reply["data"]["list"]["total"].as_u64().unwrap_or(0);
         }
     }
-    assert!(bounces > 50 && listed > 100, "something happened: {bounces} {listed}");
+    assert!(
+        bounces > 50 && listed > 100,
+        "something happened: {bounces} {listed}"
+    );
     world.close().await;
 }
 
@@ -202,7 +248,16 @@ async fn each_row_of_a_table_is_the_visits_that_it_chooses_and_the_list_is_as_lo
     let project = world.project(&owner, "shop", "UTC").await;
     let at = crate::harness::NOW - 5 * DAY;
     let wire: Vec<Value> = (0..120)
-        .map(|n| event(&mut rng, project.number, &project.zone, at + n * 17 * MINUTE, n as u32).1)
+        .map(|n| {
+            event(
+                &mut rng,
+                project.number,
+                &project.zone,
+                at + n * 17 * MINUTE,
+                n as u32,
+            )
+            .1
+        })
         .collect();
     world.store(&project.write, json!(wire)).await;
 
@@ -224,7 +279,11 @@ async fn each_row_of_a_table_is_the_visits_that_it_chooses_and_the_list_is_as_lo
                 "list": {"limit": 500}}));
             let chosen = ask(&world, &project, &chosen).await;
             let total = &chosen["data"]["total"];
-            assert_eq!((&total["sessions"], &total["visitors"]), (&row["visits"], &row["visitors"]), "{only}");
+            assert_eq!(
+                (&total["sessions"], &total["visitors"]),
+                (&row["visits"], &row["visitors"]),
+                "{only}"
+            );
             assert_eq!(chosen["data"]["list"]["total"], row["visits"]);
             let list = chosen["data"]["list"]["sessions"].as_array().expect("sessions");
             assert_eq!(list.len(), row["visits"].as_u64().expect("a number") as usize);
@@ -236,7 +295,8 @@ async fn each_row_of_a_table_is_the_visits_that_it_chooses_and_the_list_is_as_lo
     // Page by page the same.
     let (mut cursor, mut starts) = (Value::Null, Vec::new());
     loop {
-        let page = with(json!({"kind": "sessions", "with_page_view": true, "list": {"limit": 3, "cursor": cursor}}));
+        let page =
+            with(json!({"kind": "sessions", "with_page_view": true, "list": {"limit": 3, "cursor": cursor}}));
         let page = ask(&world, &project, &page).await;
         let page = &page["data"]["list"];
         assert_eq!(page["total"], web["data"]["total"]["sessions"]);
@@ -271,7 +331,8 @@ async fn a_session_id_that_never_rests_is_cut_by_where_it_began() {
     // Sessions begin every 40 hours, counted from the very first event.
     let from = first + 5 * 40 * 60 * MINUTE;
     for (from, expected) in [(from, 1), (from + 1, 0)] {
-        let question = json!({"kind": "sessions", "from": instant(from), "to": instant(from + 30 * 60 * MINUTE)});
+        let question =
+            json!({"kind": "sessions", "from": instant(from), "to": instant(from + 30 * 60 * MINUTE)});
         let reply = ask(&world, &project, &question).await;
         assert_eq!(reply["data"]["total"]["sessions"], expected);
     }
@@ -283,25 +344,73 @@ async fn what_is_wrong_with_a_question_is_named() {
     let world = World::new().await;
     let project = world.owner("ada@example.com", "UTC").await;
     for (question, pointer, code) in [
-        (json!({"kind": "web", "table_limit": 0}), "/table_limit", "out_of_range"),
-        (json!({"kind": "web", "tables": ["page", "page"]}), "/tables/1", "duplicate"),
-        (json!({"kind": "web", "tables": ["moon"]}), "/tables/0", "unknown_value"),
-        (json!({"kind": "web", "only": [{"by": "page", "values": []}]}), "/only/0/values", "required"),
-        (json!({"kind": "web", "only": [{"by": "page", "values": ["/", ""]}]}), "/only/0/values/1", "out_of_range"),
+        (
+            json!({"kind": "web", "table_limit": 0}),
+            "/table_limit",
+            "out_of_range",
+        ),
+        (
+            json!({"kind": "web", "tables": ["page", "page"]}),
+            "/tables/1",
+            "duplicate",
+        ),
+        (
+            json!({"kind": "web", "tables": ["moon"]}),
+            "/tables/0",
+            "unknown_value",
+        ),
+        (
+            json!({"kind": "web", "only": [{"by": "page", "values": []}]}),
+            "/only/0/values",
+            "required",
+        ),
+        (
+            json!({"kind": "web", "only": [{"by": "page", "values": ["/", ""]}]}),
+            "/only/0/values/1",
+            "out_of_range",
+        ),
         (json!({"kind": "web", "list": {}}), "/list", "unknown_field"),
-        (json!({"kind": "sessions", "breakdown": "page"}), "/breakdown", "not_allowed"),
-        (json!({"kind": "sessions", "breakdown_limit": 201}), "/breakdown_limit", "out_of_range"),
-        (json!({"kind": "sessions", "list": {"limit": 501}}), "/list/limit", "out_of_range"),
-        (json!({"kind": "sessions", "list": {"cursor": "x"}}), "/list/cursor", "invalid_cursor"),
-        (json!({"kind": "sessions", "interval": "minute"}), "/interval", "too_many_points"),
-        (json!({"kind": "sessions", "first_filter": {"property": ""}}), "/first_filter/property", "required"),
+        (
+            json!({"kind": "sessions", "breakdown": "page"}),
+            "/breakdown",
+            "not_allowed",
+        ),
+        (
+            json!({"kind": "sessions", "breakdown_limit": 201}),
+            "/breakdown_limit",
+            "out_of_range",
+        ),
+        (
+            json!({"kind": "sessions", "list": {"limit": 501}}),
+            "/list/limit",
+            "out_of_range",
+        ),
+        (
+            json!({"kind": "sessions", "list": {"cursor": "x"}}),
+            "/list/cursor",
+            "invalid_cursor",
+        ),
+        (
+            json!({"kind": "sessions", "interval": "minute"}),
+            "/interval",
+            "too_many_points",
+        ),
+        (
+            json!({"kind": "sessions", "first_filter": {"property": ""}}),
+            "/first_filter/property",
+            "required",
+        ),
     ] {
         let reply = world
             .ask("POST", &project.path("/query"), &project.secret, question.clone())
             .await;
         let problem = reply.problem(422, "invalid_field");
         let error = &problem["errors"][0];
-        assert_eq!((&error["pointer"], &error["code"]), (&json!(pointer), &json!(code)), "{question}: {problem}");
+        assert_eq!(
+            (&error["pointer"], &error["code"]),
+            (&json!(pointer), &json!(code)),
+            "{question}: {problem}"
+        );
     }
     world.close().await;
 }

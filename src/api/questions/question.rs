@@ -46,7 +46,8 @@ impl Question {
     /// lose the place of what is wrong. Refusals: as [`read_json`].
     pub fn read(body: &[u8]) -> Result<Question, Problem> {
         let mut members: Map<String, Value> = read_json(body)?;
-        let known = "active_users, trends, funnel, conversion, retention, lifecycle, stickiness, sessions or web";
+        let known =
+            "active_users, trends, funnel, conversion, retention, lifecycle, stickiness, sessions or web";
         let kind = match members.remove("kind") {
             Some(Value::String(kind)) => kind,
             None => {
@@ -121,10 +122,9 @@ mod tests {
         ] {
             let (pointer, code, detail) = error(body);
             assert_eq!((&*pointer, &*code), ("/kind", expected));
-            assert!(
-                detail
-                    .contains("active_users, trends, funnel, conversion, retention, lifecycle, stickiness, sessions or web")
-            );
+            assert!(detail.contains(
+                "active_users, trends, funnel, conversion, retention, lifecycle, stickiness, sessions or web"
+            ));
         }
     }
 }

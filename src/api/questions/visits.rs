@@ -16,8 +16,8 @@ use crate::metrics::envelope::Answer;
 use crate::metrics::time::{Interval, WeekStart};
 use crate::metrics::trend::CompareWith;
 use crate::metrics::visit::{
-    Chunk, Column, Columns, Fold, ListedSession, SessionsQuery, SessionsReport, SessionsSpec, VisitSpec, WebQuery,
-    WebReport, WebSpec, WebTable,
+    Chunk, Column, Columns, Fold, ListedSession, SessionsQuery, SessionsReport, SessionsSpec, VisitSpec,
+    WebQuery, WebReport, WebSpec, WebTable,
 };
 use crate::problem::Problem;
 use crate::store::StoreError;

@@ -11,8 +11,8 @@ use crate::metrics::session;
 use crate::metrics::time::{Interval, Moment, TimeRange};
 use crate::metrics::trend::{Compare, GroupKind};
 use crate::metrics::visit::{
-    Dimension, ListedSession, SessionGroup, SessionPage, SessionPlace, SessionsReport, SessionsSpec, VisitFigures,
-    VisitPoint, VisitSpec, VisitsBefore, WebReport, WebRow, WebSpec, WebTable,
+    Dimension, ListedSession, SessionGroup, SessionPage, SessionPlace, SessionsReport, SessionsSpec,
+    VisitFigures, VisitPoint, VisitSpec, VisitsBefore, WebReport, WebRow, WebSpec, WebTable,
 };
 
 const MINUTE: i64 = 60_000;
@@ -35,7 +35,10 @@ impl Visit<'_> {
 
     fn views(&self) -> Vec<&Event> {
         let names = ["page_view", "pageview", "$pageview", "page"];
-        let views = self.events.iter().filter(|event| names.contains(&event.event.as_str()));
+        let views = self
+            .events
+            .iter()
+            .filter(|event| names.contains(&event.event.as_str()));
         views.copied().collect()
     }
 
@@ -110,7 +113,10 @@ fn chosen<'a>(spec: &VisitSpec, events: &'a [Event]) -> Vec<Visit<'a>> {
     let of = |event: &Event| properties.get(&event.actor()).unwrap_or(&none);
     found.retain(|visit| {
         let first = visit.events[0];
-        let some = visit.events.iter().any(|event| spec.filter.matches(event, of(event)));
+        let some = visit
+            .events
+            .iter()
+            .any(|event| spec.filter.matches(event, of(event)));
         let has = |by: Dimension, values: &Vec<Option<String>>| {
             visit.values(by).iter().any(|value| values.contains(value))
         };
@@ -122,7 +128,10 @@ fn chosen<'a>(spec: &VisitSpec, events: &'a [Event]) -> Vec<Visit<'a>> {
 }
 
 fn within<'v, 'a>(visits: &'v [Visit<'a>], range: TimeRange) -> Vec<&'v Visit<'a>> {
-    visits.iter().filter(|visit| range.contains(visit.start())).collect()
+    visits
+        .iter()
+        .filter(|visit| range.contains(visit.start()))
+        .collect()
 }
 
 fn figures(visits: &[&Visit]) -> VisitFigures {
@@ -149,7 +158,9 @@ fn points(spec: &VisitSpec, zone: &Zone, now_ms: i64, visits: &[Visit]) -> Vec<V
     let has_dates = !matches!(spec.interval, Interval::Hour | Interval::Minute);
     let interval = (spec.interval, spec.week_start);
     let current = walk(interval, zone, spec.range);
-    let before = spec.compare.map(|compare| (compare, walk(interval, zone, compare.previous)));
+    let before = spec
+        .compare
+        .map(|compare| (compare, walk(interval, zone, compare.previous)));
     let of = |range: TimeRange, bucket: &Walked| {
         let part = TimeRange {
             from_ms: bucket.start.max(range.from_ms),
@@ -193,7 +204,9 @@ fn beside(
             earlier.map(|other| other.date).collect::<BTreeSet<_>>().len()
         };
         let time = |n: usize| wall_clock(zone, buckets[n].start).time();
-        let repeated = (0..n).filter(|m| day(*m) == day(n) && time(*m) == time(n)).count();
+        let repeated = (0..n)
+            .filter(|m| day(*m) == day(n) && time(*m) == time(n))
+            .count();
         (day(n), time(n), repeated)
     };
     (0..before.len()).find(|m| label(before, *m) == label(current, n))
@@ -230,12 +243,18 @@ pub fn web(spec: &WebSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> WebRep
                 .collect();
             let of = figures(&having);
             let seen = having.iter().flat_map(|visit| visit.views());
-            let seen = seen.filter(|view| value.as_deref().unwrap_or("") == view.path).count();
+            let seen = seen
+                .filter(|view| value.as_deref().unwrap_or("") == view.path)
+                .count();
             WebRow {
                 value: value.clone(),
                 visitors: of.visitors,
                 visits: of.sessions,
-                views: if by == Dimension::Page { seen as u64 } else { of.views },
+                views: if by == Dimension::Page {
+                    seen as u64
+                } else {
+                    of.views
+                },
                 bounce_rate: of.bounce_rate,
                 mean_duration_ms: of.mean_duration_ms,
             }
@@ -253,7 +272,9 @@ pub fn web(spec: &WebSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> WebRep
     WebReport {
         interval: spec.visits.interval,
         bounce: "one page view and under 10 seconds".to_owned(),
-        page_views: ["page_view", "pageview", "$pageview", "page"].map(str::to_owned).to_vec(),
+        page_views: ["page_view", "pageview", "$pageview", "page"]
+            .map(str::to_owned)
+            .to_vec(),
         total: figures(&visits),
         previous: previous(&spec.visits, &all),
         points: points(&spec.visits, zone, now_ms, &all),
@@ -268,7 +289,9 @@ pub fn sessions(spec: &SessionsSpec, zone: &Zone, now_ms: i64, events: &[Event])
     SessionsReport {
         interval: spec.visits.interval,
         bounce: "one page view and under 10 seconds".to_owned(),
-        page_views: ["page_view", "pageview", "$pageview", "page"].map(str::to_owned).to_vec(),
+        page_views: ["page_view", "pageview", "$pageview", "page"]
+            .map(str::to_owned)
+            .to_vec(),
         total: figures(&visits),
         previous: previous(&spec.visits, &all),
         points: points(&spec.visits, zone, now_ms, &all),
@@ -276,7 +299,8 @@ pub fn sessions(spec: &SessionsSpec, zone: &Zone, now_ms: i64, events: &[Event])
             .breakdown
             .map_or_else(Vec::new, |by| groups(spec, by, zone, now_ms, &all)),
         list: spec.list.map(|list| {
-            let mut rows: Vec<(SessionPlace, &Visit)> = visits.iter().map(|visit| (place(visit), *visit)).collect();
+            let mut rows: Vec<(SessionPlace, &Visit)> =
+                visits.iter().map(|visit| (place(visit), *visit)).collect();
             rows.sort_by_key(|(place, _)| *place);
             rows.retain(|(place, _)| list.after.is_none_or(|after| *place > after));
             let shown = &rows[..rows.len().min(list.limit)];
@@ -295,7 +319,10 @@ pub fn sessions(spec: &SessionsSpec, zone: &Zone, now_ms: i64, events: &[Event])
 fn groups(spec: &SessionsSpec, by: Dimension, zone: &Zone, now_ms: i64, all: &[Visit]) -> Vec<SessionGroup> {
     let count = |value: &Option<String>| {
         let visits = within(all, spec.visits.range);
-        visits.iter().filter(|visit| visit.values(by)[0] == *value).count()
+        visits
+            .iter()
+            .filter(|visit| visit.values(by)[0] == *value)
+            .count()
     };
     let mut values: BTreeSet<Option<String>> = BTreeSet::new();
     for visit in within(all, spec.visits.range) {
@@ -314,8 +341,14 @@ fn groups(spec: &SessionsSpec, by: Dimension, zone: &Zone, now_ms: i64, all: &[V
             }
         };
         let of: Vec<Visit> = all.iter().filter(is_of).cloned().collect();
-        let ranges = [Some(spec.visits.range), spec.visits.compare.map(|compare| compare.previous)];
-        let found = ranges.into_iter().flatten().any(|range| !within(&of, range).is_empty());
+        let ranges = [
+            Some(spec.visits.range),
+            spec.visits.compare.map(|compare| compare.previous),
+        ];
+        let found = ranges
+            .into_iter()
+            .flatten()
+            .any(|range| !within(&of, range).is_empty());
         found.then(|| SessionGroup {
             kind,
             value,

@@ -105,41 +105,56 @@ impl Texts {
     }
 }
 
-/// What of events is not in their rows: a number for each row and column that is asked for.
+/// What of events is not in their rows: a number for each row and column that is asked for. Rows come in parts, which are
+/// read side by side.
 #[derive(Clone, Debug, Default)]
 pub struct Columns {
     /// The texts behind the numbers.
     pub texts: Texts,
-    rows: u32,
-    numbers: [Vec<u32>; Column::COUNT],
-    /// Of the rows from `ids_from` on.
-    ids: Vec<u128>,
-    ids_from: u32,
+    parts: Vec<ColumnPart>,
     bare: Vec<u32>,
 }
 
-impl Columns {
-    /// Adds the next rows of a column.
+/// Some rows of [`Columns`].
+#[derive(Clone, Debug, Default)]
+pub struct ColumnPart {
+    numbers: [Vec<u32>; Column::COUNT],
+    ids: Vec<u128>,
+}
+
+/// Bits of a row's number that say where in its part it is; the others say in which part.
+const PLACE_BITS: u32 = 27;
+
+/// The most parts of [`Columns`]: more than threads read, the second looks at some persons included.
+const MAX_PARTS: usize = 1 << (u32::BITS - PLACE_BITS);
+
+impl ColumnPart {
+    /// Adds the next rows of a column. What is left out is missing.
     pub fn extend(&mut self, column: Column, numbers: impl Iterator<Item = u32>) {
         self.numbers[column.place()].extend(numbers);
     }
 
-    /// Adds the ids of the next rows: of all that are still to come.
+    /// Adds the ids of the next rows: of all of the part, or of none.
     pub fn extend_ids(&mut self, ids: &[u128]) {
-        if self.ids.is_empty() {
-            self.ids_from = self.rows;
-        }
         self.ids.extend(ids);
     }
+}
 
-    /// So many rows are complete now. What was left out of their columns is missing.
-    pub fn complete(&mut self, rows: usize) {
-        self.rows += rows as u32;
+impl Columns {
+    /// The number of a row.
+    pub fn row(part: usize, place: usize) -> u32 {
+        (part as u32) << PLACE_BITS | place as u32
     }
 
-    /// How many rows there are: the number of the next.
-    pub fn rows(&self) -> u32 {
-        self.rows
+    /// How many parts there are: the number of the next.
+    pub fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Adds the next part.
+    pub fn add(&mut self, part: ColumnPart) {
+        debug_assert!(self.parts.len() < MAX_PARTS, "a row's number names its part");
+        self.parts.push(part);
     }
 
     /// Ends the adding, for now.
@@ -147,16 +162,23 @@ impl Columns {
         self.bare = self.texts.bare();
     }
 
+    fn place(&self, row: u32) -> Option<(&ColumnPart, usize)> {
+        let part = self.parts.get((row >> PLACE_BITS) as usize)?;
+        Some((part, (row & ((1 << PLACE_BITS) - 1)) as usize))
+    }
+
     /// The event's id, where ids are there.
     pub fn id(&self, row: u32) -> Option<u128> {
-        let place = row.checked_sub(self.ids_from)?;
-        self.ids.get(place as usize).copied()
+        let (part, place) = self.place(row)?;
+        part.ids.get(place).copied()
     }
 
     /// The number of the text; 0 in columns that were not asked for.
     pub fn number(&self, column: Column, row: u32) -> u32 {
-        let numbers = &self.numbers[column.place()];
-        numbers.get(row as usize).copied().unwrap_or(0)
+        let number = self
+            .place(row)
+            .and_then(|(part, place)| part.numbers[column.place()].get(place));
+        number.copied().unwrap_or(0)
     }
 
     /// The number of the source that an event tells.

@@ -6,9 +6,7 @@ use utoipa::ToSchema;
 use super::Column;
 
 /// A property of sessions. All but the pages are those of the first event.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Dimension {
     /// Where it came from: `utm_source`, else the referrer's host without `www.`; null is "Direct / None".

@@ -210,9 +210,8 @@ impl<'a> Fold<'a> {
 
     /// Whether the first event, or the first or last page view, is one of several with the same place.
     fn depends_on_ids(&self, events: &[VisitEvent]) -> bool {
-        let same = |a: Option<&VisitEvent>, b: Option<&VisitEvent>| {
-            a.zip(b).is_some_and(|(a, b)| a.at == b.at)
-        };
+        let same =
+            |a: Option<&VisitEvent>, b: Option<&VisitEvent>| a.zip(b).is_some_and(|(a, b)| a.at == b.at);
         let views = || events.iter().filter(|event| event.is(flag::PAGE));
         let (mut first, mut last) = (views(), views());
         same(events.first(), events.get(1))

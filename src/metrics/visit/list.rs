@@ -126,9 +126,13 @@ pub struct ListedSession {
 /// The page of the sessions of the range.
 pub(super) fn page(spec: &VisitSpec, list: SessionList, chunks: &[Chunk], columns: &Columns) -> SessionPage {
     let of_range = |session: &&Session| spec.range.contains(session.start_ms);
-    let all = chunks
-        .iter()
-        .flat_map(|chunk| chunk.sessions.iter().filter(of_range).map(move |session| (chunk, session)));
+    let all = chunks.iter().flat_map(|chunk| {
+        chunk
+            .sessions
+            .iter()
+            .filter(of_range)
+            .map(move |session| (chunk, session))
+    });
     let (mut total, mut found) = (0, Vec::new());
     for (chunk, session) in all {
         total += 1;

@@ -38,7 +38,7 @@ mod spec;
 mod tests;
 mod web;
 
-pub use columns::{Column, Columns, Texts};
+pub use columns::{Column, ColumnPart, Columns, Texts};
 pub use dimension::Dimension;
 pub use figures::{VisitFigures, VisitPoint, VisitsBefore};
 pub use fold::{Chunk, Fold, Session, VisitEvent, flag};

@@ -8,7 +8,9 @@ use super::{
     SessionsSpec, VisitSpec, WebSpec,
 };
 use crate::event::Zone;
-use crate::metrics::filter::{DEFAULT_BREAKDOWN_LIMIT, Filter, FilterQuery, MAX_VALUE_CHARS, breakdown_limit};
+use crate::metrics::filter::{
+    DEFAULT_BREAKDOWN_LIMIT, Filter, FilterQuery, MAX_VALUE_CHARS, breakdown_limit,
+};
 use crate::metrics::time::{self, FIRST_DAY, Interval, MAX_POINTS, WeekStart};
 use crate::metrics::trend::{Compare, CompareWith};
 use crate::metrics::{SpecError, accepted};
@@ -232,8 +234,7 @@ impl Asked<'_> {
         }
         let points = spec.buckets(zone, range).len() * groups;
         if points > MAX_POINTS {
-            let detail =
-                format!("an answer has at most {MAX_POINTS} points, this one would have {points}");
+            let detail = format!("an answer has at most {MAX_POINTS} points, this one would have {points}");
             errors.push(SpecError::new("/interval", "too_many_points", detail));
         }
         spec
@@ -249,7 +250,11 @@ fn only(queries: &[OnlyQuery], errors: &mut Vec<SpecError>) -> Vec<Only> {
     for (n, only) in queries.iter().take(MAX_ONLY).enumerate() {
         let values = format!("/only/{n}/values");
         if only.values.is_empty() {
-            errors.push(SpecError::new(values.clone(), "required", "name at least one value"));
+            errors.push(SpecError::new(
+                values.clone(),
+                "required",
+                "name at least one value",
+            ));
         }
         if only.values.len() > MAX_ONLY_VALUES {
             let detail = format!("at most {MAX_ONLY_VALUES} values");

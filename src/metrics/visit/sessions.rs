@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 
 use super::figures::{Laid, Layout};
 use super::{
-    BOUNCE, Chunk, Columns, PAGE_VIEWS, SessionPage, SessionsSpec, VisitFigures, VisitPoint, VisitsBefore, list,
+    BOUNCE, Chunk, Columns, PAGE_VIEWS, SessionPage, SessionsSpec, VisitFigures, VisitPoint, VisitsBefore,
+    list,
 };
 use crate::event::Zone;
 use crate::metrics::time::Interval;
@@ -109,7 +110,11 @@ fn groups(
             counts[session.value(by, chunk, columns) as usize] += 1;
         }
     }
-    let mut ranked: Vec<u32> = (1..).zip(&counts[1..]).filter(|(_, n)| **n > 0).map(|(n, _)| n).collect();
+    let mut ranked: Vec<u32> = (1..)
+        .zip(&counts[1..])
+        .filter(|(_, n)| **n > 0)
+        .map(|(n, _)| n)
+        .collect();
     ranked.sort_unstable_by_key(|n| (std::cmp::Reverse(counts[*n as usize]), columns.texts.text(*n)));
     ranked.truncate(spec.breakdown_limit as usize);
     let mut places = vec![OTHER; columns.texts.len()];
@@ -127,7 +132,9 @@ fn groups(
     let texts = ranked.iter().map(|n| columns.texts.text(*n).map(str::to_owned));
     let values = texts.zip(laid).map(|(text, laid)| (GroupKind::Value, text, laid));
     let rest = [(GroupKind::None, none), (GroupKind::Other, other)];
-    let rest = rest.into_iter().filter_map(|(kind, laid)| Some((kind, None, laid?)));
+    let rest = rest
+        .into_iter()
+        .filter_map(|(kind, laid)| Some((kind, None, laid?)));
     let group = |(kind, value, laid): (GroupKind, Option<String>, Laid)| {
         let is_shown = kind == GroupKind::Value || laid.is_something();
         let (total, points, previous) = layout.report(visits, now_ms, laid);

@@ -13,14 +13,27 @@ use crate::metrics::session;
 const MINUTE: i64 = 60_000;
 
 /// Everything that is read of the events of `spec`, in the order in which the store sends it or in another.
-fn chunks(spec: &VisitSpec, columns: &mut Columns, events: &[Event], with_ids: bool, is_all: bool) -> Vec<Chunk> {
+fn chunks(
+    spec: &VisitSpec,
+    columns: &mut Columns,
+    events: &[Event],
+    with_ids: bool,
+    is_all: bool,
+) -> Vec<Chunk> {
     let facts = spec.facts_range();
     let since_ms = if is_all { 0 } else { facts.from_ms };
     let properties = filter::persons(events);
     let none = PersonProperties::default();
     let mut seen = std::collections::BTreeSet::new();
     let mut persons: BTreeMap<u64, Vec<VisitEvent>> = BTreeMap::new();
-    for event in events {
+    // In two parts, as if two threads had read them.
+    let (first, mut parts, mut places) = (
+        columns.parts(),
+        [ColumnPart::default(), ColumnPart::default()],
+        [0, 0],
+    );
+    for (n, event) in events.iter().enumerate() {
+        let (part, place) = (&mut parts[n % 2], &mut places[n % 2]);
         if !(since_ms..facts.to_ms).contains(&event.ts) || !seen.insert(event.id) {
             continue;
         }
@@ -32,7 +45,8 @@ fn chunks(spec: &VisitSpec, columns: &mut Columns, events: &[Event], with_ids: b
             (spec.first_filter.matches(event, person), flag::PASSES_FIRST),
             (event.session != 0, flag::HAS_ID),
         ];
-        let row = columns.rows();
+        let row = Columns::row(first + n % 2, *place);
+        *place += 1;
         for (column, text) in [
             (Column::Path, if is_page { &event.path } else { "" }),
             (Column::Host, &event.host),
@@ -48,12 +62,11 @@ fn chunks(spec: &VisitSpec, columns: &mut Columns, events: &[Event], with_ids: b
             (Column::Os, &event.os),
         ] {
             let number = columns.texts.number(text);
-            columns.extend(column, [number].into_iter());
+            part.extend(column, [number].into_iter());
         }
         if with_ids {
-            columns.extend_ids(&[event.id.as_u128()]);
+            part.extend_ids(&[event.id.as_u128()]);
         }
-        columns.complete(1);
         persons.entry(event.actor()).or_default().push(VisitEvent {
             person: event.actor(),
             key: session::key(actor_of(&event.device_id), event.session),
@@ -61,6 +74,9 @@ fn chunks(spec: &VisitSpec, columns: &mut Columns, events: &[Event], with_ids: b
             row,
             flags: bits.iter().filter(|(has, _)| *has).map(|(_, bit)| bit).sum(),
         });
+    }
+    for part in parts {
+        columns.add(part);
     }
     columns.settle();
     let fold = Fold::new(spec, columns, since_ms, is_all);
@@ -81,16 +97,32 @@ fn gathered(spec: &VisitSpec, events: &[Event]) -> (Vec<Chunk>, Columns) {
         .flat_map(|chunk| chunk.restless.iter().chain(&chunk.unordered))
         .copied()
         .collect();
-    let theirs: Vec<Event> = events.iter().filter(|event| aside.contains(&event.actor())).cloned().collect();
+    let theirs: Vec<Event> = events
+        .iter()
+        .filter(|event| aside.contains(&event.actor()))
+        .cloned()
+        .collect();
     let again = chunks(spec, &mut columns, &theirs, true, true);
-    assert!(again.iter().all(|chunk| chunk.restless.is_empty() && chunk.unordered.is_empty()));
+    assert!(
+        again
+            .iter()
+            .all(|chunk| chunk.restless.is_empty() && chunk.unordered.is_empty())
+    );
     found.extend(again);
     (found, columns)
 }
 
 /// Three people on two devices, with pages, sources and gaps of all lengths within three days.
 fn visits() -> impl Strategy<Value = Vec<Event>> {
-    let names = prop::sample::select(vec!["page_view", "page_view", "$pageview", "page", "A", "B", "$identify"]);
+    let names = prop::sample::select(vec![
+        "page_view",
+        "page_view",
+        "$pageview",
+        "page",
+        "A",
+        "B",
+        "$identify",
+    ]);
     let gap = prop_oneof![
         Just(0),
         1..9_000_i64,
@@ -99,13 +131,28 @@ fn visits() -> impl Strategy<Value = Vec<Event>> {
         (29 * MINUTE)..(31 * MINUTE),
         0..30 * 60 * MINUTE
     ];
-    let one = (0..3_usize, names, gap, 0..2_u32, any::<u64>(), 0..3_u64, 0..2_usize, prop::collection::vec(0..4_usize, 8));
+    let one = (
+        0..3_usize,
+        names,
+        gap,
+        0..2_u32,
+        any::<u64>(),
+        0..3_u64,
+        0..2_usize,
+        prop::collection::vec(0..4_usize, 8),
+    );
     prop::collection::vec(one, 1..30).prop_map(|drawn| {
         let mut ts = 40 * 24 * 60 * MINUTE;
         let mut events = Vec::new();
         for (n, (person, name, gap, seq, id, given, device, texts)) in drawn.into_iter().enumerate() {
             ts += gap;
-            let mut event = worlds::event(&format!("p{person}"), name, ts, seq, u128::from(id) << 64 | n as u128);
+            let mut event = worlds::event(
+                &format!("p{person}"),
+                name,
+                ts,
+                seq,
+                u128::from(id) << 64 | n as u128,
+            );
             event.session = given.saturating_sub(1);
             event.device_id = ["", "phone"][device].to_owned();
             let text = |n: usize, of: [&str; 4]| of[texts[n]].to_owned();
@@ -125,7 +172,12 @@ fn visits() -> impl Strategy<Value = Vec<Event>> {
 
 /// What all kinds ask.
 fn spec() -> impl Strategy<Value = VisitSpec> {
-    let interval = prop::sample::select(vec![Interval::Hour, Interval::Day, Interval::Week, Interval::Month]);
+    let interval = prop::sample::select(vec![
+        Interval::Hour,
+        Interval::Day,
+        Interval::Week,
+        Interval::Month,
+    ]);
     let only = prop::sample::select(vec![
         None,
         None,
@@ -136,36 +188,47 @@ fn spec() -> impl Strategy<Value = VisitSpec> {
         Some((Dimension::Country, Some("DE"))),
         Some((Dimension::Campaign, Some("never"))),
     ]);
-    let parts = (0..200_i64, 1..200_i64, interval, prop::bool::ANY, prop::bool::ANY, only, 0..4_u8);
-    parts.prop_map(|(from, hours, interval, with_page_view, compare, only, filtered)| {
-        let from_ms = 40 * 24 * 60 * MINUTE + (from - 60) * 30 * MINUTE;
-        let range = TimeRange {
-            from_ms,
-            to_ms: from_ms + hours * 30 * MINUTE,
-        };
-        let mut spec = VisitSpec::all(range);
-        spec.interval = interval;
-        spec.with_page_view = with_page_view;
-        let now_ms = range.to_ms - 17 * MINUTE;
-        spec.compare = compare.then(|| Compare::with_previous(range, spec.week_start, &Zone::utc(), now_ms));
-        spec.only.extend(only.map(|(by, value)| Only {
-            by,
-            values: vec![value.map(str::to_owned), Some("unheard of".to_owned())],
-        }));
-        let is_x = || r#"{"property": "p", "value": "x"}"#;
-        let is_page = || r#"{"event_name": true, "op": "in", "value": ["page_view", "A"]}"#;
-        let parse = |text: &str| {
-            let query: filter::FilterQuery = serde_json::from_str(text).unwrap();
-            query.validate("", &Zone::utc(), &mut Vec::new())
-        };
-        if filtered == 1 {
-            spec.filter = parse(is_x());
-        }
-        if filtered == 2 {
-            spec.first_filter = parse(is_page());
-        }
-        spec
-    })
+    let parts = (
+        0..200_i64,
+        1..200_i64,
+        interval,
+        prop::bool::ANY,
+        prop::bool::ANY,
+        only,
+        0..4_u8,
+    );
+    parts.prop_map(
+        |(from, hours, interval, with_page_view, compare, only, filtered)| {
+            let from_ms = 40 * 24 * 60 * MINUTE + (from - 60) * 30 * MINUTE;
+            let range = TimeRange {
+                from_ms,
+                to_ms: from_ms + hours * 30 * MINUTE,
+            };
+            let mut spec = VisitSpec::all(range);
+            spec.interval = interval;
+            spec.with_page_view = with_page_view;
+            let now_ms = range.to_ms - 17 * MINUTE;
+            spec.compare =
+                compare.then(|| Compare::with_previous(range, spec.week_start, &Zone::utc(), now_ms));
+            spec.only.extend(only.map(|(by, value)| Only {
+                by,
+                values: vec![value.map(str::to_owned), Some("unheard of".to_owned())],
+            }));
+            let is_x = || r#"{"property": "p", "value": "x"}"#;
+            let is_page = || r#"{"event_name": true, "op": "in", "value": ["page_view", "A"]}"#;
+            let parse = |text: &str| {
+                let query: filter::FilterQuery = serde_json::from_str(text).unwrap();
+                query.validate("", &Zone::utc(), &mut Vec::new())
+            };
+            if filtered == 1 {
+                spec.filter = parse(is_x());
+            }
+            if filtered == 2 {
+                spec.first_filter = parse(is_page());
+            }
+            spec
+        },
+    )
 }
 
 use crate::metrics::time::{Interval, TimeRange};
@@ -258,7 +321,11 @@ fn told(pages: &[(&str, i64)]) -> (VisitFigures, WebReport) {
         table_rows: 10,
     };
     let (chunks, columns) = gathered(&spec.visits, &events);
-    let tables = spec.tables.iter().map(|by| WebTable::of(&spec, *by, &chunks, &columns)).collect();
+    let tables = spec
+        .tables
+        .iter()
+        .map(|by| WebTable::of(&spec, *by, &chunks, &columns))
+        .collect();
     let report = WebReport::new(&spec, &Zone::utc(), at, &chunks, tables);
     (report.total.clone(), report)
 }
@@ -266,12 +333,16 @@ fn told(pages: &[(&str, i64)]) -> (VisitFigures, WebReport) {
 #[test]
 fn a_visit_of_one_page_is_a_bounce_and_the_next_one_half_an_hour_later_is_another() {
     let (total, report) = told(&[("/", 0), ("/", 1_800), ("/a", 1_809), ("/", 3_700)]);
-    assert_eq!((total.visitors, total.sessions, total.views, total.bounces), (1, 3, 4, 2));
+    assert_eq!(
+        (total.visitors, total.sessions, total.views, total.bounces),
+        (1, 3, 4, 2)
+    );
     assert_eq!(total.mean_duration_ms, Some(3_000.0));
     assert_eq!(total.median_duration_ms, Some(0.0));
     let rows = |n: usize| -> Vec<(&str, u64, u64)> {
         let rows = report.tables[n].rows.iter();
-        rows.map(|row| (row.value.as_deref().unwrap_or("-"), row.visits, row.views)).collect()
+        rows.map(|row| (row.value.as_deref().unwrap_or("-"), row.visits, row.views))
+            .collect()
     };
     assert_eq!(rows(0), [("/", 3, 4)]);
     assert_eq!(rows(1), [("/", 2, 2), ("/a", 1, 2)]);

@@ -64,7 +64,13 @@ pub struct WebRow {
 
 impl WebReport {
     /// The report; the tables are made elsewhere ([`WebTable::of`]), so that they can be made side by side.
-    pub fn new(spec: &WebSpec, zone: &Zone, now_ms: i64, chunks: &[Chunk], tables: Vec<WebTable>) -> WebReport {
+    pub fn new(
+        spec: &WebSpec,
+        zone: &Zone,
+        now_ms: i64,
+        chunks: &[Chunk],
+        tables: Vec<WebTable>,
+    ) -> WebReport {
         let visits = &spec.visits;
         let layout = Layout::new(visits, zone);
         let mut laid = layout.nothing();

@@ -13,7 +13,8 @@ impl<'a> Block<'a> {
             return Err(missing(column));
         };
         let mut left = Bytes { all: bytes, at: 0 };
-        Ok((0..count).map(move |_| std::str::from_utf8(left.text().unwrap_or_default()).unwrap_or("\u{fffd}")))
+        Ok((0..count)
+            .map(move |_| std::str::from_utf8(left.text().unwrap_or_default()).unwrap_or("\u{fffd}")))
     }
 
     /// Each row's place among the texts of [`Block::words`].
@@ -47,7 +48,9 @@ impl<'a> Bytes<'a> {
         let (version, kind) = (self.eight()?, self.eight()?);
         let wide = kind & WIDTH;
         if version != 1 || kind & TEXTS_STAND_HERE == 0 || kind & (1 << 8) != 0 || wide > 2 {
-            return Err(Stopped::Unknown(format!("words of version {version}, kind {kind}")));
+            return Err(Stopped::Unknown(format!(
+                "words of version {version}, kind {kind}"
+            )));
         }
         let count = self.eight()? as usize;
         let from = self.at;
