@@ -10,10 +10,12 @@ use tokio::sync::mpsc;
 use super::filter::{Bind, condition};
 use super::funnels::spread::{Owned, Partition, Scratch, Spread};
 use super::funnels::sql::within;
+use super::maps::Maps;
 use super::native::{Block, Blocks};
 use super::people::maybe_of;
 use super::{Store, StoreError};
 use crate::event::{ProjectNumber, actor_of};
+use crate::metrics::identity::Overrides;
 use crate::metrics::session::key;
 use crate::metrics::visit::{
     Chunk, Column, ColumnPart, Columns, Fold, PAGE_VIEWS, Texts, VisitEvent, VisitSpec, flag,
@@ -102,8 +104,12 @@ impl Store {
         columns: &mut Arc<Columns>,
     ) -> Result<VisitFacts, StoreError> {
         let columns = Arc::make_mut(columns);
-        let statement = self.visits_statement(spec, wanted, reading);
-        let query = statement.bind.apply(self.stream(project, &statement.sql));
+        let (statement, bind) = self.visits_statement(spec, wanted, reading);
+        let maps = match statement.of_actors {
+            true => self.override_maps(&[project]).await?,
+            false => Maps::default(),
+        };
+        let query = bind.apply(self.stream(project, &statement.sql));
         let mut cursor = query.with_setting("max_threads", "4").fetch_bytes("Native")?;
         let threads = match reading {
             Reading::All { .. } => THREADS,
@@ -115,7 +121,8 @@ impl Store {
         let mut running = Vec::new();
         for thread in 0..threads {
             let (receiver, texts) = (receiver.clone(), texts.clone());
-            let mut reader = Reader::new(columns.parts() + thread, wanted, statement.has_ids);
+            let mut reader = Reader::new(columns.parts() + thread, wanted, &statement);
+            let maps = maps.clone();
             running.push(tokio::task::spawn_blocking(move || {
                 let next = || {
                     receiver
@@ -123,8 +130,9 @@ impl Store {
                         .unwrap_or_else(PoisonError::into_inner)
                         .blocking_recv()
                 };
+                let map = maps.of(project).filter(|map| !map.is_empty());
                 while let Some(bytes) = next() {
-                    reader.read(&Block::of(&bytes)?, &texts)?;
+                    reader.read(&Block::of(&bytes)?, map, &texts)?;
                 }
                 Ok(reader)
             }));
@@ -167,7 +175,12 @@ impl Store {
         })
     }
 
-    fn visits_statement(&self, spec: &VisitSpec, wanted: &[Column], reading: Reading<'_>) -> Statement {
+    fn visits_statement(
+        &self,
+        spec: &VisitSpec,
+        wanted: &[Column],
+        reading: Reading<'_>,
+    ) -> (Statement, Bind) {
         let mut bind = Bind::new();
         let facts = spec.facts_range();
         let (since_ms, persons, has_ids) = match reading {
@@ -187,7 +200,7 @@ impl Store {
             }
         }
         let mut select = format!(
-            "person, toUInt{width}(toUnixTimestamp64Milli(ts) - {since}), toUInt16(least(seq, 65535)), session, \
+            "toUInt{width}(toUnixTimestamp64Milli(ts) - {since}), toUInt16(least(seq, 65535)), session, \
              if(device_id = '', {nobody}, xxh3(device_id)), CAST({flags}, 'UInt8')",
             nobody = actor_of("")
         );
@@ -213,16 +226,21 @@ impl Store {
             });
             format!("({})", some.collect::<Vec<_>>().join(" OR "))
         }));
-        Statement {
-            sql: format!(
-                "SELECT {select} FROM {} WHERE {}",
-                self.people(),
-                conditions.join(" AND ")
-            ),
-            bind,
+        let conditions = conditions.join(" AND ");
+        // Filters of persons, and those who are named, ask for persons; what people wrote hides behind placeholders. For all
+        // others the map in memory costs less than ClickHouse's join.
+        let of_actors = ![&select, &conditions].iter().any(|sql| sql.contains("person"));
+        let (whose, source) = match of_actors {
+            true => ("actor", "events"),
+            false => ("person", self.people()),
+        };
+        let statement = Statement {
+            sql: format!("SELECT {whose}, {select} FROM {source} WHERE {conditions}"),
             since_ms,
             has_ids,
-        }
+            of_actors,
+        };
+        (statement, bind)
     }
 }
 
@@ -233,9 +251,10 @@ fn one(bit: u8) -> String {
 
 struct Statement {
     sql: String,
-    bind: Bind,
     since_ms: i64,
     has_ids: bool,
+    /// Whether it tells actors, whose persons the readers have to find.
+    of_actors: bool,
 }
 
 /// What one thread reads of the blocks.
@@ -243,6 +262,7 @@ struct Reader {
     number: usize,
     wanted: Vec<Column>,
     has_ids: bool,
+    since_ms: i64,
     rows: usize,
     part: ColumnPart,
     spread: Spread<VisitEvent>,
@@ -263,12 +283,30 @@ struct Rows {
     numbers: Vec<u32>,
 }
 
+impl Rows {
+    /// Puts persons in the place of actors.
+    fn resolve(&mut self, since_ms: i64, map: &Overrides) {
+        // Rows of an actor come in runs.
+        let (mut last, mut row) = (0, None);
+        for (person, time) in self.persons.iter_mut().zip(&self.times) {
+            if *person != last {
+                last = *person;
+                row = map.get(last);
+            }
+            if let Some(row) = row {
+                *person = row.at(since_ms + time.cast_signed());
+            }
+        }
+    }
+}
+
 impl Reader {
-    fn new(number: usize, wanted: &[Column], has_ids: bool) -> Reader {
+    fn new(number: usize, wanted: &[Column], statement: &Statement) -> Reader {
         Reader {
             number,
             wanted: wanted.to_vec(),
-            has_ids,
+            has_ids: statement.has_ids,
+            since_ms: statement.since_ms,
             rows: 0,
             part: ColumnPart::default(),
             spread: Spread::new(),
@@ -276,7 +314,12 @@ impl Reader {
         }
     }
 
-    fn read(&mut self, block: &Block<'_>, texts: &Mutex<Texts>) -> Result<(), StoreError> {
+    fn read(
+        &mut self,
+        block: &Block<'_>,
+        map: Option<&Overrides>,
+        texts: &Mutex<Texts>,
+    ) -> Result<(), StoreError> {
         self.texts(block, texts)?;
         let scratch = &mut self.scratch;
         if self.has_ids {
@@ -291,6 +334,9 @@ impl Reader {
             block.numbers(3, some.clone(), &mut scratch.sessions)?;
             block.numbers(4, some.clone(), &mut scratch.devices)?;
             block.numbers(5, some, &mut scratch.flags)?;
+            if let Some(map) = map {
+                scratch.resolve(self.since_ms, map);
+            }
             let when = scratch.times.iter().zip(&scratch.places);
             let whose = scratch.sessions.iter().zip(&scratch.devices);
             let rows = scratch.persons.iter().zip(when).zip(whose.zip(&scratch.flags));
