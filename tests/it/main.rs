@@ -30,4 +30,5 @@ mod tenants;
 mod times;
 mod twin;
 mod visit;
+mod visits;
 mod zones;

@@ -3,6 +3,7 @@ import type { ProjectPage } from "./routes";
 
 export const GO: Record<string, ProjectPage> = {
   o: "overview",
+  w: "web",
   t: "trends",
   a: "active",
   f: "funnels",

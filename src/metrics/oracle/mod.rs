@@ -15,6 +15,7 @@ mod lifecycle;
 mod path;
 mod retention;
 mod trend;
+mod visits;
 
 #[cfg(test)]
 mod calendar_cases;
@@ -36,6 +37,7 @@ pub use lifecycle::{lifecycle, stickiness};
 pub use path::paths;
 pub use retention::retention;
 pub use trend::trend;
+pub use visits::{sessions, web};
 
 use crate::event::{Event, Zone};
 
