@@ -35,6 +35,8 @@ const STATEMENTS: &[Statement] = statements![
     "0010_ledger.sql",
     "0011_client_sequences.sql",
     "0012_late_days.sql",
+    "0024_cohort_members.sql",
+    "0025_cohort_sizes.sql",
     "0030_events_merges.sql",
 ];
 
