@@ -10,6 +10,7 @@ pub mod trends;
 
 mod admission;
 mod asked;
+mod cohorts;
 mod explain;
 mod question;
 mod served;
@@ -174,6 +175,7 @@ pub async fn ask(
 }
 
 async fn answer(asked: Asked, question: Question) -> Answered<Served> {
+    let asked = asked.knowing_cohorts(&question).await?;
     match question {
         Question::ActiveUsers(query) => active::answer(asked, &query).await,
         Question::Trends(query) => trends::answer(asked, &query).await,

@@ -1,5 +1,7 @@
 //! From rules as they are written to rules that can be evaluated: everything that is refused, by pointer.
 
+use serde_json::Value;
+
 use super::query::RuleQuery;
 use super::spec::{CohortSpec, Leaf, Node, Rule, Span, Times, What, When};
 use super::{MAX_CHILDREN, MAX_DEPTH, MAX_LAST_DAYS, MAX_RULES, MAX_SEQUENCE, MAX_TIMES};
@@ -8,6 +10,19 @@ use crate::metrics::filter::{Filter, FilterQuery, Predicate, Test};
 use crate::metrics::selection::{Selection, SelectionQuery};
 use crate::metrics::time::{DEFAULT_WINDOW, parse_instant, parse_window};
 use crate::metrics::{SpecError, accepted};
+
+impl CohortSpec {
+    /// The rules of a definition that was stored.
+    ///
+    /// # Errors
+    /// Why it can no longer be evaluated, in words.
+    pub fn read(definition: &Value, zone: &Zone) -> Result<CohortSpec, String> {
+        let query: RuleQuery = serde_json::from_value(definition.clone()).map_err(|error| error.to_string())?;
+        query
+            .validate("", zone)
+            .map_err(|errors| errors.first().map_or_else(String::new, SpecError::to_string))
+    }
+}
 
 impl RuleQuery {
     /// The definition, with pointers below `pointer`. Dates are those of the zone.
@@ -269,7 +284,7 @@ impl Check<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

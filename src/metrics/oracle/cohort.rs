@@ -192,7 +192,7 @@ mod tests {
             (prop::collection::vec(selection, 2..=4), 1..4_i64 * 86_400_000)
                 .prop_map(|(steps, window)| What::Sequence(steps, window)),
         ];
-        let day = 86_400_000;
+        let day = 86_400_000_i64;
         let end = prop::option::of(-day..6 * day);
         let when = prop_oneof![
             Just(When::Ever),
