@@ -257,7 +257,7 @@ async fn a_filter_by_cohort_counts_its_members_only() {
             text.replace("{project:UInt32}", "7")
         };
         let asked = format!(
-            "SELECT groupUniqArray(({}, distinct_id)) FROM (SELECT *, actor AS person FROM events) WHERE {}",
+            "SELECT groupUniqArray(({}, distinct_id)) FROM (SELECT *, actor AS person FROM events) WHERE project = 7 AND {}",
             of(&text),
             of(&condition)
         );

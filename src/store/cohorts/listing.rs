@@ -6,8 +6,10 @@ use clickhouse::Row;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{IDS_A_STATEMENT, PEOPLE};
+use super::IDS_A_STATEMENT;
 use crate::event::{Day, ProjectNumber, Subject, Zone, actor_of};
+use crate::metrics::identity::fresh_of;
+use crate::store::people::PEOPLE;
 use crate::store::{Facts, Store, StoreError, facts};
 
 /// The size of a cohort on a local day, as it was last computed then.
@@ -267,8 +269,9 @@ impl Store {
         let Some(actors) = subject.actors() else {
             return Ok(());
         };
-        let actors: Vec<String> = actors.iter().map(u64::to_string).collect();
-        let which = format!("{project} AND person IN ({})", actors.join(", "));
+        let persons = actors.iter().flat_map(|actor| [*actor, fresh_of(*actor)]);
+        let persons: Vec<String> = persons.map(|person| person.to_string()).collect();
+        let which = format!("{project} AND person IN ({})", persons.join(", "));
         self.delete_rows("cohort_members", &which).await
     }
 

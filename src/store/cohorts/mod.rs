@@ -13,6 +13,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::filter::Bind;
+use super::people::PEOPLE;
 use super::{Facts, QUESTION_BYTES, QUESTION_SECONDS, Store, StoreError, facts};
 use crate::event::{ProjectNumber, Zone};
 use crate::metrics::cohort::{CohortSpec, Evidence};
@@ -161,8 +162,8 @@ impl Store {
         (zone, now_ms): (&Zone, i64),
     ) -> Result<Facts<Option<Vec<Evidence>>>, StoreError> {
         let mut bind = Bind::new();
-        let sql = sql::evidence(PEOPLE, spec, zone, now_ms, "{person:UInt64}", &mut bind);
-        let query = bind.apply(self.question(project, &sql).param("person", person));
+        let sql = sql::evidence(spec, zone, now_ms, &mut bind);
+        let query = bind.apply(self.question(project, &sql).param("persons", &[person][..]));
         let found: Facts<Vec<Known>> = facts(query).await?;
         let known = found.rows.into_iter().next().map(|known| {
             let times = known.times.into_iter().zip(known.values);
@@ -185,7 +186,7 @@ impl Store {
 
     fn meant(&self, meant: Meant<'_>, bind: &mut Bind) -> String {
         match meant {
-            Meant::Rules(spec, zone, now_ms) => sql::members(PEOPLE, spec, zone, now_ms, bind),
+            Meant::Rules(spec, zone, now_ms) => sql::members(spec, zone, now_ms, bind),
             Meant::Listed => format!(
                 "SELECT DISTINCT person FROM {PEOPLE} WHERE project = {{project:UInt32}} \
                    AND actor IN (SELECT person FROM cohort_members WHERE project = {{project:UInt32}} \
@@ -200,8 +201,6 @@ impl Store {
         query.param("cohort", cohort.to_string())
     }
 }
-
-const PEOPLE: &str = "(SELECT *, actor AS person FROM events)";
 
 /// What a question may use.
 fn limited(query: Query) -> Query {

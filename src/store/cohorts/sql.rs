@@ -4,6 +4,7 @@ use crate::event::Zone;
 use crate::metrics::cohort::{CohortSpec, Node, Rule, Span, What};
 use crate::metrics::selection::Selection;
 use crate::store::filter::{Bind, condition, value};
+use crate::store::people::{PEOPLE, maybe_of};
 use crate::store::selection::selected;
 
 /// An instant before all others that is no start of a sequence.
@@ -22,30 +23,23 @@ struct Gathered {
 }
 
 /// The persons who are members: a statement of one column, `person`. `{project:UInt32}` has to be bound.
-pub fn members(people: &str, spec: &CohortSpec, zone: &Zone, now_ms: i64, bind: &mut Bind) -> String {
+pub fn members(spec: &CohortSpec, zone: &Zone, now_ms: i64, bind: &mut Bind) -> String {
     let gathered = gather(spec, zone, now_ms, bind);
     let only = match spec.needs_events() {
         true => format!("AND ({})", gathered.matters.join(" OR ")),
         false => String::new(),
     };
     format!(
-        "SELECT person FROM (SELECT person, id, seq, toUnixTimestamp64Milli(ts) AS at{} FROM {people} AS e \
+        "SELECT person FROM (SELECT person, id, seq, toUnixTimestamp64Milli(ts) AS at{} FROM {PEOPLE} AS e \
          WHERE project = {{project:UInt32}} {only}) GROUP BY person HAVING {}",
         listed(&gathered.columns),
         holds(&spec.tree, &gathered.holds)
     )
 }
 
-/// What there is to know of one person, all rules in order: a statement of four arrays. `{project:UInt32}` has to be
-/// bound.
-pub fn evidence(
-    people: &str,
-    spec: &CohortSpec,
-    zone: &Zone,
-    now_ms: i64,
-    person: &str,
-    bind: &mut Bind,
-) -> String {
+/// What there is to know of one person, all rules in order: a statement of four arrays. `{project:UInt32}` and the person,
+/// as `{persons:Array(UInt64)}`, have to be bound.
+pub fn evidence(spec: &CohortSpec, zone: &Zone, now_ms: i64, bind: &mut Bind) -> String {
     let gathered = gather(spec, zone, now_ms, bind);
     let all = |of: usize| {
         let known = gathered.known.iter().map(|known| known[of].as_str());
@@ -53,13 +47,14 @@ pub fn evidence(
     };
     format!(
         "SELECT [{}] AS times, [{}] AS firsts, [{}] AS lasts, [{}] AS values \
-         FROM (SELECT person, id, seq, toUnixTimestamp64Milli(ts) AS at{} FROM {people} AS e \
-         WHERE project = {{project:UInt32}} AND person = {person}) GROUP BY person",
+         FROM (SELECT person, id, seq, toUnixTimestamp64Milli(ts) AS at{} FROM {PEOPLE} AS e \
+         WHERE project = {{project:UInt32}} AND person IN {{persons:Array(UInt64)}} AND {}) GROUP BY person",
         all(0),
         all(1),
         all(2),
         all(3),
         listed(&gathered.columns),
+        maybe_of("{persons:Array(UInt64)}"),
     )
 }
 
