@@ -206,7 +206,12 @@ impl Meta {
 
     /// Takes the cohort that was not looked through for longest, if that was before `before_ms` and nobody else has it;
     /// until `until_ms` it is the caller's.
-    pub async fn claim_cohort(&self, before_ms: i64, now_ms: i64, until_ms: i64) -> Result<Option<DueCohort>> {
+    pub async fn claim_cohort(
+        &self,
+        before_ms: i64,
+        now_ms: i64,
+        until_ms: i64,
+    ) -> Result<Option<DueCohort>> {
         let row = sqlx::query(
             "SELECT c.id, p.number, p.timezone FROM cohorts c JOIN projects p ON p.id = c.project_id
              WHERE c.refreshed_at < $1 AND c.claimed_until <= $2 AND p.deleted_at IS NULL
@@ -224,13 +229,14 @@ impl Meta {
             project: read_number(&row)?,
             zone: read_zone(&row)?,
         };
-        let claimed = sqlx::query("UPDATE cohorts SET claimed_until = $2 WHERE id = $1 AND claimed_until <= $3")
-            .bind(due.id.to_string())
-            .bind(until_ms)
-            .bind(now_ms)
-            .execute(&self.pool)
-            .await?
-            .rows_affected();
+        let claimed =
+            sqlx::query("UPDATE cohorts SET claimed_until = $2 WHERE id = $1 AND claimed_until <= $3")
+                .bind(due.id.to_string())
+                .bind(until_ms)
+                .bind(now_ms)
+                .execute(&self.pool)
+                .await?
+                .rows_affected();
         Ok((claimed > 0).then_some(due))
     }
 

@@ -19,7 +19,10 @@ pub enum MetaError {
     #[error("{0}")]
     ErasureLimit(String),
     /// The project has as many cohorts as it may have.
-    #[error("a project has at most {} cohorts: delete one that is not needed", super::MAX_COHORTS)]
+    #[error(
+        "a project has at most {} cohorts: delete one that is not needed",
+        super::MAX_COHORTS
+    )]
     CohortLimit,
     /// Registration is over: the first account exists and sign-up is not open.
     #[error("registration is closed: ask an administrator of your organization to add you")]

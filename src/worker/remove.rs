@@ -274,7 +274,9 @@ impl Remover {
         if days.is_some() || !matches!(subject.which, Which::Times { .. }) {
             self.store.delete_actor_days(subject, days).await?;
         }
-        self.store.forget_cohort_members(subject, open.project_gone).await?;
+        self.store
+            .forget_cohort_members(subject, open.project_gone)
+            .await?;
         match open.project_gone {
             true => self.meta.forget_cohorts(subject.project).await?,
             // Whoever is left belongs where what is left says.

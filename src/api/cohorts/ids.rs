@@ -83,7 +83,12 @@ fn first_column(text: &str) -> Vec<String> {
 fn first_field(line: &str) -> String {
     let line = line.trim();
     let Some(quoted) = line.strip_prefix('"') else {
-        return line.split([',', ';', '\t']).next().unwrap_or_default().trim().to_owned();
+        return line
+            .split([',', ';', '\t'])
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned();
     };
     let mut field = String::new();
     let mut rest = quoted.chars().peekable();

@@ -203,7 +203,9 @@ pub async fn explain_cohort_member(
     let person = store.person_behind(asked.number, &distinct_id).await?;
     let person = person.ok_or_else(|| Problem::not_found("person"))?;
     let member = store.is_cohort_member(asked.number, cohort.id, person).await?;
-    let spec = cohort.definition.map(|rules| CohortSpec::read(&rules, &asked.zone));
+    let spec = cohort
+        .definition
+        .map(|rules| CohortSpec::read(&rules, &asked.zone));
     let spec = spec.transpose().map_err(Problem::internal)?;
     let (now, rows_read) = match &spec {
         None => (None, 0),

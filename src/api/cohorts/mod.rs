@@ -172,7 +172,12 @@ pub async fn create_cohort(
     ApiJson(new): ApiJson<NewCohort>,
 ) -> Answered<(StatusCode, Json<CohortView>)> {
     let project = caller.project(&accounts.meta, id, Need::Write).await?;
-    let change = checked(&project, Some(&new.name), Some(&new.description), new.definition.as_ref())?;
+    let change = checked(
+        &project,
+        Some(&new.name),
+        Some(&new.description),
+        new.definition.as_ref(),
+    )?;
     let by = caller.email(&accounts.meta).await?;
     let created = accounts
         .meta

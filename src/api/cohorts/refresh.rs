@@ -47,7 +47,10 @@ pub async fn refresh(
                     Problem::unavailable("the event stream does not answer", 1)
                 })?;
             }
-            Ok(accounts.meta.cohort_refreshed(cohort, now_ms, Ok(refreshed.size)).await?)
+            Ok(accounts
+                .meta
+                .cohort_refreshed(cohort, now_ms, Ok(refreshed.size))
+                .await?)
         }
         Err(StoreError::TooSlow(_) | StoreError::TooMuchMemory(_) | StoreError::TooManyRows(_)) => {
             let why = "looking for its members takes more time or memory than a question may use";

@@ -326,4 +326,9 @@ impl Asked {
 }
 
 /// Warnings that say how things stood when one question came. They are never remembered.
-const OF_THE_MOMENT: [&str; 4] = ["beyond_retention", "cohort_as_of", "events_pending", "rebuild_pending"];
+const OF_THE_MOMENT: [&str; 4] = [
+    "beyond_retention",
+    "cohort_as_of",
+    "events_pending",
+    "rebuild_pending",
+];

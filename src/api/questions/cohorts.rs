@@ -37,12 +37,13 @@ impl Asked {
             let detail = match (cohort.computed_at, cohort.refreshed_at) {
                 (None, _) => format!("the members of {name:?} have not been found yet: it has none"),
                 (Some(at), None) => format!(
-                    "{name:?} has its {} members of {}, by an older definition: the new one is being looked through",
+                    "the members of {name:?} ({}) are those of {}, by an older definition: the new one is being looked \
+                     through",
                     cohort.size,
                     crate::metrics::time::Moment(at.0)
                 ),
                 (Some(at), Some(_)) => format!(
-                    "{name:?} has its {} members of {}",
+                    "the members of {name:?} ({}) are those of {}",
                     cohort.size,
                     crate::metrics::time::Moment(at.0)
                 ),
@@ -98,6 +99,13 @@ mod tests {
         let mut named = Vec::new();
         find(&question, &mut String::new(), &mut named);
         let places: Vec<&str> = named.iter().map(|(pointer, _)| pointer.as_str()).collect();
-        assert_eq!(places, ["/breakdown/0/cohort", "/filter/and/1/cohort", "/series/0/filter/cohort"]);
+        assert_eq!(
+            places,
+            [
+                "/breakdown/0/cohort",
+                "/filter/and/1/cohort",
+                "/series/0/filter/cohort"
+            ]
+        );
     }
 }

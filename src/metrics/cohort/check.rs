@@ -17,7 +17,8 @@ impl CohortSpec {
     /// # Errors
     /// Why it can no longer be evaluated, in words.
     pub fn read(definition: &Value, zone: &Zone) -> Result<CohortSpec, String> {
-        let query: RuleQuery = serde_json::from_value(definition.clone()).map_err(|error| error.to_string())?;
+        let query: RuleQuery =
+            serde_json::from_value(definition.clone()).map_err(|error| error.to_string())?;
         query
             .validate("", zone)
             .map_err(|errors| errors.first().map_or_else(String::new, SpecError::to_string))
@@ -141,10 +142,25 @@ impl Check<'_> {
             (query.at_least.is_some(), did, "at_least", "`did`"),
             (query.at_most.is_some(), did, "at_most", "`did`"),
             (query.exactly.is_some(), did, "exactly", "`did`"),
-            (query.last_days.is_some(), timed, "last_days", "`did`, `first` and `sequence`"),
-            (query.from.is_some(), timed, "from", "`did`, `first` and `sequence`"),
+            (
+                query.last_days.is_some(),
+                timed,
+                "last_days",
+                "`did`, `first` and `sequence`",
+            ),
+            (
+                query.from.is_some(),
+                timed,
+                "from",
+                "`did`, `first` and `sequence`",
+            ),
             (query.to.is_some(), timed, "to", "`did`, `first` and `sequence`"),
-            (query.within.is_some(), query.sequence.is_some(), "within", "`sequence`"),
+            (
+                query.within.is_some(),
+                query.sequence.is_some(),
+                "within",
+                "`sequence`",
+            ),
             (query.op.is_some(), person, "op", "`person`"),
             (query.value.is_some(), person, "value", "`person`"),
         ] {
@@ -290,7 +306,10 @@ mod tests {
 
     fn refused(rule: Value) -> Vec<(String, &'static str)> {
         let query: RuleQuery = serde_json::from_value(rule).unwrap();
-        let errors = query.validate("/definition", &Zone::utc()).err().unwrap_or_default();
+        let errors = query
+            .validate("/definition", &Zone::utc())
+            .err()
+            .unwrap_or_default();
         errors
             .into_iter()
             .map(|error| (error.pointer["/definition".len()..].to_owned(), error.code))
@@ -305,25 +324,69 @@ mod tests {
             (json!({}), "", "required"),
             (json!({"did": {}, "first": {}}), "", "ambiguous"),
             (json!({"and": []}), "/and", "required"),
-            (json!({"or": [{"did": {"event": ""}}]}), "/or/0/did/event", "required"),
+            (
+                json!({"or": [{"did": {"event": ""}}]}),
+                "/or/0/did/event",
+                "required",
+            ),
             (json!({"or": vec![json!({"did": {}}); 21]}), "/or", "too_many"),
             (deep, "/not/not/not/not/not", "too_deep"),
             (json!({"first": {}}), "", "required"),
             (json!({"did": {}, "within": "7d"}), "/within", "not_allowed"),
             (json!({"did": {}, "op": "is"}), "/op", "not_allowed"),
-            (json!({"first": {}, "from": "2026-11-01", "at_least": 2}), "/at_least", "not_allowed"),
-            (json!({"and": [{"did": {}}], "last_days": 7}), "/last_days", "not_allowed"),
-            (json!({"did": {}, "exactly": 1, "at_most": 2}), "/exactly", "conflict"),
-            (json!({"did": {}, "at_least": 3, "at_most": 2}), "/at_most", "out_of_range"),
-            (json!({"did": {}, "at_least": 1_000_001}), "/at_least", "out_of_range"),
+            (
+                json!({"first": {}, "from": "2026-11-01", "at_least": 2}),
+                "/at_least",
+                "not_allowed",
+            ),
+            (
+                json!({"and": [{"did": {}}], "last_days": 7}),
+                "/last_days",
+                "not_allowed",
+            ),
+            (
+                json!({"did": {}, "exactly": 1, "at_most": 2}),
+                "/exactly",
+                "conflict",
+            ),
+            (
+                json!({"did": {}, "at_least": 3, "at_most": 2}),
+                "/at_most",
+                "out_of_range",
+            ),
+            (
+                json!({"did": {}, "at_least": 1_000_001}),
+                "/at_least",
+                "out_of_range",
+            ),
             (json!({"did": {}, "last_days": 0}), "/last_days", "out_of_range"),
-            (json!({"did": {}, "last_days": 7, "to": "2026-11-01"}), "/last_days", "conflict"),
+            (
+                json!({"did": {}, "last_days": 7, "to": "2026-11-01"}),
+                "/last_days",
+                "conflict",
+            ),
             (json!({"did": {}, "from": "soon"}), "/from", "invalid_time"),
-            (json!({"did": {}, "from": "2026-11-02", "to": "2026-11-02"}), "/to", "empty_range"),
+            (
+                json!({"did": {}, "from": "2026-11-02", "to": "2026-11-02"}),
+                "/to",
+                "empty_range",
+            ),
             (json!({"sequence": [step]}), "/sequence", "too_few"),
-            (json!({"sequence": [step, step, step, step, step, step]}), "/sequence", "too_many"),
-            (json!({"sequence": [step, step], "within": "7"}), "/within", "invalid_window"),
-            (json!({"person": "plan", "op": "gt", "value": "much"}), "/value", "wrong_type"),
+            (
+                json!({"sequence": [step, step, step, step, step, step]}),
+                "/sequence",
+                "too_many",
+            ),
+            (
+                json!({"sequence": [step, step], "within": "7"}),
+                "/within",
+                "invalid_window",
+            ),
+            (
+                json!({"person": "plan", "op": "gt", "value": "much"}),
+                "/value",
+                "wrong_type",
+            ),
             (json!({"person": ""}), "/person", "required"),
         ] {
             let text = rule.to_string();
@@ -345,7 +408,10 @@ mod tests {
         assert_eq!(times(json!({"did": {}})), (1, None));
         assert_eq!(times(json!({"did": {}, "at_most": 2})), (0, Some(2)));
         assert_eq!(times(json!({"did": {}, "exactly": 0})), (0, Some(0)));
-        assert_eq!(times(json!({"did": {}, "at_least": 2, "at_most": 4})), (2, Some(4)));
+        assert_eq!(
+            times(json!({"did": {}, "at_least": 2, "at_most": 4})),
+            (2, Some(4))
+        );
         let two = json!([{"event": "a"}, {"event": "b"}]);
         let What::Sequence(steps, within) = &spec(json!({"sequence": two})).rules[0].what else {
             panic!("a sequence");
@@ -359,7 +425,10 @@ mod tests {
             let query: RuleQuery = serde_json::from_value(rule).unwrap();
             query.validate("", &Zone::utc()).unwrap().needs_events()
         };
-        let (did, plan) = (json!({"did": {"event": "a"}}), json!({"person": "plan", "value": "x"}));
+        let (did, plan) = (
+            json!({"did": {"event": "a"}}),
+            json!({"person": "plan", "value": "x"}),
+        );
         for (rule, needed) in [
             (did.clone(), true),
             (plan.clone(), false),

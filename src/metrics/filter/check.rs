@@ -9,8 +9,8 @@ use super::query::{FilterQuery, Op, PropertyQuery};
 use super::text::{canonical, number_of};
 use super::time::{instant_of, moment_of};
 use super::{
-    Filter, IN_COHORT, MAX_BREAKDOWN_LIMIT, MAX_CHILDREN, MAX_DEPTH, MAX_LIST_BYTES, MAX_PREDICATES, MAX_VALUE_CHARS,
-    MAX_VALUES, Predicate, Property,
+    Filter, IN_COHORT, MAX_BREAKDOWN_LIMIT, MAX_CHILDREN, MAX_DEPTH, MAX_LIST_BYTES, MAX_PREDICATES,
+    MAX_VALUE_CHARS, MAX_VALUES, Predicate, Property,
 };
 use crate::event::Zone;
 use crate::metrics::{MAX_NAME_CHARS, SpecError};
@@ -113,7 +113,8 @@ impl Check<'_> {
         ];
         match subjects.iter().filter(|given| **given).count() {
             0 => {
-                let detail = "a filter is one of `and`, `or`, `property`, `person`, `cohort` and `event_name`";
+                let detail =
+                    "a filter is one of `and`, `or`, `property`, `person`, `cohort` and `event_name`";
                 self.wrong(pointer, "required", detail);
                 return Filter::everything();
             }

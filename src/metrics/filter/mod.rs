@@ -187,7 +187,11 @@ pub fn value_of(property: &Property, event: &Event, person: &PersonProperties) -
     match property {
         Property::Person(name) => person.get(name).map(str::to_owned),
         Property::Cohort(cohort) => {
-            let text = if person.is_in(*cohort) { IN_COHORT } else { NOT_IN_COHORT };
+            let text = if person.is_in(*cohort) {
+                IN_COHORT
+            } else {
+                NOT_IN_COHORT
+            };
             Some(text.to_owned())
         }
         Property::Event(name) => match column_of(name) {

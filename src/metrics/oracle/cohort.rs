@@ -93,9 +93,7 @@ fn tell(rule: &Leaf, zone: &Zone, now_ms: i64, events: &[&Event]) -> Told {
                 });
                 chains = longer.collect();
             }
-            chains.retain(|chain| {
-                events[chain[steps.len() - 1]].ts - events[chain[0]].ts <= *window
-            });
+            chains.retain(|chain| events[chain[steps.len() - 1]].ts - events[chain[0]].ts <= *window);
             let mut ends: Vec<usize> = chains.iter().map(|chain| chain[steps.len() - 1]).collect();
             ends.sort_unstable();
             ends.dedup();
@@ -145,11 +143,13 @@ mod tests {
         match &rule.what {
             What::Did(selection, _) => {
                 let done = events.iter().filter(|event| span.contains(event.ts));
-                done.filter(|event| selection.matches(event, &person)).for_each(|event| note(event));
+                done.filter(|event| selection.matches(event, &person))
+                    .for_each(|event| note(event));
             }
             What::First(selection) => {
                 let done = events.iter();
-                done.filter(|event| selection.matches(event, &person)).for_each(|event| note(event));
+                done.filter(|event| selection.matches(event, &person))
+                    .for_each(|event| note(event));
             }
             What::Sequence(steps, window) => {
                 // The latest start of a chain of each length.

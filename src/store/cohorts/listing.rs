@@ -53,7 +53,10 @@ impl Store {
         let query = self
             .question(
                 project,
-                &valid("SELECT DISTINCT person", "AND person > {after:UInt64} ORDER BY person LIMIT {limit:UInt64}"),
+                &valid(
+                    "SELECT DISTINCT person",
+                    "AND person > {after:UInt64} ORDER BY person LIMIT {limit:UInt64}",
+                ),
             )
             .param("cohort", cohort.to_string())
             .param("after", after.unwrap_or(0))
@@ -260,7 +263,11 @@ impl Store {
     ///
     /// # Errors
     /// When ClickHouse does not do it; repeating is harmless.
-    pub async fn forget_cohort_members(&self, subject: &Subject, project_gone: bool) -> Result<(), StoreError> {
+    pub async fn forget_cohort_members(
+        &self,
+        subject: &Subject,
+        project_gone: bool,
+    ) -> Result<(), StoreError> {
         let project = format!("project = {}", subject.project);
         if project_gone {
             self.delete_rows("cohort_members", &project).await?;
@@ -275,8 +282,16 @@ impl Store {
         self.delete_rows("cohort_members", &which).await
     }
 
-    async fn delete_members(&self, project: ProjectNumber, cohort: Uuid, which: &str) -> Result<(), StoreError> {
-        let which = format!("project = {} AND cohort = toUUID('{cohort}') AND {which}", project.0);
+    async fn delete_members(
+        &self,
+        project: ProjectNumber,
+        cohort: Uuid,
+        which: &str,
+    ) -> Result<(), StoreError> {
+        let which = format!(
+            "project = {} AND cohort = toUUID('{cohort}') AND {which}",
+            project.0
+        );
         self.delete_rows("cohort_members", &which).await
     }
 

@@ -97,7 +97,9 @@ impl Store {
             "INSERT INTO cohort_members (project, cohort, generation, person) \
              SELECT {{project:UInt32}}, toUUID({{cohort:String}}), {{generation:UInt64}}, person FROM ({members})"
         );
-        let insert = self.of_cohort(project, cohort, &insert).param("generation", generation);
+        let insert = self
+            .of_cohort(project, cohort, &insert)
+            .param("generation", generation);
         bind.apply(limited(insert)).execute().await?;
         let different = self
             .of_cohort(

@@ -80,7 +80,9 @@ fn gather(spec: &CohortSpec, zone: &Zone, now_ms: i64, bind: &mut Bind) -> Gathe
                     true => format!("countIf({column})"),
                     false => format!("uniqExactIf(id, {column})"),
                 };
-                let most = times.most.map(|most| format!(" AND {often} <= {}", whole(most, bind)));
+                let most = times
+                    .most
+                    .map(|most| format!(" AND {often} <= {}", whole(most, bind)));
                 let holds = format!("{often} >= {}", whole(times.least, bind));
                 gathered.holds.push(holds + &most.unwrap_or_default());
                 gathered.known.push(seen(&column));
@@ -116,7 +118,9 @@ fn gather(spec: &CohortSpec, zone: &Zone, now_ms: i64, bind: &mut Bind) -> Gathe
                 gathered.columns.push(format!("{text} AS v{n}"));
                 gathered.holds.push(format!("any({column})"));
                 let zero = |kind: &str| format!("to{kind}(0)");
-                gathered.known.push([zero("UInt64"), zero("Int64"), zero("Int64"), format!("any(v{n})")]);
+                gathered
+                    .known
+                    .push([zero("UInt64"), zero("Int64"), zero("Int64"), format!("any(v{n})")]);
             }
         }
     }
@@ -176,7 +180,10 @@ fn ended(column: &str, steps: usize, window: i64, bind: &mut Bind) -> String {
                 1 => "x.1".to_owned(),
                 _ => format!("a.{}", step - 1),
             };
-            format!("if(bitTest(x.4, {}), greatest(a.{step}, {start}), a.{step})", step - 1)
+            format!(
+                "if(bitTest(x.4, {}), greatest(a.{step}, {start}), a.{step})",
+                step - 1
+            )
         })
         .collect();
     let (first, latest) = (steps + 1, steps + 2);
@@ -185,8 +192,7 @@ fn ended(column: &str, steps: usize, window: i64, bind: &mut Bind) -> String {
     next.push(format!("if({ends}, x.1, a.{latest})"));
     let mut begin: Vec<String> = (1..steps).map(|_| format!("toInt64({NEVER})")).collect();
     begin.extend(["toUInt64(0)", "toInt64(0)", "toInt64(0)"].map(str::to_owned));
-    let events =
-        format!("arraySort(groupArrayIf((at, seq, UUIDToNum(id), {column}), {column} > 0))");
+    let events = format!("arraySort(groupArrayIf((at, seq, UUIDToNum(id), {column}), {column} > 0))");
     format!(
         "arrayFold((a, x) -> ({}), \
            arrayFilter((x, n) -> n = 1, {events}, arrayEnumerateUniq(tupleElement({events}, 3))), ({}))",

@@ -19,7 +19,10 @@ pub fn value(property: &Property, bind: &mut Bind) -> String {
             }
         },
         Property::Person(name) => person(name, bind),
-        Property::Cohort(cohort) => format!("toNullable(if({}, '{IN_COHORT}', '{NOT_IN_COHORT}'))", member(*cohort, bind)),
+        Property::Cohort(cohort) => format!(
+            "toNullable(if({}, '{IN_COHORT}', '{NOT_IN_COHORT}'))",
+            member(*cohort, bind)
+        ),
     }
 }
 
