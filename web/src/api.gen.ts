@@ -295,6 +295,118 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/cohorts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the cohorts of a project, oldest first. */
+        get: operations["list_cohorts"];
+        put?: never;
+        /**
+         * Creates a cohort (members). Its members are found before the answer; where that costs more than a question may,
+         *     `problem` says so.
+         */
+        post: operations["create_cohort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells how many people a definition means, without saving it. */
+        post: operations["preview_cohort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/{cohort_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Answers a cohort with its size over time. */
+        get: operations["get_cohort"];
+        put?: never;
+        post?: never;
+        /** Deletes a cohort (members). Questions that name it are refused from then on. */
+        delete: operations["delete_cohort"];
+        options?: never;
+        head?: never;
+        /** Changes a cohort (members). Where the definition is a new one, its members are found before the answer. */
+        patch: operations["update_cohort"];
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/{cohort_id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the members of a cohort as they were last written down. */
+        get: operations["list_cohort_members"];
+        /**
+         * Uploads ids to a list (members): JSON, or CSV whose first column is the id. At most 20,000 at once, 500,000 in a
+         *     list. Ids that nobody sent events under yet stay listed and count once somebody does.
+         */
+        put: operations["upload_cohort_members"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/{cohort_id}/members/{distinct_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Explains whether somebody belongs to a cohort: which rule holds of them now, how often they did it, and when last. */
+        get: operations["explain_cohort_member"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/{cohort_id}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Finds the members of a cohort now (members), instead of within half an hour. */
+        post: operations["refresh_cohort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/conversion": {
         parameters: {
             query?: never;
@@ -972,6 +1084,24 @@ export interface components {
             meta: components["schemas"]["Envelope"];
         };
         /** @description A report in its trust envelope. */
+        Answer_CohortPreview: {
+            /**
+             * @description How many people a definition means.
+             * @example {
+             *       "size": 812
+             *     }
+             */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Members, if they were written down now.
+                 */
+                size: number;
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
         Answer_ConversionReport: {
             /** @description Conversion by local day of entry. */
             data: {
@@ -1052,6 +1182,39 @@ export interface components {
                 interval: components["schemas"]["LifecycleInterval"];
                 /** @description Each interval that the range touches, counted whole. */
                 points: components["schemas"]["LifecyclePoint"][];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_Membership: {
+            /**
+             * @description Whether somebody belongs to a cohort.
+             * @example {
+             *       "computed_at": "2026-11-23T10:00:00Z",
+             *       "distinct_id": "u_42",
+             *       "member": true,
+             *       "now": {
+             *         "holds": true,
+             *         "rules": [
+             *           {
+             *             "first_at": "2026-11-02T08:10:00Z",
+             *             "holds": true,
+             *             "last_at": "2026-11-20T19:44:12Z",
+             *             "pointer": "",
+             *             "times": 4
+             *           }
+             *         ]
+             *       }
+             *     }
+             */
+            data: {
+                computed_at: components["schemas"]["Moment"] | null;
+                /** @description The id that was asked about. */
+                distinct_id: string;
+                /** @description Whether the person behind it is among the members as they were last written down. */
+                member: boolean;
+                now: components["schemas"]["Explained"] | null;
             };
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
@@ -1357,6 +1520,146 @@ export interface components {
             current_password: string;
             /** @description 10 to 200 characters. */
             new_password: string;
+        };
+        /**
+         * @description A cohort.
+         * @example {
+         *       "changed_at": "2026-11-20T10:15:00Z",
+         *       "changed_by": "ada@example.com",
+         *       "computed_at": "2026-11-23T10:00:00Z",
+         *       "created_at": "2026-11-20T10:15:00Z",
+         *       "created_by": "ada@example.com",
+         *       "definition": {
+         *         "at_least": 3,
+         *         "did": {
+         *           "event": "purchase"
+         *         },
+         *         "last_days": 90
+         *       },
+         *       "description": "",
+         *       "id": "019ab2c4-9011-7f4e-b1f0-3f0f6a1d9c55",
+         *       "name": "Regulars",
+         *       "problem": null,
+         *       "size": 812,
+         *       "sizes": [
+         *         {
+         *           "day": "2026-11-22",
+         *           "size": 805
+         *         },
+         *         {
+         *           "day": "2026-11-23",
+         *           "size": 812
+         *         }
+         *       ],
+         *       "stale": false
+         *     }
+         */
+        Cohort: {
+            /** @description When. */
+            changed_at: components["schemas"]["Moment"];
+            /** @description Email of who changed it last. */
+            changed_by: string;
+            computed_at: components["schemas"]["Moment"] | null;
+            /** @description When. */
+            created_at: components["schemas"]["Moment"];
+            /** @description Email of who made it. */
+            created_by: string;
+            definition: components["schemas"]["RuleQuery"] | null;
+            /** @description What it is for. */
+            description: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description What people call it. */
+            name: string;
+            /** @description Why the last attempt to find them failed; null: it did not. */
+            problem: string | null;
+            /**
+             * Format: int64
+             * @description How many they were then.
+             */
+            size: number;
+            /** @description The last size of each local day on which one was computed, of 90 days, oldest first. */
+            sizes: components["schemas"]["CohortSize"][];
+            /** @description Whether they are those of an older definition: the new one is being looked through. */
+            stale: boolean;
+        };
+        /**
+         * @description Ids to upload.
+         * @example {
+         *       "distinct_ids": [
+         *         "u_42",
+         *         "u_43"
+         *       ]
+         *     }
+         */
+        CohortIds: {
+            /** @description 1 to 20,000 distinct ids: user ids, or device ids of visitors who never signed in. */
+            distinct_ids: string[];
+        };
+        /** @description A member of a cohort. */
+        CohortMember: {
+            /**
+             * @description An id under which the person sent events; null where the person has been merged with another since.
+             * @example u_42
+             */
+            distinct_id: string | null;
+        };
+        /**
+         * @description What to change. Members that are not given stay; a list stays a list.
+         * @example {
+         *       "name": "Regular customers"
+         *     }
+         */
+        CohortPatch: {
+            definition?: components["schemas"]["RuleQuery"] | null;
+            /** @description At most 500 characters. */
+            description?: string | null;
+            /** @description 1 to 100 characters. */
+            name?: string | null;
+        };
+        /**
+         * @description How many people a definition means.
+         * @example {
+         *       "size": 812
+         *     }
+         */
+        CohortPreview: {
+            /**
+             * Format: int64
+             * @description Members, if they were written down now.
+             */
+            size: number;
+        };
+        /** @description A cohort's size on a day. */
+        CohortSize: {
+            /**
+             * Format: date
+             * @description The local day.
+             */
+            day: string;
+            /**
+             * Format: int64
+             * @description Members, as they were last counted on that day.
+             */
+            size: number;
+        };
+        /**
+         * @description A definition to try.
+         * @example {
+         *       "definition": {
+         *         "did": {
+         *           "event": "purchase"
+         *         },
+         *         "last_days": 30
+         *       }
+         *     }
+         */
+        CohortTrial: {
+            /** @description Who would belong to it. */
+            definition: components["schemas"]["RuleQuery"];
         };
         /**
          * @description What a trend is compared with.
@@ -1760,6 +2063,13 @@ export interface components {
             events?: string[];
             filter?: components["schemas"]["FilterQuery"] | null;
         };
+        /** @description Whether a person belongs to a cohort, and what each part of the definition says of them. */
+        Explained: {
+            /** @description Whether the whole definition holds. */
+            holds: boolean;
+            /** @description Each part of the definition, the whole first, in the order in which it is written. */
+            rules: components["schemas"]["RuleVerdict"][];
+        };
         /**
          * @description How a question would be answered if nothing of it were in memory.
          * @example {
@@ -1801,7 +2111,7 @@ export interface components {
         };
         /**
          * @description A filter: `{"and": […]}`, `{"or": […]}` (1 to 20 members, nested at most 4 deep, at most 50 predicates), or a
-         *     predicate over a property of the event, a property of the person, or the event's name.
+         *     predicate over a property of the event, a property of the person, the event's name, or a cohort.
          * @example {
          *       "and": [
          *         {
@@ -1830,6 +2140,11 @@ export interface components {
         FilterQuery: {
             /** @description All of these hold. */
             and?: components["schemas"]["FilterQuery"][] | null;
+            /**
+             * Format: uuid
+             * @description The id of a cohort of the project: `in` (the default) its members, or `not_in`.
+             */
+            cohort?: string | null;
             /** @description `true`: the name of the event. */
             event_name?: boolean | null;
             op?: components["schemas"]["Op"] | null;
@@ -2435,6 +2750,61 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description A page of a list. */
+        Listed_Cohort: {
+            /** @description The rows, oldest first. */
+            data: {
+                /** @description When. */
+                changed_at: components["schemas"]["Moment"];
+                /** @description Email of who changed it last. */
+                changed_by: string;
+                computed_at: components["schemas"]["Moment"] | null;
+                /** @description When. */
+                created_at: components["schemas"]["Moment"];
+                /** @description Email of who made it. */
+                created_by: string;
+                definition: components["schemas"]["RuleQuery"] | null;
+                /** @description What it is for. */
+                description: string;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description What people call it. */
+                name: string;
+                /** @description Why the last attempt to find them failed; null: it did not. */
+                problem: string | null;
+                /**
+                 * Format: int64
+                 * @description How many they were then.
+                 */
+                size: number;
+                /** @description The last size of each local day on which one was computed, of 90 days, oldest first. */
+                sizes: components["schemas"]["CohortSize"][];
+                /** @description Whether they are those of an older definition: the new one is being looked through. */
+                stale: boolean;
+            }[];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Pass it as `cursor` to get the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
+        Listed_CohortMember: {
+            /** @description The rows, oldest first. */
+            data: {
+                /**
+                 * @description An id under which the person sent events; null where the person has been merged with another since.
+                 * @example u_42
+                 */
+                distinct_id: string | null;
+            }[];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Pass it as `cursor` to get the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
         Listed_Erasure: {
             /** @description The rows, oldest first. */
             data: {
@@ -2613,6 +2983,34 @@ export interface components {
             user_id: string;
         };
         /**
+         * @description Whether somebody belongs to a cohort.
+         * @example {
+         *       "computed_at": "2026-11-23T10:00:00Z",
+         *       "distinct_id": "u_42",
+         *       "member": true,
+         *       "now": {
+         *         "holds": true,
+         *         "rules": [
+         *           {
+         *             "first_at": "2026-11-02T08:10:00Z",
+         *             "holds": true,
+         *             "last_at": "2026-11-20T19:44:12Z",
+         *             "pointer": "",
+         *             "times": 4
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
+        Membership: {
+            computed_at: components["schemas"]["Moment"] | null;
+            /** @description The id that was asked about. */
+            distinct_id: string;
+            /** @description Whether the person behind it is among the members as they were last written down. */
+            member: boolean;
+            now: components["schemas"]["Explained"] | null;
+        };
+        /**
          * Format: date-time
          * @description An instant in RFC 3339, UTC.
          * @example 2026-11-23T10:15:00Z
@@ -2635,6 +3033,26 @@ export interface components {
              * @description The middle one was so much over the window; null without any.
              */
             median_over_ms?: number | null;
+        };
+        /**
+         * @description A new cohort. Without a definition it is a list, to which ids are uploaded.
+         * @example {
+         *       "definition": {
+         *         "at_least": 3,
+         *         "did": {
+         *           "event": "purchase"
+         *         },
+         *         "last_days": 90
+         *       },
+         *       "name": "Regulars"
+         *     }
+         */
+        NewCohort: {
+            definition?: components["schemas"]["RuleQuery"] | null;
+            /** @description At most 500 characters. */
+            description?: string;
+            /** @description 1 to 100 characters. */
+            name: string;
         };
         /**
          * @description A new key.
@@ -2912,12 +3330,18 @@ export interface components {
         /** @description Nothing else is needed. */
         ProjectRequest: Record<string, never>;
         /**
-         * @description The name of a property to break down by or to hold constant: `{"property": "plan"}` or `{"person": "plan"}`.
+         * @description The name of a property to break down by or to hold constant: `{"property": "plan"}`, `{"person": "plan"}`, or
+         *     `{"cohort": "…"}`.
          * @example {
          *       "property": "plan"
          *     }
          */
         PropertyQuery: {
+            /**
+             * Format: uuid
+             * @description The id of a cohort of the project: the values are `in` and `not in`.
+             */
+            cohort?: string | null;
             /** @description A property of the person, as it is now. */
             person?: string | null;
             /**
@@ -3857,6 +4281,127 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "member" | "admin" | "owner";
+        /**
+         * @description Who belongs to a cohort: `{"and": […]}`, `{"or": […]}` (1 to 20 members), `{"not": …}`, nested at most 5 deep, over at
+         *     most 20 rules. A rule is one of `did`, `first`, `sequence` and `person`.
+         * @example {
+         *       "and": [
+         *         {
+         *           "at_least": 3,
+         *           "did": {
+         *             "event": "purchase"
+         *           },
+         *           "last_days": 90
+         *         },
+         *         {
+         *           "not": {
+         *             "sequence": [
+         *               {
+         *                 "event": "view_item"
+         *               },
+         *               {
+         *                 "event": "refund"
+         *               }
+         *             ],
+         *             "within": "7d"
+         *           }
+         *         },
+         *         {
+         *           "op": "is",
+         *           "person": "plan",
+         *           "value": "club"
+         *         }
+         *       ]
+         *     }
+         */
+        RuleQuery: {
+            /** @description All of these hold. */
+            and?: components["schemas"]["RuleQuery"][] | null;
+            /**
+             * Format: int32
+             * @description `did`: at least so often. Default: once, unless `at_most` or `exactly` is given.
+             */
+            at_least?: number | null;
+            /**
+             * Format: int32
+             * @description `did`: at most so often. 0: not at all.
+             */
+            at_most?: number | null;
+            did?: components["schemas"]["SelectionQuery"] | null;
+            /**
+             * Format: int32
+             * @description `did`: exactly so often.
+             */
+            exactly?: number | null;
+            first?: components["schemas"]["SelectionQuery"] | null;
+            /**
+             * @description From a local date or an instant on, instead of `last_days`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /**
+             * Format: int32
+             * @description Within so many local days of the project that end with the day of evaluation, that day included.
+             * @example 30
+             */
+            last_days?: number | null;
+            not?: components["schemas"]["RuleQuery"] | null;
+            op?: components["schemas"]["Op"] | null;
+            /** @description At least one of these holds. */
+            or?: components["schemas"]["RuleQuery"][] | null;
+            /**
+             * @description A property of the person, as it is at the evaluation; `op` and `value` as in filters.
+             * @example plan
+             */
+            person?: string | null;
+            /** @description The person did these, 2 to 5, one after the other. */
+            sequence?: components["schemas"]["SelectionQuery"][] | null;
+            /**
+             * @description Up to a local date or an instant, not included.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description `person`: what to compare with. */
+            value?: unknown;
+            /**
+             * @description `sequence`: the last at most so long after the first: `30m`, `12h`, `7d`, at most 366 days. Default: `7d`.
+             * @example 7d
+             */
+            within?: string | null;
+        };
+        /**
+         * @description What one part of a definition says of a person.
+         * @example {
+         *       "first_at": "2026-11-02T08:10:00Z",
+         *       "holds": true,
+         *       "last_at": "2026-11-20T19:44:12Z",
+         *       "pointer": "/and/0",
+         *       "times": 4
+         *     }
+         */
+        RuleVerdict: {
+            /**
+             * Format: date-time
+             * @description When the first of them was.
+             */
+            first_at?: string | null;
+            /** @description Whether it holds. */
+            holds: boolean;
+            /**
+             * Format: date-time
+             * @description When the last of them was.
+             */
+            last_at?: string | null;
+            /** @description JSON pointer into the definition; empty: the whole. */
+            pointer: string;
+            /**
+             * Format: int64
+             * @description How often the person did it within the time given; `first`: ever; `sequence`: how many events ended one.
+             */
+            times?: number | null;
+            /** @description The person's value of the property; absent when there is none. */
+            value?: string | null;
+        };
         /**
          * @description A selection: `{"event": "purchase"}`, several events of which any will do (`{"events": ["purchase", "subscribe"]}`),
          *     or neither: any event that counts as activity. With a `filter` only those of them that pass.
@@ -6022,6 +6567,1006 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Audit"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_cohorts: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Rows of a page, 1 to 1000; 100 if not given.
+                 * @example 100
+                 */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Cohorts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_Cohort"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCohort"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cohort_limit`: the project has 200 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CohortTrial"];
+            };
+        };
+        responses: {
+            /** @description The size */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_CohortPreview"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cohort */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CohortPatch"];
+            };
+        };
+        responses: {
+            /** @description The cohort as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_cohort_members: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Members of a page, 1 to 1000; 100 if not given.
+                 * @example 100
+                 */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Members */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_CohortMember"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upload_cohort_members: {
+        parameters: {
+            query?: {
+                /** @description Whether the ids are added to those that are there (the default), or put in their place. */
+                mode?: "append" | "replace";
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CohortIds"];
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description The cohort as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cohort_limit`: the list has 500,000 ids */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain_cohort_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+                /** @description An id under which the person sent events */
+                distinct_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The membership */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_Membership"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refresh_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cohort as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
                 };
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
