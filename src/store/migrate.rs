@@ -43,6 +43,7 @@ const STATEMENTS: &[Statement] = statements![
     "0024_cohort_members.sql",
     "0025_cohort_sizes.sql",
     "0030_events_merges.sql",
+    "0031_identity_moves.sql",
 ];
 
 /// A migration that ran now.
