@@ -272,6 +272,7 @@ impl Asked {
             complete: true,
             approximate: false,
             error: None,
+            overcount_bound: None,
             rows_read,
             elapsed_ms: 0.0,
             cached: false,

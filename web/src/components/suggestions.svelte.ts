@@ -5,7 +5,7 @@
 import { createContext } from "svelte";
 import { SvelteMap } from "svelte/reactivity";
 import { events, type EventName } from "../api";
-import { cohorts, type Cohort } from "../api-cohorts";
+import type { Cohort } from "../api-cohorts";
 import { CAPTURED } from "../filter-query";
 import { sampleOf, type Sample } from "../property-sample";
 
@@ -41,10 +41,12 @@ export class Suggestions {
   lookAtCohorts(): void {
     if (this.#askedForCohorts) return;
     this.#askedForCohorts = true;
-    cohorts(this.#project).then(
-      (found) => (this.cohorts = found),
-      () => (this.#askedForCohorts = false),
-    );
+    import("../api-cohorts")
+      .then(({ cohorts }) => cohorts(this.#project))
+      .then(
+        (found) => (this.cohorts = found),
+        () => (this.#askedForCohorts = false),
+      );
   }
 
   /** Properties of an event for a list: those that were seen, then the rest of what capture finds out. */
