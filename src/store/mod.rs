@@ -17,6 +17,7 @@ pub mod backup;
 pub mod batch;
 mod breakdown;
 pub mod buckets;
+pub mod cohorts;
 pub mod compact;
 pub mod conversions;
 pub mod error;

@@ -9,6 +9,7 @@ export const GO: Record<string, ProjectPage> = {
   f: "funnels",
   p: "paths",
   r: "retention",
+  c: "cohorts",
   e: "events",
   h: "health",
   s: "settings",

@@ -7,6 +7,7 @@
 //! A slice holds the events of one project in order of arrival; of events with the same id the first counts.
 
 mod active;
+mod cohort;
 mod conversion;
 mod funnel;
 mod identity;
@@ -28,6 +29,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 
 pub use active::active_users;
+pub use cohort::{Told, cohort};
 pub use conversion::conversion;
 #[cfg(test)]
 pub(in crate::metrics) use funnel::reported_chain;
