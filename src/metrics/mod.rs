@@ -37,6 +37,7 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod oracle;
 pub mod retention;
+pub mod schema;
 pub mod selection;
 pub mod session;
 pub mod sketch;

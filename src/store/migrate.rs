@@ -35,6 +35,8 @@ const STATEMENTS: &[Statement] = statements![
     "0010_ledger.sql",
     "0011_client_sequences.sql",
     "0012_late_days.sql",
+    "0026_schema_days.sql",
+    "0027_schema_looks.sql",
     "0030_events_merges.sql",
 ];
 
