@@ -211,6 +211,7 @@ impl From<MetaError> for Problem {
             MetaError::AlreadyMember => conflict("already_member"),
             MetaError::LastOwner => conflict("last_owner"),
             MetaError::ErasureLimit(_) => conflict("erasure_limit"),
+            MetaError::MarkLimit(_) => conflict("mark_limit"),
             MetaError::PasswordNeeded => {
                 Problem::invalid_field("/password", "missing_field", error.to_string())
             }

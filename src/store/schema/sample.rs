@@ -71,6 +71,18 @@ impl SampleOf<'_> {
                 texts(&OF_PERSON)
             ),
         };
+        let columns = COLUMNS.join(", ");
+        format!(
+            "SELECT pair.1 AS property, assumeNotNull(pair.2) AS value FROM ( \
+               SELECT props, {columns} FROM events WHERE {} \
+               ORDER BY ts DESC, seq DESC, UUIDToNum(id) DESC LIMIT {{sample:UInt32}} \
+             ) ARRAY JOIN arrayConcat([('', '')], {pairs}) AS pair WHERE pair.2 IS NOT NULL",
+            self.which(bind)
+        )
+    }
+
+    /// The events among which the sample is taken.
+    fn which(self, bind: &mut Bind) -> String {
         let sets = match self.whose {
             Whose::Event => "",
             Whose::Person => "AND position(props, '\"$') > 0",
@@ -78,14 +90,9 @@ impl SampleOf<'_> {
         let names = self
             .events
             .map(|names| format!("AND event IN {}", bind.texts(names)));
-        let columns = COLUMNS.join(", ");
         format!(
-            "SELECT pair.1 AS property, assumeNotNull(pair.2) AS value FROM ( \
-               SELECT props, {columns} FROM events \
-               WHERE project = {{project:UInt32}} AND day >= toDate({{day:UInt16}}) \
-                 AND ts >= fromUnixTimestamp64Milli({{since:Int64}}, 'UTC') {} {sets} \
-               ORDER BY ts DESC, seq DESC, UUIDToNum(id) DESC LIMIT {{sample:UInt32}} \
-             ) ARRAY JOIN arrayConcat([('', '')], {pairs}) AS pair WHERE pair.2 IS NOT NULL",
+            "project = {{project:UInt32}} AND day >= toDate({{day:UInt16}}) \
+             AND ts >= fromUnixTimestamp64Milli({{since:Int64}}, 'UTC') {} {sets}",
             names.unwrap_or_default()
         )
     }
@@ -141,6 +148,32 @@ impl Store {
         );
         let query = self.question(project, &sql).param("top", limit);
         facts(bind.apply(sampling(query, of))).await
+    }
+
+    /// How many events the sample holds.
+    ///
+    /// # Errors
+    /// As [`Store::sample_properties`].
+    pub async fn sample_size(
+        &self,
+        project: ProjectNumber,
+        of: SampleOf<'_>,
+    ) -> Result<Facts<u64>, StoreError> {
+        #[derive(Row, Deserialize)]
+        struct Size {
+            events: u64,
+        }
+        let mut bind = Bind::new();
+        let sql = format!(
+            "SELECT least(count(), {{sample:UInt32}}) AS events FROM events WHERE {}",
+            of.which(&mut bind)
+        );
+        let query = self.question(project, &sql);
+        let found: Facts<Vec<Size>> = facts(bind.apply(sampling(query, of))).await?;
+        Ok(Facts {
+            rows: found.rows.first().map_or(0, |size| size.events),
+            rows_read: found.rows_read,
+        })
     }
 }
 
