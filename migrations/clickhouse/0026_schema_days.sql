@@ -4,7 +4,7 @@ CREATE TABLE IF NOT EXISTS schema_days (
     project UInt32,
     kind Enum8('event' = 0, 'property' = 1, 'person' = 2),
     event String CODEC(ZSTD(1)),
-    property String CODEC(ZSTD(1)) COMMENT 'empty for the event itself',
+    property String COMMENT 'empty for the event itself' CODEC(ZSTD(1)),
     day Date COMMENT 'UTC day of ts',
     types SimpleAggregateFunction(groupBitOr, UInt8),
     first SimpleAggregateFunction(min, DateTime64(3, 'UTC')),

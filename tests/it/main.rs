@@ -23,6 +23,8 @@ mod random;
 mod random_funnels;
 mod retention;
 mod returning;
+mod schema;
+mod schema_marks;
 mod serving;
 mod tenants;
 mod times;

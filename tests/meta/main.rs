@@ -4,6 +4,7 @@ mod app;
 mod databases;
 mod erasures;
 mod key_rules;
+mod marks;
 mod passwords;
 mod refusals;
 mod repository;

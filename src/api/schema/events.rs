@@ -133,7 +133,9 @@ pub async fn schema_events(
             mark,
         })
     });
-    let cut = page.cut(wanted.collect(), |row| (order_key(params.order, row), &row.facts.event));
+    let cut = page.cut(wanted.collect(), |row| {
+        (order_key(params.order, row), &row.facts.event)
+    });
     let mut events = cut.rows;
     known
         .fill_days(&asked, &days, events.iter_mut().map(|event| &mut event.facts))
@@ -180,7 +182,9 @@ pub async fn schema_event(
         .find(|facts| facts.event == name)
         .cloned()
         .ok_or_else(|| Problem::not_found("event: no event of this name was received yet"))?;
-    known.fill_days(&asked, &days, std::iter::once(&mut facts)).await?;
+    known
+        .fill_days(&asked, &days, std::iter::once(&mut facts))
+        .await?;
     let mark = marks_of(&accounts, id, Named::Event)
         .await?
         .remove(&name)

@@ -108,7 +108,11 @@ async fn mark(
     let description = patch.description.map(|text| text.trim().to_owned());
     if let Some(text) = &description {
         if text.chars().count() > DESCRIPTION_CHARS {
-            fields.refuse("/description", "wrong_length", "a description has at most 500 characters");
+            fields.refuse(
+                "/description",
+                "wrong_length",
+                "a description has at most 500 characters",
+            );
         }
         if text.contains('\0') {
             fields.refuse(

@@ -90,7 +90,11 @@ mod tests {
     #[test]
     fn pages_follow_each_other_without_gap_or_repetition() {
         let rows: Vec<(u64, String)> = (0..25).map(|n| (n % 4, format!("größe {}", n % 13))).collect();
-        let mut rows: Vec<_> = rows.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+        let mut rows: Vec<_> = rows
+            .into_iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect();
         let mut listed = Vec::new();
         let mut cursor: Option<String> = None;
         loop {

@@ -178,10 +178,16 @@ pub(super) async fn properties_of(
     let mut rows_read = seen.rows_read + sampling.rows_read;
     let mut carried: HashMap<String, Carried> = HashMap::new();
     if !sampling.is_empty() {
-        let found = asked.store.sample_properties(asked.number, sampling.of(), TOP_VALUES);
+        let found = asked
+            .store
+            .sample_properties(asked.number, sampling.of(), TOP_VALUES);
         let found = found.await?;
         rows_read += found.rows_read;
-        carried = found.rows.into_iter().map(|row| (row.property.clone(), row)).collect();
+        carried = found
+            .rows
+            .into_iter()
+            .map(|row| (row.property.clone(), row))
+            .collect();
     }
     let sample = sampling.told(carried.remove("").map_or(0, |whole| whole.events));
     let patterns = generated(seen.rows.iter().map(|seen| seen.name.as_str()));

@@ -42,7 +42,10 @@ impl Sampling {
                 Some(carriers.rows)
             }
         };
-        let quarters = asked.store.quarter_totals(asked.number, events.as_deref()).await?;
+        let quarters = asked
+            .store
+            .quarter_totals(asked.number, events.as_deref())
+            .await?;
         let enough = match whose {
             Whose::Event => u64::from(SAMPLE),
             Whose::Person => u64::from(SAMPLE) * FOR_PERSONS,

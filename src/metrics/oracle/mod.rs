@@ -13,6 +13,7 @@ mod identity;
 mod label;
 mod lifecycle;
 mod retention;
+mod schema;
 mod trend;
 
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use funnel::{actors, funnel};
 pub use identity::Persons;
 pub use lifecycle::{lifecycle, stickiness};
 pub use retention::retention;
+pub use schema::{schema_names, schema_properties};
 pub use trend::trend;
 
 use crate::event::{Event, Zone};

@@ -90,7 +90,10 @@ mod tests {
             ("viewed_8437", Some("viewed_#")),
             ("step2", Some("step#")),
             ("a1b2", Some("a#b#")),
-            ("order 0190d6a1-7c2e-7f10-9c1d-5a7be0c1f2aa paid", Some("order # paid")),
+            (
+                "order 0190d6a1-7c2e-7f10-9c1d-5a7be0c1f2aa paid",
+                Some("order # paid"),
+            ),
             ("invoice-7-2026", Some("invoice-#")),
             ("deadbeef", None),
             ("deadbee5", Some("#")),

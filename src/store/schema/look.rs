@@ -60,10 +60,7 @@ fn note(which: &str) -> String {
         "arrayFlatten(arrayMap(p -> JSONExtractKeysAndValuesRaw(p.2), arrayFilter(p -> has({}, p.1), pairs)))",
         texts(&OF_PERSON)
     );
-    let persons = format!(
-        "if(position(props, '\"$') = 0, [], {})",
-        first_bytes(&nested)
-    );
+    let persons = format!("if(position(props, '\"$') = 0, [], {})", first_bytes(&nested));
     let own_names = format!(
         "arrayFilter(p -> p.2 != 'n' AND NOT has({}, p.1), own)",
         texts(&NOT_OF_EVENT)

@@ -85,7 +85,12 @@ impl SampleOf<'_> {
     fn which(self, bind: &mut Bind) -> String {
         let sets = match self.whose {
             Whose::Event => "",
-            Whose::Person => "AND position(props, '\"$') > 0",
+            // The text first: nearly no event has any of it.
+            Whose::Person => {
+                "AND position(props, '\"$') > 0 AND length(arrayFlatten(arrayMap(name -> \
+                 arrayFilter(p -> p.2 != 'null', JSONExtractKeysAndValuesRaw(props, name)), \
+                 ['$set', '$set_once', '$add']))) > 0"
+            }
         };
         let names = self
             .events

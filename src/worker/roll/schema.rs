@@ -90,7 +90,8 @@ impl Roller {
         before: Option<(Day, Day)>,
     ) -> Result<bool, RollError> {
         let utc = before.map(|(utc, _)| utc);
-        self.with_names(self.store.forget_schema_before(project, utc)).await
+        self.with_names(self.store.forget_schema_before(project, utc))
+            .await
     }
 
     /// Runs `work` unless somebody else looks at names or workers are paused; whether it ran.
