@@ -649,6 +649,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/schema/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Events by name: how often they happened in the last 30 days, first and last seen, and what people say about them. */
+        get: operations["schema_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/schema/events/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One event: its volume by day, its properties with types, shares and the most frequent values. */
+        get: operations["schema_event"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Describes an event, hides it where names are offered, or vouches for it (members). It need not have been seen yet. */
+        patch: operations["mark_event"];
+        trace?: never;
+    };
+    "/v1/projects/{id}/schema/properties": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Properties of events or persons: types, first and last seen, share and most frequent values in a sample of the newest
+         *     10,000 events.
+         */
+        get: operations["schema_properties"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/schema/properties/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Describes a property, hides it where names are offered, or vouches for it (members). It need not have been seen yet. */
+        patch: operations["mark_property"];
+        trace?: never;
+    };
+    "/v1/projects/{id}/schema/properties/{name}/values": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The most frequent values of a property in a sample of the newest 10,000 events that may carry it. They are read from
+         *     the events when asked for and kept nowhere else.
+         */
+        get: operations["schema_values"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/stickiness": {
         parameters: {
             query?: never;
@@ -1089,6 +1181,84 @@ export interface components {
                 size: number;
                 /** @description Length of a period. */
                 unit: components["schemas"]["RetentionUnit"];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_SchemaEventDetail: {
+            /** @description An event in full. */
+            data: {
+                /** @description The event. */
+                event: components["schemas"]["SchemaEvent"];
+                /** @description Its properties, the most common first. */
+                properties: components["schemas"]["SchemaProperty"][];
+                /** @description Where shares and values come from. */
+                sample: components["schemas"]["SchemaSample"];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_SchemaEvents: {
+            /** @description A page of events. */
+            data: {
+                /** @description In the order that was asked for. */
+                events: components["schemas"]["SchemaEvent"][];
+                /** @description Patterns of names that a program makes up. */
+                generated: components["schemas"]["GeneratedNames"][];
+                /** @description Whether there is a next page. */
+                has_more: boolean;
+                /**
+                 * Format: int64
+                 * @description Names that the project has; counting ends at 20,000.
+                 */
+                names: number;
+                /** @description Where the next page starts; null on the last one. */
+                next_cursor: string | null;
+                /**
+                 * Format: int64
+                 * @description Names beyond the 2,000 most frequent, which are not listed.
+                 */
+                unlisted: number;
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_SchemaProperties: {
+            /** @description A page of properties. */
+            data: {
+                /** @description Whether there is a next page. */
+                has_more: boolean;
+                /**
+                 * Format: int64
+                 * @description Properties that there are; counting ends at 20,000.
+                 */
+                names: number;
+                /** @description Where the next page starts; null on the last one. */
+                next_cursor: string | null;
+                /** @description In the order that was asked for. */
+                properties: components["schemas"]["SchemaProperty"][];
+                /** @description Where shares and values come from. */
+                sample: components["schemas"]["SchemaSample"];
+                /**
+                 * Format: int64
+                 * @description Properties beyond the 5,000 most common, which are not listed.
+                 */
+                unlisted: number;
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_SchemaValues: {
+            /** @description The values of a property. */
+            data: {
+                /** @description What was looked at: the newest events that may carry the property. */
+                sample: components["schemas"]["SchemaSample"];
+                /** @description The most frequent first. Longer ones than 200 characters are left out. */
+                values: components["schemas"]["ValueCount"][];
             };
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
@@ -2149,6 +2319,22 @@ export interface components {
             reached: number;
         };
         /**
+         * @description Names that differ in nothing but a number or an id.
+         * @example {
+         *       "names": 1204,
+         *       "pattern": "viewed_#"
+         *     }
+         */
+        GeneratedNames: {
+            /**
+             * Format: int64
+             * @description How many there are.
+             */
+            names: number;
+            /** @description What they share, `#` where they differ. */
+            pattern: string;
+        };
+        /**
          * @description What a shown value of a breakdown is.
          * @enum {string}
          */
@@ -2573,6 +2759,37 @@ export interface components {
             /** @description Its password. */
             password: string;
         };
+        /**
+         * @description What people say about a name.
+         * @example {
+         *       "description": "An order was paid",
+         *       "hidden": false,
+         *       "verified": true
+         *     }
+         */
+        Mark: {
+            /** @description What it means; empty when nobody said so. */
+            description: string;
+            /** @description Left out where names are offered for choice. It is counted and can be asked about as before. */
+            hidden: boolean;
+            /** @description Somebody vouches for it: offered first. */
+            verified: boolean;
+        };
+        /**
+         * @description What to say about a name. Members that are not given stay.
+         * @example {
+         *       "description": "An order was paid",
+         *       "verified": true
+         *     }
+         */
+        MarkPatch: {
+            /** @description What it means, at most 500 characters; empty takes it away. */
+            description?: string | null;
+            /** @description Whether it is left out where names are offered for choice. */
+            hidden?: boolean | null;
+            /** @description Whether somebody vouches for it. */
+            verified?: boolean | null;
+        };
         /** @description Everything that a dashboard must know about who is signed in. */
         Me: {
             /** @description The user's organizations; beyond 1000 see `/v1/organizations`. */
@@ -2618,6 +2835,37 @@ export interface components {
          * @example 2026-11-23T10:15:00Z
          */
         Moment: string;
+        /** @description An event's name, and how much it happens. */
+        NameFacts: {
+            /** @description `volume` by local day, the oldest first. */
+            daily: number[];
+            /**
+             * @description The name.
+             * @example purchase
+             */
+            event: string;
+            /**
+             * Format: date-time
+             * @description Time of its first event that is kept.
+             */
+            first_seen: string;
+            generated: components["schemas"]["GeneratedNames"] | null;
+            /**
+             * Format: date-time
+             * @description Time of its latest event.
+             */
+            last_seen: string;
+            /**
+             * Format: int64
+             * @description Events of all time.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description Events of the last 30 local days, today included.
+             */
+            volume: number;
+        };
         /** @description Those who did everything, in more than the question's window but no more than the longest one of the sweep. */
         NearMisses: {
             /**
@@ -2911,6 +3159,35 @@ export interface components {
         };
         /** @description Nothing else is needed. */
         ProjectRequest: Record<string, never>;
+        /** @description A property's name, and what its values are. */
+        PropertyFacts: {
+            /** @description Whether capture finds it out (`$browser`, `$country`, …) and no client sends it. */
+            captured: boolean;
+            /**
+             * Format: int64
+             * @description Names of events that carry it, of all time.
+             */
+            events: number;
+            /**
+             * Format: date-time
+             * @description Time of the first event that carries it; null for what capture finds out.
+             */
+            first_seen: string | null;
+            generated: components["schemas"]["GeneratedNames"] | null;
+            /**
+             * Format: date-time
+             * @description Time of the latest event that carries it.
+             */
+            last_seen: string | null;
+            /**
+             * @description The name.
+             * @example plan
+             */
+            name: string;
+            sample: components["schemas"]["Share"] | null;
+            /** @description Types of its values, of all time; several where senders do not agree. */
+            types: components["schemas"]["ValueType"][];
+        };
         /**
          * @description The name of a property to break down by or to hold constant: `{"property": "plan"}` or `{"person": "plan"}`.
          * @example {
@@ -3857,6 +4134,90 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "member" | "admin" | "owner";
+        /** @description An event's name, and what people say about it. */
+        SchemaEvent: components["schemas"]["NameFacts"] & components["schemas"]["Mark"];
+        /** @description An event in full. */
+        SchemaEventDetail: {
+            /** @description The event. */
+            event: components["schemas"]["SchemaEvent"];
+            /** @description Its properties, the most common first. */
+            properties: components["schemas"]["SchemaProperty"][];
+            /** @description Where shares and values come from. */
+            sample: components["schemas"]["SchemaSample"];
+        };
+        /** @description A page of events. */
+        SchemaEvents: {
+            /** @description In the order that was asked for. */
+            events: components["schemas"]["SchemaEvent"][];
+            /** @description Patterns of names that a program makes up. */
+            generated: components["schemas"]["GeneratedNames"][];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /**
+             * Format: int64
+             * @description Names that the project has; counting ends at 20,000.
+             */
+            names: number;
+            /** @description Where the next page starts; null on the last one. */
+            next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description Names beyond the 2,000 most frequent, which are not listed.
+             */
+            unlisted: number;
+        };
+        /** @description A page of properties. */
+        SchemaProperties: {
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /**
+             * Format: int64
+             * @description Properties that there are; counting ends at 20,000.
+             */
+            names: number;
+            /** @description Where the next page starts; null on the last one. */
+            next_cursor: string | null;
+            /** @description In the order that was asked for. */
+            properties: components["schemas"]["SchemaProperty"][];
+            /** @description Where shares and values come from. */
+            sample: components["schemas"]["SchemaSample"];
+            /**
+             * Format: int64
+             * @description Properties beyond the 5,000 most common, which are not listed.
+             */
+            unlisted: number;
+        };
+        /** @description A property's name, and what people say about it. */
+        SchemaProperty: components["schemas"]["PropertyFacts"] & components["schemas"]["Mark"];
+        /**
+         * @description What was looked at for shares and values.
+         * @example {
+         *       "events": 10000,
+         *       "of": 48211,
+         *       "sampled": true
+         *     }
+         */
+        SchemaSample: {
+            /**
+             * Format: int64
+             * @description Events that were looked at: the newest.
+             */
+            events: number;
+            /**
+             * Format: int64
+             * @description Events that there are.
+             */
+            of: number;
+            /** @description Whether there are more than were looked at. */
+            sampled: boolean;
+        };
+        /** @description The values of a property. */
+        SchemaValues: {
+            /** @description What was looked at: the newest events that may carry the property. */
+            sample: components["schemas"]["SchemaSample"];
+            /** @description The most frequent first. Longer ones than 200 characters are left out. */
+            values: components["schemas"]["ValueCount"][];
+        };
         /**
          * @description A selection: `{"event": "purchase"}`, several events of which any will do (`{"events": ["purchase", "subscribe"]}`),
          *     or neither: any event that counts as activity. With a `filter` only those of them that pass.
@@ -3929,6 +4290,28 @@ export interface components {
             token_type: string;
             /** @description Who is signed in. */
             user: components["schemas"]["User"];
+        };
+        /** @description A property in a sample of events. */
+        Share: {
+            /**
+             * Format: int64
+             * @description Distinct values.
+             */
+            distinct: number;
+            /**
+             * Format: int64
+             * @description Events that carry it.
+             */
+            events: number;
+            /** @description Whether its values are nearly all different, or very many: a breakdown by it tells little. */
+            high_cardinality: boolean;
+            /**
+             * Format: double
+             * @description The same, of all that were looked at: 0 to 1.
+             */
+            share: number;
+            /** @description The most frequent values, by their canonical text. Longer ones than 200 characters are left out. */
+            values: components["schemas"]["ValueCount"][];
         };
         /**
          * @description What the persons of a split have in common.
@@ -4380,6 +4763,24 @@ export interface components {
             /** @description As shown to others. */
             name: string;
         };
+        /** @description A value and how often it occurs in the sample. */
+        ValueCount: {
+            /**
+             * Format: int64
+             * @description Events of the sample.
+             */
+            count: number;
+            /**
+             * @description Its canonical text.
+             * @example pro
+             */
+            value: string;
+        };
+        /**
+         * @description What a property's values are, in JSON.
+         * @enum {string}
+         */
+        ValueType: "string" | "number" | "boolean" | "object" | "array";
         /**
          * @description What is shown beside the steps.
          * @enum {string}
@@ -7852,6 +8253,585 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schema_events: {
+        parameters: {
+            query?: {
+                /** @description Only names and descriptions that hold this text, in any case. */
+                search?: string;
+                /** @description Whether hidden events are listed too. Default: false. */
+                hidden?: boolean;
+                /** @description How they are ordered. Default: `volume`. */
+                order?: "volume" | "name" | "last_seen" | "suggested";
+                /** @description Events a page, 1 to 200. Default: 100. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_SchemaEvents"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schema_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The event's name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The event */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_SchemaEventDetail"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mark_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The event's name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MarkPatch"];
+            };
+        };
+        responses: {
+            /** @description What is said about it now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mark"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The project has as many marked names as it may: `mark_limit`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schema_properties: {
+        parameters: {
+            query?: {
+                /** @description Properties of events or of persons. Default: `event`. */
+                kind?: "event" | "person";
+                /** @description Only those that events of this name carry. */
+                event?: string;
+                /** @description Only names and descriptions that hold this text, in any case. */
+                search?: string;
+                /** @description Whether hidden properties are listed too. Default: false. */
+                hidden?: boolean;
+                /** @description How they are ordered. Default: `share`. */
+                order?: "share" | "name" | "last_seen" | "suggested";
+                /** @description Properties a page, 1 to 200. Default: 100. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of properties */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_SchemaProperties"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mark_property: {
+        parameters: {
+            query?: {
+                /** @description A property of events or of persons. Default: `event`. */
+                kind?: "event" | "person";
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The property's name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MarkPatch"];
+            };
+        };
+        responses: {
+            /** @description What is said about it now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mark"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The project has as many marked names as it may: `mark_limit`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schema_values: {
+        parameters: {
+            query?: {
+                /** @description A property of events or of persons. Default: `event`. */
+                kind?: "event" | "person";
+                /** @description Only of events of this name. */
+                event?: string;
+                /** @description Only values that hold this text, in any case. */
+                search?: string;
+                /** @description Values at most, 1 to 100. Default: 30. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The property's name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Values */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_SchemaValues"];
+                };
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
