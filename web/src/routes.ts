@@ -4,7 +4,7 @@
  */
 
 /** Pages inside a project, in the order of the navigation. */
-export const PROJECT_PAGES = ["overview", "trends", "active", "funnels", "retention", "events", "health", "settings"] as const;
+export const PROJECT_PAGES = ["overview", "trends", "active", "funnels", "retention", "events", "schema", "health", "settings"] as const;
 export type ProjectPage = (typeof PROJECT_PAGES)[number];
 
 export type Route =
@@ -58,6 +58,7 @@ export const PAGE_NAMES: Record<ProjectPage, string> = {
   funnels: "Funnels",
   retention: "Retention",
   events: "Events",
+  schema: "Data",
   health: "Data health",
   settings: "Settings",
 };

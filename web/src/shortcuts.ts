@@ -8,6 +8,7 @@ export const GO: Record<string, ProjectPage> = {
   f: "funnels",
   r: "retention",
   e: "events",
+  d: "schema",
   h: "health",
   s: "settings",
 };
