@@ -197,3 +197,38 @@ async fn the_first_look_notes_what_was_stored_before_there_were_looks() {
     assert_eq!(names, ["p0", "p3", "p40"]);
     world.close().await;
 }
+
+#[tokio::test]
+async fn while_somebody_else_has_the_names_nobody_looks_and_nothing_is_lost() {
+    let world = World::new().await;
+    let mut shop = world.owner("ada@example.com", "UTC").await;
+    let event =
+        |person: &str, name: &str| json!({"event": "buy", "distinct_id": person, "properties": {name: 1}});
+    world.store(&shop.write, json!([event("ann", "a")])).await;
+    world.note_names().await;
+    let names = async |shop: &Tenant| {
+        let listed = walk(&world, shop, "/schema/properties?order=name", "properties", 100).await;
+        let seen = listed.iter().filter(|row| !row["first_seen"].is_null());
+        seen.map(|row| text(&row["name"])).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&shop).await, ["a"]);
+
+    let stream = &world.rooms.stream;
+    let ttl = std::time::Duration::from_secs(60);
+    assert!(stream.take_schema("another worker", ttl).await.expect("Redis"));
+    world.store(&shop.write, json!([event("eve", "b")])).await;
+    world.note_names().await;
+    assert_eq!(names(&shop).await, ["a"]);
+    stream.leave_schema("another worker").await.expect("Redis");
+    world.note_names().await;
+    assert_eq!(names(&shop).await, ["a", "b"]);
+
+    // What only an erased person had is gone with the certificate, without a further look.
+    world.sign_in(&mut shop, "ada@example.com").await;
+    world
+        .request_erasure(&shop, json!({"kind": "person", "distinct_ids": ["eve"]}))
+        .await;
+    world.erase().await;
+    assert_eq!(names(&shop).await, ["a"]);
+    world.close().await;
+}
