@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::page::NamePage;
 use super::properties::{SchemaProperty, properties_of};
-use super::{PropertyKind, is_wanted, marks_of, volume_days, volume_range};
+use super::{PropertyKind, check_texts, is_wanted, marks_of, volume_days, volume_range};
 use crate::api::error::{ApiPath, ApiQuery, Named as NamedProblem, SignedIn, Validated};
 use crate::api::questions::{Asked, Loaded, Questions};
 use crate::api::{Accounts, Answered, Caller};
@@ -120,6 +120,7 @@ pub async fn schema_events(
     ApiQuery(params): ApiQuery<SchemaEventsParams>,
 ) -> Answered<Json<Answer<SchemaEvents>>> {
     let page = NamePage::read(params.limit, params.cursor.as_deref())?;
+    check_texts(&[("search", params.search.as_deref())])?;
     let asked = Asked::placed(&caller, &accounts, &questions, id).await?;
     let days = volume_days(&asked);
     let mut known = Known::read(&asked, &days).await?;

@@ -14,9 +14,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::error::invalid_query;
 use super::questions::Asked;
 use super::{Accounts, Answered};
 use crate::meta::{Mark, Named};
+use crate::metrics::MAX_NAME_CHARS;
 use crate::metrics::schema::VOLUME_DAYS;
 use crate::metrics::time::TimeRange;
 use crate::store::schema::Whose;
@@ -69,6 +71,18 @@ fn volume_range(days: &[i64]) -> TimeRange {
         from_ms: days.first().copied().unwrap_or(0),
         to_ms: days.last().copied().unwrap_or(0),
     }
+}
+
+/// The texts of a query string within their limits; a NUL is in no name and no value.
+fn check_texts(texts: &[(&str, Option<&str>)]) -> Answered<()> {
+    for (name, text) in texts {
+        let text = text.unwrap_or_default();
+        if text.chars().count() > MAX_NAME_CHARS || text.contains('\0') {
+            let detail = format!("a text of at most {MAX_NAME_CHARS} characters, without NUL");
+            return Err(invalid_query(name, "wrong_length", detail));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a name, or what is said about it, holds the text that is looked for; in any case.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::page::NamePage;
 use super::sampled::Sampling;
-use super::{PropertyKind, is_wanted, marks_of, volume_days, volume_range};
+use super::{PropertyKind, check_texts, is_wanted, marks_of, volume_days, volume_range};
 use crate::api::error::{ApiPath, ApiQuery, Named as NamedProblem, SignedIn, Validated};
 use crate::api::questions::{Asked, Loaded, Questions};
 use crate::api::{Accounts, Answered, Caller};
@@ -87,6 +87,7 @@ pub struct SchemaPropertiesParams {
     kind: PropertyKind,
     /// Only those that events of this name carry.
     #[serde(default)]
+    #[param(max_length = 200)]
     event: Option<String>,
     /// Only names and descriptions that hold this text, in any case.
     #[serde(default)]
@@ -128,6 +129,10 @@ pub async fn schema_properties(
     ApiQuery(params): ApiQuery<SchemaPropertiesParams>,
 ) -> Answered<Json<Answer<SchemaProperties>>> {
     let page = NamePage::read(params.limit, params.cursor.as_deref())?;
+    check_texts(&[
+        ("search", params.search.as_deref()),
+        ("event", params.event.as_deref()),
+    ])?;
     let asked = Asked::placed(&caller, &accounts, &questions, id).await?;
     let (mut properties, sample, rows_read) =
         properties_of(&asked, &accounts, id, params.kind, params.event.as_deref()).await?;

@@ -7,12 +7,13 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::sampled::Sampling;
-use super::{PropertyKind, volume_days, volume_range};
+use super::{PropertyKind, check_texts, volume_days, volume_range};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated, invalid_query};
 use crate::api::questions::{Asked, Loaded, Questions};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::Answer;
 use crate::metrics::schema::{Sample, ValueCount};
+use crate::problem::Problem;
 
 /// Values that are listed when the caller does not say.
 const VALUES: u32 = 30;
@@ -39,6 +40,7 @@ pub struct SchemaValuesParams {
     kind: PropertyKind,
     /// Only of events of this name.
     #[serde(default)]
+    #[param(max_length = 200)]
     event: Option<String>,
     /// Only values that hold this text, in any case.
     #[serde(default)]
@@ -74,7 +76,14 @@ pub async fn schema_values(
         let detail = format!("1 to {MOST} values are listed, not {limit}");
         return Err(invalid_query("limit", "out_of_range", detail));
     }
+    check_texts(&[
+        ("search", params.search.as_deref()),
+        ("event", params.event.as_deref()),
+    ])?;
     let asked = Asked::placed(&caller, &accounts, &questions, id).await?;
+    if name.contains('\0') {
+        return Err(Problem::not_found("property: no name holds a NUL"));
+    }
     let whose = params.kind.whose();
     let sampling = Sampling::find(&asked, whose, params.event.as_deref(), Some(&name)).await?;
     let (mut values, mut sample) = (Vec::new(), Sample::default());
