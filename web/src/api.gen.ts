@@ -1662,6 +1662,12 @@ export interface components {
             error?: number | null;
             /**
              * Format: int64
+             * @description At most so many persons too many does a number from sketches hold: ids that turned out to be somebody else's, on
+             *     days whose sketches are still to be made anew (a minute at most, as a rule). Absent where there are none.
+             */
+            overcount_bound?: number | null;
+            /**
+             * Format: int64
              * @description Rows that the analytics engine read for it; 0 from memory.
              */
             rows_read: number;
@@ -4808,7 +4814,7 @@ export interface components {
             total: components["schemas"]["VisitFigures"];
             /**
              * Format: date-time
-             * @description Up to where `total` counts: while the range is open, the same moment of the range before.
+             * @description Up to where `total` counts: while the range is open, the same minute of the range before.
              */
             until: string;
         };
