@@ -9,6 +9,7 @@ pub mod audit;
 pub mod auth;
 pub mod authority;
 pub mod caller;
+pub mod cohorts;
 pub mod erasures;
 pub mod error;
 pub mod events;
@@ -120,7 +121,21 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(questions::retention::get_retention))
         .routes(routes!(questions::lifecycle::get_lifecycle))
         .routes(routes!(questions::lifecycle::get_stickiness))
+        .routes(routes!(questions::paths::get_paths))
         .routes(routes!(questions::visits::get_web))
+        .routes(routes!(cohorts::list_cohorts, cohorts::create_cohort))
+        .routes(routes!(cohorts::preview_cohort))
+        .routes(routes!(
+            cohorts::get_cohort,
+            cohorts::update_cohort,
+            cohorts::delete_cohort
+        ))
+        .routes(routes!(cohorts::refresh_cohort))
+        .routes(routes!(
+            cohorts::members::list_cohort_members,
+            cohorts::members::upload_cohort_members
+        ))
+        .routes(routes!(cohorts::members::explain_cohort_member))
         .routes(routes!(events::event_names))
         .routes(routes!(events::list_events))
         .routes(routes!(export::export_events))

@@ -18,6 +18,12 @@ pub enum MetaError {
     /// Too many erasures wait, or too much is remembered as erased.
     #[error("{0}")]
     ErasureLimit(String),
+    /// The project has as many cohorts as it may have.
+    #[error(
+        "a project has at most {} cohorts: delete one that is not needed",
+        super::MAX_COHORTS
+    )]
+    CohortLimit,
     /// Registration is over: the first account exists and sign-up is not open.
     #[error("registration is closed: ask an administrator of your organization to add you")]
     RegistrationClosed,

@@ -7,6 +7,7 @@
 //! Time is an argument. Nothing here knows HTTP, Redis or ClickHouse.
 
 mod accounts;
+mod cohorts;
 mod copy;
 mod erasures;
 mod error;
@@ -31,6 +32,7 @@ use sqlx::{Any, AnyPool, Row, Transaction};
 use uuid::Uuid;
 
 pub use accounts::{Credentials, Organization, Registered, Registration, User};
+pub use cohorts::{Cohort, CohortChange, DueCohort, MAX_COHORTS};
 pub use erasures::{
     Certificate, Erasure, ErasureCounts, ErasureKind, ErasureState, NewErasure, Open, Progress, RemovedCounts,
 };

@@ -20,6 +20,8 @@
 //! - **conversion** of B after A: the two-step funnel by local day of entry. See [`conversion`].
 //! - **retention**: of those who started in a *cohort* (a local hour, day, week, month), who came back in which
 //!   *period* after. See [`retention`].
+//! - **cohort** (as a filter): persons by what they did, what is known of them, or a list; their members are written
+//!   down from time to time. See [`cohort`].
 //! - **lifecycle**: new, returning, resurrecting, dormant. See [`lifecycle`]. **Stickiness**: on how many days of a
 //!   range. See [`stickiness`].
 //! - **session**: what a person did on one device without a long silence. See [`session`]; its duration, bounce,
@@ -30,6 +32,7 @@
 //! (numbers, nothing left to default) or refused with [`SpecError`]s, and leaves as a *report*.
 
 pub mod active;
+pub mod cohort;
 pub mod conversion;
 pub mod envelope;
 pub mod filter;
@@ -38,6 +41,7 @@ pub mod identity;
 pub mod ledger;
 pub mod lifecycle;
 pub mod oracle;
+pub mod path;
 pub mod retention;
 pub mod selection;
 pub mod session;

@@ -136,7 +136,7 @@ impl Store {
 }
 
 /// What ClickHouse told when it began to answer, or what came.
-fn rows_read(cursor: &BytesCursor, rows: usize) -> u64 {
+pub(super) fn rows_read(cursor: &BytesCursor, rows: usize) -> u64 {
     let told = cursor.summary().and_then(|summary| summary.read_rows());
     told.unwrap_or(0).max(rows as u64)
 }

@@ -5,6 +5,7 @@
 //! only between two batches. One that dies is noticed when its leases run out.
 
 mod batch;
+pub mod cohorts;
 pub mod deliver;
 mod insert;
 mod ledger;

@@ -4,6 +4,7 @@
 mod audit;
 mod bad_events;
 mod bad_questions;
+mod cohorts;
 mod consistency;
 mod envelope;
 mod erasures;
@@ -19,8 +20,10 @@ mod load;
 mod openapi;
 mod operations;
 mod paging;
+mod paths;
 mod random;
 mod random_funnels;
+mod random_paths;
 mod retention;
 mod returning;
 mod serving;

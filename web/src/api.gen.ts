@@ -595,6 +595,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/paths": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What people did after something, before it, or between two things, session by session. */
+        get: operations["paths"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/query": {
         parameters: {
             query?: never;
@@ -675,23 +692,6 @@ export interface paths {
         };
         /** Counts of events over time. */
         get: operations["trends"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/projects/{id}/web": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The overview of a web site: visitors, visits, views, bounces, sources, campaigns, pages, countries, devices. */
-        get: operations["web"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1074,6 +1074,48 @@ export interface components {
             meta: components["schemas"]["Envelope"];
         };
         /** @description A report in its trust envelope. */
+        Answer_PathsReport: {
+            /** @description What people did after something, before it, or between two things, as a graph of nodes by position. */
+            data: {
+                /** @description What a path is counted as. */
+                counted: components["schemas"]["PathCounted"];
+                /** @description From the nodes of each position to those of the next, the largest first. */
+                edges: components["schemas"]["PathEdge"][];
+                /**
+                 * @description Whether only late events can change it: all sessions of the range (the windows of all who entered the funnel)
+                 *     are over.
+                 */
+                final: boolean;
+                /**
+                 * Format: date-time
+                 * @description Start of the range in which sessions begin (of a funnel: in which the first step falls).
+                 */
+                from: string;
+                list?: components["schemas"]["PathList"] | null;
+                /** @description Which part of a session is a path. */
+                mode: components["schemas"]["Mode"];
+                /** @description What a node is. */
+                nodes: components["schemas"]["NodeKind"];
+                /**
+                 * Format: int64
+                 * @description How many paths there are: the sum of the first position.
+                 */
+                paths: number;
+                /**
+                 * @description The positions that somebody came to; the first one is the anchor's. In `before` the second lies before the
+                 *     first.
+                 */
+                positions: components["schemas"]["PathPosition"][];
+                /**
+                 * Format: date-time
+                 * @description End of the range, not included.
+                 */
+                to: string;
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
         Answer_RetentionReport: {
             /** @description How many of those who started came back, by cohort and period. */
             data: {
@@ -1106,34 +1148,6 @@ export interface components {
                 size: number;
                 /** @description Length of a period. */
                 unit: components["schemas"]["RetentionUnit"];
-            };
-            /** @description What the answer says about itself. */
-            meta: components["schemas"]["Envelope"];
-        };
-        /** @description A report in its trust envelope. */
-        Answer_SessionsReport: {
-            /** @description The sessions of a range. */
-            data: {
-                /**
-                 * @description What counts as a bounce, in words.
-                 * @example one page view and under 10 seconds
-                 */
-                bounce: string;
-                /**
-                 * @description The values of the breakdown: the most sessions first, ties by text; then those without a value, then the rest.
-                 *     Sessions add up to the total, visitors need not.
-                 */
-                groups?: components["schemas"]["SessionGroup"][];
-                /** @description Width of a point. */
-                interval: components["schemas"]["Interval"];
-                list?: components["schemas"]["SessionPage"] | null;
-                /** @description The names of events that count as page views. */
-                page_views: string[];
-                /** @description Each bucket that the range touches. */
-                points: components["schemas"]["VisitPoint"][];
-                previous?: components["schemas"]["VisitsBefore"] | null;
-                /** @description The whole range. */
-                total: components["schemas"]["VisitFigures"];
             };
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
@@ -1179,30 +1193,6 @@ export interface components {
                  *     "(none)" and "Other" if there are such events.
                  */
                 series: components["schemas"]["TrendSeries"][];
-            };
-            /** @description What the answer says about itself. */
-            meta: components["schemas"]["Envelope"];
-        };
-        /** @description A report in its trust envelope. */
-        Answer_WebReport: {
-            /** @description The visits of a range. */
-            data: {
-                /**
-                 * @description What counts as a bounce, in words.
-                 * @example one page view and under 10 seconds
-                 */
-                bounce: string;
-                /** @description Width of a point. */
-                interval: components["schemas"]["Interval"];
-                /** @description The names of events that count as page views. */
-                page_views: string[];
-                /** @description Each bucket that the range touches. */
-                points: components["schemas"]["VisitPoint"][];
-                previous?: components["schemas"]["VisitsBefore"] | null;
-                /** @description As asked for. */
-                tables: components["schemas"]["WebTable"][];
-                /** @description The whole range. `sessions` are visits. */
-                total: components["schemas"]["VisitFigures"];
             };
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
@@ -1428,6 +1418,19 @@ export interface components {
             new_password: string;
         };
         /**
+         * @description Every match of a pattern in a path becomes a text.
+         * @example {
+         *       "pattern": "/[0-9]+",
+         *       "replace": "/:id"
+         *     }
+         */
+        CleanQuery: {
+            /** @description A pattern (RE2) of at most 200 characters. */
+            pattern: string;
+            /** @description What stands in place of each match, as it is written. Default: nothing. */
+            replace?: string;
+        };
+        /**
          * @description What a trend is compared with.
          * @enum {string}
          */
@@ -1613,11 +1616,6 @@ export interface components {
             total: number;
         };
         /**
-         * @description A property of sessions. All but the pages are those of the first event.
-         * @enum {string}
-         */
-        Dimension: "source" | "referrer" | "medium" | "campaign" | "page" | "entry_page" | "exit_page" | "host" | "country" | "region" | "city" | "device" | "browser" | "os";
-        /**
          * @description Whose steps are put together.
          * @enum {string}
          */
@@ -1660,12 +1658,6 @@ export interface components {
              * @description Relative standard error of unique counts; null in an exact answer.
              */
             error?: number | null;
-            /**
-             * Format: int64
-             * @description At most so many persons too many does a number from sketches hold: ids that turned out to be somebody else's, on
-             *     days whose sketches are still to be made anew (a minute at most, as a rule). Absent where there are none.
-             */
-            overcount_bound?: number | null;
             /**
              * Format: int64
              * @description Rows that the analytics engine read for it; 0 from memory.
@@ -2483,52 +2475,65 @@ export interface components {
             /** @description Each interval that the range touches, counted whole. */
             points: components["schemas"]["LifecyclePoint"][];
         };
-        /** @description One session. */
-        ListedSession: {
-            /** @description The person's number, in hexadecimal. */
-            actor: string;
-            /** @description One page view and under 10 seconds. */
-            bounce: boolean;
-            /** @description The browser. */
-            browser?: string | null;
-            /** @description `utm_campaign`. */
-            campaign?: string | null;
-            /** @description The country. */
-            country?: string | null;
-            /** @description The kind of device. */
-            device?: string | null;
-            /** @description Who it was: an id under which the person's events came. */
-            distinct_id?: string | null;
+        /**
+         * @description Whose paths between two steps.
+         * @enum {string}
+         */
+        LinkOutcome: "converted" | "dropped";
+        /**
+         * @description Two steps of a funnel: the paths of those who came from the one to the next, or of those who came no further.
+         * @example {
+         *       "query": {
+         *         "steps": [
+         *           {
+         *             "event": "view_item"
+         *           },
+         *           {
+         *             "event": "purchase"
+         *           }
+         *         ],
+         *         "window": "7d"
+         *       },
+         *       "step": 1
+         *     }
+         */
+        LinkQuery: {
+            outcome?: components["schemas"]["LinkOutcome"] | null;
+            /** @description The funnel of persons, in order and with a window of time. What it would show beside its steps is left out. */
+            query: components["schemas"]["FunnelQuery"];
             /**
-             * Format: int64
-             * @description Last minus first event.
+             * @description The mandatory step (from 1, not the last) at which paths begin.
+             * @example 1
              */
-            duration_ms: number;
-            /** @description The path of its first page view. */
-            entry_page?: string | null;
+            step: number;
+        };
+        /**
+         * @description A page of the persons behind a node, its drop-off, or an edge.
+         * @example {
+         *       "node": {
+         *         "label": "/pricing"
+         *       },
+         *       "position": 2,
+         *       "to": {
+         *         "label": "/sign-up"
+         *       }
+         *     }
+         */
+        ListQuery: {
+            /** @description Where the page before ended: its `next`. */
+            cursor?: string | null;
+            /** @description Only those whose path ends at the node. */
+            drop_off?: boolean;
+            /** @description How many, 1 to 1,000. Default: 100. */
+            limit?: number | null;
+            /** @description The node there, as the chart names it. */
+            node: components["schemas"]["NodeQuery"];
             /**
-             * Format: int64
-             * @description Its events, page views included.
+             * @description The position, from 1.
+             * @example 2
              */
-            events: number;
-            /** @description The path of its last page view. */
-            exit_page?: string | null;
-            /** @description `utm_medium`. */
-            medium?: string | null;
-            /** @description The operating system. */
-            os?: string | null;
-            /** @description Where it came from; null is "Direct / None". */
-            source?: string | null;
-            /**
-             * Format: date-time
-             * @description Its first event.
-             */
-            start: string;
-            /**
-             * Format: int64
-             * @description Its page views.
-             */
-            views: number;
+            position: number;
+            to?: components["schemas"]["NodeQuery"] | null;
         };
         /** @description A page of a list. */
         Listed_ApiKey: {
@@ -2700,6 +2705,18 @@ export interface components {
             /** @description Its password. */
             password: string;
         };
+        /**
+         * @description Events of a name, or of a page: `{"event": "sign_up"}` or `{"page": "/pricing"}`.
+         * @example {
+         *       "event": "sign_up"
+         *     }
+         */
+        MatcherQuery: {
+            /** @description The event's name. */
+            event?: string | null;
+            /** @description The path of its page, as the graph shows it: after cleaning and grouping. */
+            page?: string | null;
+        };
         /** @description Everything that a dashboard must know about who is signed in. */
         Me: {
             /** @description The user's organizations; beyond 1000 see `/v1/organizations`. */
@@ -2739,6 +2756,11 @@ export interface components {
              */
             user_id: string;
         };
+        /**
+         * @description Which part of a session is a path.
+         * @enum {string}
+         */
+        Mode: "after" | "before" | "between";
         /**
          * Format: date-time
          * @description An instant in RFC 3339, UTC.
@@ -2805,6 +2827,22 @@ export interface components {
             /** @description IANA name of the zone whose days its reports count in; UTC if not given. */
             timezone?: string | null;
         };
+        /**
+         * @description What a node is.
+         * @enum {string}
+         */
+        NodeKind: "event" | "page";
+        /**
+         * @description A node as a chart names it.
+         * @example {
+         *       "label": "/pricing"
+         *     }
+         */
+        NodeQuery: {
+            kind?: components["schemas"]["ShownKind"] | null;
+            /** @description What it is called. */
+            label: string;
+        };
         /** @description The numbers of the moment. */
         Now: {
             /**
@@ -2834,21 +2872,6 @@ export interface components {
          */
         OnExclusion: "stop" | "drop";
         /**
-         * @description Values of a dimension, as tables show them: `{"by": "source", "values": ["search.example", null]}`.
-         * @example {
-         *       "by": "entry_page",
-         *       "values": [
-         *         "/pricing"
-         *       ]
-         *     }
-         */
-        OnlyQuery: {
-            /** @description Of what. */
-            by: components["schemas"]["Dimension"];
-            /** @description 1 to 50 values, of which any will do; null: missing ("Direct / None", "(none)"). */
-            values: (string | null)[];
-        };
-        /**
          * @description What a predicate asks. Texts are compared with case; numbers by their canonical text (1, 1.0 and "1" are equal).
          *     Of a missing or null property only `is_not`, `not_contains`, `not_in` and `is_not_set` are true.
          * @enum {string}
@@ -2877,6 +2900,204 @@ export interface components {
             name: string;
             /** @description What the caller may do in it. */
             role: components["schemas"]["Role"];
+        };
+        /**
+         * @description What a path is counted as.
+         * @enum {string}
+         */
+        PathCounted: "persons" | "sessions" | "chains";
+        /**
+         * @description Paths from a node to one of the next position.
+         * @example {
+         *       "count": 17,
+         *       "from": 0,
+         *       "position": 1,
+         *       "to": 2
+         *     }
+         */
+        PathEdge: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @description Its place among that position's nodes, from 0. */
+            from: number;
+            /** @description The position of the first, from 1. */
+            position: number;
+            /** @description The place of the other among the next position's, from 0. */
+            to: number;
+        };
+        /** @description A page of the persons behind a number. */
+        PathList: {
+            /** @description The next page's `cursor`; null on the last. */
+            next?: string | null;
+            /** @description In a stable order. */
+            rows: components["schemas"]["PathRow"][];
+            /**
+             * Format: int64
+             * @description How many there are on all pages: the chart's number.
+             */
+            total: number;
+        };
+        /**
+         * @description A node of a position: `count` is the sum of its edges to the next position, `drop_off`, `arrived` and `beyond`.
+         * @example {
+         *       "arrived": 0,
+         *       "beyond": 0,
+         *       "count": 120,
+         *       "drop_off": 31,
+         *       "kind": "node",
+         *       "label": "/pricing"
+         *     }
+         */
+        PathNode: {
+            /**
+             * Format: int64
+             * @description Of them those that are at their end here: the second anchor of `between`, the next step of a funnel.
+             */
+            arrived: number;
+            /**
+             * Format: int64
+             * @description Of them those that go on beyond the last position.
+             */
+            beyond: number;
+            /**
+             * Format: int64
+             * @description Paths that have it here.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Of them those that end here: nothing follows. In `before`: nothing came before.
+             */
+            drop_off: number;
+            /** @description What it is. */
+            kind: components["schemas"]["ShownKind"];
+            /** @description The event's name, the page's path, the step, `… 3 more` or `Other`. */
+            label: string;
+        };
+        /** @description A position of the graph. */
+        PathPosition: {
+            /**
+             * Format: int64
+             * @description Paths that come so far.
+             */
+            count: number;
+            /** @description The largest nodes, ordered by count, then by the bytes of their labels; `Other` is the last. */
+            nodes: components["schemas"]["PathNode"][];
+            /** @description From 1. */
+            position: number;
+        };
+        /** @description A person (in totals: one of their sessions) behind a number. */
+        PathRow: {
+            /** @description The person's number, in hexadecimal. */
+            actor: string;
+            /**
+             * Format: date-time
+             * @description When the path's first node was; in `before` that is the anchor.
+             */
+            at: string;
+            /** @description Who it is: an id under which the events came. */
+            distinct_id?: string | null;
+            /** @description The path, as far as there are positions. */
+            path: string[];
+        };
+        /**
+         * @description A question about paths: what people did after something, before it, or between two things, session by session.
+         * @example {
+         *       "anchor": {
+         *         "page": "/pricing"
+         *       },
+         *       "exclude": [
+         *         {
+         *           "event": "$identify"
+         *         }
+         *       ],
+         *       "from": "2026-11-01",
+         *       "group": [
+         *         "/product/*"
+         *       ],
+         *       "mode": "after",
+         *       "nodes": "page",
+         *       "steps": 5,
+         *       "to": "2026-12-01"
+         *     }
+         */
+        PathsQuery: {
+            anchor?: components["schemas"]["MatcherQuery"] | null;
+            /** @description Rules that clean the paths of pages, at most 20, one after the other. A path that they leave empty is no node. */
+            clean?: components["schemas"]["CleanQuery"][];
+            /** @description Whether consecutive identical nodes are one. Default: yes. */
+            collapse?: boolean | null;
+            count?: components["schemas"]["Count"] | null;
+            /** @description Events that are left out, at most 50: what comes before and after them stands side by side. */
+            exclude?: components["schemas"]["MatcherQuery"][];
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which a session has to begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            funnel?: components["schemas"]["LinkQuery"] | null;
+            /**
+             * @description Wildcards that group clean paths under their own text, at most 50: `/product/*`. The first that fits counts; a
+             *     `*` stands for any characters, also none.
+             * @example [
+             *       "/product/*"
+             *     ]
+             */
+            group?: string[];
+            list?: components["schemas"]["ListQuery"] | null;
+            mode?: components["schemas"]["Mode"] | null;
+            nodes?: components["schemas"]["NodeKind"] | null;
+            /** @description Positions of the graph, the anchor's included: 2 to 20 (`between`: 3 to 20). Default: 5. */
+            steps?: number | null;
+            /**
+             * @description End of the range, not included; sessions are read to their end. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description Nodes of a position, 1 to 50; the rest is `Other`. Default: 10. */
+            top?: number | null;
+            until?: components["schemas"]["MatcherQuery"] | null;
+        };
+        /** @description What people did after something, before it, or between two things, as a graph of nodes by position. */
+        PathsReport: {
+            /** @description What a path is counted as. */
+            counted: components["schemas"]["PathCounted"];
+            /** @description From the nodes of each position to those of the next, the largest first. */
+            edges: components["schemas"]["PathEdge"][];
+            /**
+             * @description Whether only late events can change it: all sessions of the range (the windows of all who entered the funnel)
+             *     are over.
+             */
+            final: boolean;
+            /**
+             * Format: date-time
+             * @description Start of the range in which sessions begin (of a funnel: in which the first step falls).
+             */
+            from: string;
+            list?: components["schemas"]["PathList"] | null;
+            /** @description Which part of a session is a path. */
+            mode: components["schemas"]["Mode"];
+            /** @description What a node is. */
+            nodes: components["schemas"]["NodeKind"];
+            /**
+             * Format: int64
+             * @description How many paths there are: the sum of the first position.
+             */
+            paths: number;
+            /**
+             * @description The positions that somebody came to; the first one is the anchor's. In `before` the second lies before the
+             *     first.
+             */
+            positions: components["schemas"]["PathPosition"][];
+            /**
+             * Format: date-time
+             * @description End of the range, not included.
+             */
+            to: string;
         };
         /** @description Everything that somebody did up to now, under all of these ids. */
         PersonRequest: {
@@ -3354,68 +3575,44 @@ export interface components {
              */
             to?: string | null;
         } | {
-            breakdown?: components["schemas"]["Dimension"] | null;
-            /**
-             * Format: int32
-             * @description How many values a breakdown shows, 1 to 200; the rest is measured anew as "Other". Default: 25.
-             */
-            breakdown_limit?: number | null;
-            compare?: components["schemas"]["CompareWith"] | null;
+            anchor?: components["schemas"]["MatcherQuery"] | null;
+            /** @description Rules that clean the paths of pages, at most 20, one after the other. A path that they leave empty is no node. */
+            clean?: components["schemas"]["CleanQuery"][];
+            /** @description Whether consecutive identical nodes are one. Default: yes. */
+            collapse?: boolean | null;
+            count?: components["schemas"]["Count"] | null;
+            /** @description Events that are left out, at most 50: what comes before and after them stands side by side. */
+            exclude?: components["schemas"]["MatcherQuery"][];
             filter?: components["schemas"]["FilterQuery"] | null;
-            first_filter?: components["schemas"]["FilterQuery"] | null;
             /**
-             * @description Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`.
+             * @description Start of the range in which a session has to begin: a local date or an instant. Default: 30 days before `to`.
              * @example 2026-11-01
              */
             from?: string | null;
-            /** @description Width of a point. */
-            interval?: components["schemas"]["Interval"];
-            /** @enum {string} */
-            kind: "sessions";
-            list?: components["schemas"]["SessionListQuery"] | null;
-            /** @description Only sessions with these values; at most 10, all of which have to hold. `page`: sessions that saw it. */
-            only?: components["schemas"]["OnlyQuery"][];
+            funnel?: components["schemas"]["LinkQuery"] | null;
             /**
-             * @description End of that range, not included. Default: tomorrow.
+             * @description Wildcards that group clean paths under their own text, at most 50: `/product/*`. The first that fits counts; a
+             *     `*` stands for any characters, also none.
+             * @example [
+             *       "/product/*"
+             *     ]
+             */
+            group?: string[];
+            /** @enum {string} */
+            kind: "paths";
+            list?: components["schemas"]["ListQuery"] | null;
+            mode?: components["schemas"]["Mode"] | null;
+            nodes?: components["schemas"]["NodeKind"] | null;
+            /** @description Positions of the graph, the anchor's included: 2 to 20 (`between`: 3 to 20). Default: 5. */
+            steps?: number | null;
+            /**
+             * @description End of the range, not included; sessions are read to their end. Default: tomorrow.
              * @example 2026-12-01
              */
             to?: string | null;
-            /** @description First day of a week, for the interval `week`. */
-            week_start?: components["schemas"]["WeekStart"];
-            /** @description Only sessions with a page view: the visits of the web overview. */
-            with_page_view?: boolean;
-        } | {
-            compare?: components["schemas"]["CompareWith"] | null;
-            filter?: components["schemas"]["FilterQuery"] | null;
-            first_filter?: components["schemas"]["FilterQuery"] | null;
-            /**
-             * @description Start of the range in which visits begin: a local date or an instant. Default: 30 days before `to`.
-             * @example 2026-11-01
-             */
-            from?: string | null;
-            /** @description Width of a point. */
-            interval?: components["schemas"]["Interval"];
-            /** @enum {string} */
-            kind: "web";
-            /** @description Only visits with these values of the tables; at most 10, all of which have to hold. `page`: visits that saw it. */
-            only?: components["schemas"]["OnlyQuery"][];
-            /**
-             * Format: int32
-             * @description The most rows of a table, 1 to 500. Default: 10.
-             */
-            table_limit?: number | null;
-            /**
-             * @description The tables. Default: `source`, `campaign`, `page`, `entry_page`, `exit_page`, `country`, `device`, `browser` and
-             *     `os`.
-             */
-            tables?: components["schemas"]["Dimension"][];
-            /**
-             * @description End of that range, not included. Default: tomorrow.
-             * @example 2026-12-01
-             */
-            to?: string | null;
-            /** @description First day of a week, for the interval `week`. */
-            week_start?: components["schemas"]["WeekStart"];
+            /** @description Nodes of a position, 1 to 50; the rest is `Other`. Default: 10. */
+            top?: number | null;
+            until?: components["schemas"]["MatcherQuery"] | null;
         };
         /** @description The answer to a [`Question`], tagged by the same `kind`. */
         QuestionAnswer: {
@@ -3597,55 +3794,45 @@ export interface components {
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
         } | {
-            /** @description The sessions of a range. */
+            /** @description What people did after something, before it, or between two things, as a graph of nodes by position. */
             data: {
+                /** @description What a path is counted as. */
+                counted: components["schemas"]["PathCounted"];
+                /** @description From the nodes of each position to those of the next, the largest first. */
+                edges: components["schemas"]["PathEdge"][];
                 /**
-                 * @description What counts as a bounce, in words.
-                 * @example one page view and under 10 seconds
+                 * @description Whether only late events can change it: all sessions of the range (the windows of all who entered the funnel)
+                 *     are over.
                  */
-                bounce: string;
+                final: boolean;
                 /**
-                 * @description The values of the breakdown: the most sessions first, ties by text; then those without a value, then the rest.
-                 *     Sessions add up to the total, visitors need not.
+                 * Format: date-time
+                 * @description Start of the range in which sessions begin (of a funnel: in which the first step falls).
                  */
-                groups?: components["schemas"]["SessionGroup"][];
-                /** @description Width of a point. */
-                interval: components["schemas"]["Interval"];
-                list?: components["schemas"]["SessionPage"] | null;
-                /** @description The names of events that count as page views. */
-                page_views: string[];
-                /** @description Each bucket that the range touches. */
-                points: components["schemas"]["VisitPoint"][];
-                previous?: components["schemas"]["VisitsBefore"] | null;
-                /** @description The whole range. */
-                total: components["schemas"]["VisitFigures"];
+                from: string;
+                list?: components["schemas"]["PathList"] | null;
+                /** @description Which part of a session is a path. */
+                mode: components["schemas"]["Mode"];
+                /** @description What a node is. */
+                nodes: components["schemas"]["NodeKind"];
+                /**
+                 * Format: int64
+                 * @description How many paths there are: the sum of the first position.
+                 */
+                paths: number;
+                /**
+                 * @description The positions that somebody came to; the first one is the anchor's. In `before` the second lies before the
+                 *     first.
+                 */
+                positions: components["schemas"]["PathPosition"][];
+                /**
+                 * Format: date-time
+                 * @description End of the range, not included.
+                 */
+                to: string;
             };
             /** @enum {string} */
-            kind: "sessions";
-            /** @description What the answer says about itself. */
-            meta: components["schemas"]["Envelope"];
-        } | {
-            /** @description The visits of a range. */
-            data: {
-                /**
-                 * @description What counts as a bounce, in words.
-                 * @example one page view and under 10 seconds
-                 */
-                bounce: string;
-                /** @description Width of a point. */
-                interval: components["schemas"]["Interval"];
-                /** @description The names of events that count as page views. */
-                page_views: string[];
-                /** @description Each bucket that the range touches. */
-                points: components["schemas"]["VisitPoint"][];
-                previous?: components["schemas"]["VisitsBefore"] | null;
-                /** @description As asked for. */
-                tables: components["schemas"]["WebTable"][];
-                /** @description The whole range. `sessions` are visits. */
-                total: components["schemas"]["VisitFigures"];
-            };
-            /** @enum {string} */
-            kind: "web";
+            kind: "paths";
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
         } | {
@@ -4187,89 +4374,11 @@ export interface components {
             /** @description Who is signed in. */
             user: components["schemas"]["User"];
         };
-        /** @description The sessions with one value. */
-        SessionGroup: {
-            /** @description Whether it is a value, a missing one or the rest. */
-            kind: components["schemas"]["GroupKind"];
-            /** @description Each bucket that the range touches. */
-            points: components["schemas"]["VisitPoint"][];
-            previous?: components["schemas"]["VisitsBefore"] | null;
-            /** @description The whole range. */
-            total: components["schemas"]["VisitFigures"];
-            /** @description The value; null where it is missing and of the rest. */
-            value?: string | null;
-        };
         /**
-         * @description A page of the list of sessions.
-         * @example {
-         *       "limit": 20
-         *     }
+         * @description What a node of a chart is.
+         * @enum {string}
          */
-        SessionListQuery: {
-            /** @description The page after this one: the `next` of the page before. */
-            cursor?: string | null;
-            /** @description How many, 1 to 500. Default: 50. */
-            limit?: number | null;
-        };
-        /** @description Some of the sessions. */
-        SessionPage: {
-            /** @description The next page's `cursor`; null on the last. */
-            next?: string | null;
-            /** @description The latest first. */
-            sessions: components["schemas"]["ListedSession"][];
-            /**
-             * Format: int64
-             * @description How many there are on all pages: the number of sessions of the answer.
-             */
-            total: number;
-        };
-        /**
-         * @description Sessions over time: how many, how long, how many bounced, and which.
-         *
-         *     A session is what one person did on one device under the id that the client gave, else without a silence of 30
-         *     minutes, and at most 24 hours long. It belongs to the range and the point in which it begins and is read to its end.
-         * @example {
-         *       "breakdown": "source",
-         *       "breakdown_limit": 5,
-         *       "first_filter": {
-         *         "property": "$device",
-         *         "value": "mobile"
-         *       },
-         *       "from": "2026-11-01",
-         *       "interval": "week",
-         *       "to": "2026-12-01"
-         *     }
-         */
-        SessionsQuery: {
-            breakdown?: components["schemas"]["Dimension"] | null;
-            /**
-             * Format: int32
-             * @description How many values a breakdown shows, 1 to 200; the rest is measured anew as "Other". Default: 25.
-             */
-            breakdown_limit?: number | null;
-            compare?: components["schemas"]["CompareWith"] | null;
-            filter?: components["schemas"]["FilterQuery"] | null;
-            first_filter?: components["schemas"]["FilterQuery"] | null;
-            /**
-             * @description Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`.
-             * @example 2026-11-01
-             */
-            from?: string | null;
-            /** @description Width of a point. */
-            interval?: components["schemas"]["Interval"];
-            list?: components["schemas"]["SessionListQuery"] | null;
-            /** @description Only sessions with these values; at most 10, all of which have to hold. `page`: sessions that saw it. */
-            only?: components["schemas"]["OnlyQuery"][];
-            /**
-             * @description End of that range, not included. Default: tomorrow.
-             * @example 2026-12-01
-             */
-            to?: string | null;
-            /** @description First day of a week, for the interval `week`. */
-            week_start?: components["schemas"]["WeekStart"];
-            /** @description Only sessions with a page view: the visits of the web overview. */
-            with_page_view?: boolean;
-        };
+        ShownKind: "node" | "step" | "more" | "other";
         /**
          * @description What the persons of a split have in common.
          * @enum {string}
@@ -4725,99 +4834,6 @@ export interface components {
          * @enum {string}
          */
         ViewName: "steps" | "trend" | "time" | "sweep";
-        /**
-         * @description What some sessions come to.
-         * @example {
-         *       "bounce_rate": 0.375,
-         *       "bounces": 391,
-         *       "mean_duration_ms": 94210.5,
-         *       "median_duration_ms": 31000,
-         *       "sessions": 1043,
-         *       "views": 3120,
-         *       "views_per_session": 2.99,
-         *       "visitors": 812
-         *     }
-         */
-        VisitFigures: {
-            /**
-             * Format: double
-             * @description Bounces per session.
-             */
-            bounce_rate?: number | null;
-            /**
-             * Format: int64
-             * @description Sessions with one page view and under 10 seconds.
-             */
-            bounces: number;
-            /**
-             * Format: double
-             * @description The mean of last minus first event.
-             */
-            mean_duration_ms?: number | null;
-            /**
-             * Format: double
-             * @description The middle value, or the mean of the two middle ones.
-             */
-            median_duration_ms?: number | null;
-            /**
-             * Format: int64
-             * @description Sessions; in a web overview visits.
-             */
-            sessions: number;
-            /**
-             * Format: int64
-             * @description Page views.
-             */
-            views: number;
-            /**
-             * Format: double
-             * @description Page views per session; null without sessions. So for all below.
-             */
-            views_per_session?: number | null;
-            /**
-             * Format: int64
-             * @description Distinct persons.
-             */
-            visitors: number;
-        };
-        /** @description The sessions that begin in one bucket. */
-        VisitPoint: components["schemas"]["VisitFigures"] & {
-            /**
-             * Format: date
-             * @description The local date that a day starts, or a week's or month's first; hours and minutes have none.
-             */
-            date?: string | null;
-            /** @description Whether it is over. Sessions that were under way at its end may go on for up to 24 hours. */
-            final: boolean;
-            /** @description Whether the range covers only a part of the bucket. */
-            partial: boolean;
-            previous?: components["schemas"]["VisitFigures"] | null;
-            /**
-             * Format: date-time
-             * @description The bucket's first instant.
-             */
-            start: string;
-        };
-        /** @description The range before. */
-        VisitsBefore: {
-            /**
-             * Format: date-time
-             * @description Its first instant.
-             */
-            from: string;
-            /**
-             * Format: date-time
-             * @description The instant after its last.
-             */
-            to: string;
-            /** @description What it came to until then. */
-            total: components["schemas"]["VisitFigures"];
-            /**
-             * Format: date-time
-             * @description Up to where `total` counts: while the range is open, the same minute of the range before.
-             */
-            until: string;
-        };
         /** @description A limit of one answer, in words and as a code. */
         Warning: {
             /**
@@ -4835,131 +4851,6 @@ export interface components {
              * @example the range ends in the future: the last points will still grow
              */
             detail: string;
-        };
-        /**
-         * @description The overview of a web site: visits (sessions with a page view), who made them, where they came from and what they saw.
-         *
-         *     A visit belongs to the range and the point in which it begins and is read to its end. A bounce is a visit with one
-         *     page view and under 10 seconds.
-         * @example {
-         *       "compare": "previous",
-         *       "from": "2026-11-01",
-         *       "only": [
-         *         {
-         *           "by": "source",
-         *           "values": [
-         *             "search.example"
-         *           ]
-         *         }
-         *       ],
-         *       "tables": [
-         *         "page",
-         *         "country"
-         *       ],
-         *       "to": "2026-12-01"
-         *     }
-         */
-        WebQuery: {
-            compare?: components["schemas"]["CompareWith"] | null;
-            filter?: components["schemas"]["FilterQuery"] | null;
-            first_filter?: components["schemas"]["FilterQuery"] | null;
-            /**
-             * @description Start of the range in which visits begin: a local date or an instant. Default: 30 days before `to`.
-             * @example 2026-11-01
-             */
-            from?: string | null;
-            /** @description Width of a point. */
-            interval?: components["schemas"]["Interval"];
-            /** @description Only visits with these values of the tables; at most 10, all of which have to hold. `page`: visits that saw it. */
-            only?: components["schemas"]["OnlyQuery"][];
-            /**
-             * Format: int32
-             * @description The most rows of a table, 1 to 500. Default: 10.
-             */
-            table_limit?: number | null;
-            /**
-             * @description The tables. Default: `source`, `campaign`, `page`, `entry_page`, `exit_page`, `country`, `device`, `browser` and
-             *     `os`.
-             */
-            tables?: components["schemas"]["Dimension"][];
-            /**
-             * @description End of that range, not included. Default: tomorrow.
-             * @example 2026-12-01
-             */
-            to?: string | null;
-            /** @description First day of a week, for the interval `week`. */
-            week_start?: components["schemas"]["WeekStart"];
-        };
-        /** @description The visits of a range. */
-        WebReport: {
-            /**
-             * @description What counts as a bounce, in words.
-             * @example one page view and under 10 seconds
-             */
-            bounce: string;
-            /** @description Width of a point. */
-            interval: components["schemas"]["Interval"];
-            /** @description The names of events that count as page views. */
-            page_views: string[];
-            /** @description Each bucket that the range touches. */
-            points: components["schemas"]["VisitPoint"][];
-            previous?: components["schemas"]["VisitsBefore"] | null;
-            /** @description As asked for. */
-            tables: components["schemas"]["WebTable"][];
-            /** @description The whole range. `sessions` are visits. */
-            total: components["schemas"]["VisitFigures"];
-        };
-        /**
-         * @description The visits with one value. Of `page`: those that saw it, and the views of this page only.
-         * @example {
-         *       "bounce_rate": 0.41,
-         *       "mean_duration_ms": 81230,
-         *       "value": "search.example",
-         *       "views": 690,
-         *       "visitors": 201,
-         *       "visits": 244
-         *     }
-         */
-        WebRow: {
-            /**
-             * Format: double
-             * @description The share of visits with one page view and under 10 seconds.
-             */
-            bounce_rate?: number | null;
-            /**
-             * Format: double
-             * @description The mean of last minus first event.
-             */
-            mean_duration_ms?: number | null;
-            /** @description The value; null where it is missing ("Direct / None" of sources). */
-            value?: string | null;
-            /**
-             * Format: int64
-             * @description Page views.
-             */
-            views: number;
-            /**
-             * Format: int64
-             * @description Distinct persons.
-             */
-            visitors: number;
-            /**
-             * Format: int64
-             * @description Visits.
-             */
-            visits: number;
-        };
-        /** @description The visits by value. */
-        WebTable: {
-            /** @description By what. */
-            by: components["schemas"]["Dimension"];
-            /** @description The values with the most visitors, then visits; ties by text, missing last. */
-            rows: components["schemas"]["WebRow"][];
-            /**
-             * Format: int64
-             * @description How many values there are, a missing one included.
-             */
-            values: number;
         };
         /**
          * @description The first day of a calendar week.
@@ -8129,6 +8020,127 @@ export interface operations {
             };
         };
     };
+    paths: {
+        parameters: {
+            query?: {
+                /** @description Which part of a session is a path. Default: `after`. */
+                mode?: "after" | "before" | "between";
+                /** @description The event that is the anchor. Default: any node. */
+                anchor?: string;
+                /** @description The page that is the anchor, instead. */
+                anchor_page?: string;
+                /** @description The event at which paths end, for `between`. */
+                until?: string;
+                /** @description The page at which paths end, instead. */
+                until_page?: string;
+                /** @description What a node is. Default: `event`. */
+                nodes?: "event" | "page";
+                /** @description Positions of the graph, the anchor's included. Default: 5. */
+                steps?: number;
+                /** @description Persons or sessions. Default: `unique`. */
+                count?: "unique" | "total";
+                /** @description An event that is left out; repeat it for several. */
+                exclude?: string[];
+                /** @description A wildcard that groups pages, such as `/product/*`; repeat it for several. */
+                group?: string[];
+                /** @description Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`. */
+                from?: string;
+                /** @description End of that range, not included. Default: tomorrow. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The graph */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_PathsReport"];
+                };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     ask: {
         parameters: {
             query?: {
@@ -8618,115 +8630,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Answer_TrendReport"];
-                };
-            };
-            /**
-             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
-             */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The question took longer than it may: `query_timeout`. */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    web: {
-        parameters: {
-            query?: {
-                /** @description Start of the range in which visits begin: a local date or an instant. Default: 30 days before `to`. */
-                from?: string;
-                /** @description End of that range, not included. Default: tomorrow. */
-                to?: string;
-                /** @description Width of a point. */
-                interval?: "minute" | "hour" | "day" | "week" | "month";
-                /** @description First day of a week, for the interval `week`. */
-                week_start?: "monday" | "sunday" | "saturday";
-                /** @description `previous`: beside each number the one of the range before. */
-                compare?: "previous";
-                /** @description The most rows of a table, 1 to 500. Default: 10. */
-                table_limit?: number;
-            };
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The overview */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Answer_WebReport"];
                 };
             };
             /**

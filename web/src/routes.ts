@@ -4,7 +4,7 @@
  */
 
 /** Pages inside a project, in the order of the navigation. */
-export const PROJECT_PAGES = ["overview", "web", "trends", "active", "funnels", "retention", "events", "health", "settings"] as const;
+export const PROJECT_PAGES = ["overview", "web", "trends", "active", "funnels", "paths", "retention", "cohorts", "events", "health", "settings"] as const;
 export type ProjectPage = (typeof PROJECT_PAGES)[number];
 
 export type Route =
@@ -57,7 +57,9 @@ export const PAGE_NAMES: Record<ProjectPage, string> = {
   trends: "Trends",
   active: "Active users",
   funnels: "Funnels",
+  paths: "Paths",
   retention: "Retention",
+  cohorts: "Cohorts",
   events: "Events",
   health: "Data health",
   settings: "Settings",

@@ -5,6 +5,7 @@
 import { createContext } from "svelte";
 import { SvelteMap } from "svelte/reactivity";
 import { events, type EventName } from "../api";
+import type { Cohort } from "../api-cohorts";
 import { CAPTURED } from "../filter-query";
 import { sampleOf, type Sample } from "../property-sample";
 
@@ -13,6 +14,9 @@ const SAMPLE = 100;
 
 export class Suggestions {
   names = $state.raw<EventName[]>([]);
+  /** Of the project, once somebody asked for them. */
+  cohorts = $state.raw<Pick<Cohort, "id" | "name">[]>([]);
+  #askedForCohorts = false;
   #project: string;
   #samples = new SvelteMap<string, Sample>();
   #asked = new Set<string>();
@@ -31,6 +35,18 @@ export class Suggestions {
       // Suggestions are a convenience: without them one writes.
       () => this.#asked.delete(event),
     );
+  }
+
+  /** Looks at the project's cohorts, once. */
+  lookAtCohorts(): void {
+    if (this.#askedForCohorts) return;
+    this.#askedForCohorts = true;
+    import("../api-cohorts")
+      .then(({ cohorts }) => cohorts(this.#project))
+      .then(
+        (found) => (this.cohorts = found),
+        () => (this.#askedForCohorts = false),
+      );
   }
 
   /** Properties of an event for a list: those that were seen, then the rest of what capture finds out. */
