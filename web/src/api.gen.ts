@@ -1758,6 +1758,12 @@ export interface components {
             error?: number | null;
             /**
              * Format: int64
+             * @description At most so many persons too many does a number from sketches hold: ids that turned out to be somebody else's, on
+             *     days whose sketches are still to be made anew (a minute at most, as a rule). Absent where there are none.
+             */
+            overcount_bound?: number | null;
+            /**
+             * Format: int64
              * @description Rows that the analytics engine read for it; 0 from memory.
              */
             rows_read: number;
