@@ -274,10 +274,7 @@ async fn members_are_looked_for_when_rules_change_when_they_are_old_and_when_ask
             .ask("POST", &shop.path("/query"), &shop.secret, ask.clone())
             .await
             .expect(200);
-        (
-            reply["data"]["series"][0]["total"].clone(),
-            of_cohort(&reply),
-        )
+        (reply["data"]["series"][0]["total"].clone(), of_cohort(&reply))
     };
     let (none, of_when) = total().await;
     assert_eq!(none, 0);
