@@ -295,118 +295,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/projects/{id}/cohorts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists the cohorts of a project, oldest first. */
-        get: operations["list_cohorts"];
-        put?: never;
-        /**
-         * Creates a cohort (members). Its members are found before the answer; where that costs more than a question may,
-         *     `problem` says so.
-         */
-        post: operations["create_cohort"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/projects/{id}/cohorts/preview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Tells how many people a definition means, without saving it. */
-        post: operations["preview_cohort"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/projects/{id}/cohorts/{cohort_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Answers a cohort with its size over time. */
-        get: operations["get_cohort"];
-        put?: never;
-        post?: never;
-        /** Deletes a cohort (members). Questions that name it are refused from then on. */
-        delete: operations["delete_cohort"];
-        options?: never;
-        head?: never;
-        /** Changes a cohort (members). Where the definition is a new one, its members are found before the answer. */
-        patch: operations["update_cohort"];
-        trace?: never;
-    };
-    "/v1/projects/{id}/cohorts/{cohort_id}/members": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists the members of a cohort as they were last written down. */
-        get: operations["list_cohort_members"];
-        /**
-         * Uploads ids to a list (members): JSON, or CSV whose first column is the id. At most 20,000 at once, 500,000 in a
-         *     list. Ids that nobody sent events under yet stay listed and count once somebody does.
-         */
-        put: operations["upload_cohort_members"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/projects/{id}/cohorts/{cohort_id}/members/{distinct_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Explains whether somebody belongs to a cohort: which rule holds of them now, how often they did it, and when last. */
-        get: operations["explain_cohort_member"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/projects/{id}/cohorts/{cohort_id}/refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Finds the members of a cohort now (members), instead of within half an hour. */
-        post: operations["refresh_cohort"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/projects/{id}/conversion": {
         parameters: {
             query?: never;
@@ -699,6 +587,23 @@ export interface paths {
          *     `event: events` with what arrived. `event: problem` before the stream ends for a reason of ours.
          */
         get: operations["live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/paths": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What people did after something, before it, or between two things, session by session. */
+        get: operations["paths"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1084,24 +989,6 @@ export interface components {
             meta: components["schemas"]["Envelope"];
         };
         /** @description A report in its trust envelope. */
-        Answer_CohortPreview: {
-            /**
-             * @description How many people a definition means.
-             * @example {
-             *       "size": 812
-             *     }
-             */
-            data: {
-                /**
-                 * Format: int64
-                 * @description Members, if they were written down now.
-                 */
-                size: number;
-            };
-            /** @description What the answer says about itself. */
-            meta: components["schemas"]["Envelope"];
-        };
-        /** @description A report in its trust envelope. */
         Answer_ConversionReport: {
             /** @description Conversion by local day of entry. */
             data: {
@@ -1187,34 +1074,43 @@ export interface components {
             meta: components["schemas"]["Envelope"];
         };
         /** @description A report in its trust envelope. */
-        Answer_Membership: {
-            /**
-             * @description Whether somebody belongs to a cohort.
-             * @example {
-             *       "computed_at": "2026-11-23T10:00:00Z",
-             *       "distinct_id": "u_42",
-             *       "member": true,
-             *       "now": {
-             *         "holds": true,
-             *         "rules": [
-             *           {
-             *             "first_at": "2026-11-02T08:10:00Z",
-             *             "holds": true,
-             *             "last_at": "2026-11-20T19:44:12Z",
-             *             "pointer": "",
-             *             "times": 4
-             *           }
-             *         ]
-             *       }
-             *     }
-             */
+        Answer_PathsReport: {
+            /** @description What people did after something, before it, or between two things, as a graph of nodes by position. */
             data: {
-                computed_at: components["schemas"]["Moment"] | null;
-                /** @description The id that was asked about. */
-                distinct_id: string;
-                /** @description Whether the person behind it is among the members as they were last written down. */
-                member: boolean;
-                now: components["schemas"]["Explained"] | null;
+                /** @description What a path is counted as. */
+                counted: components["schemas"]["PathCounted"];
+                /** @description From the nodes of each position to those of the next, the largest first. */
+                edges: components["schemas"]["PathEdge"][];
+                /**
+                 * @description Whether only late events can change it: all sessions of the range (the windows of all who entered the funnel)
+                 *     are over.
+                 */
+                final: boolean;
+                /**
+                 * Format: date-time
+                 * @description Start of the range in which sessions begin (of a funnel: in which the first step falls).
+                 */
+                from: string;
+                list?: components["schemas"]["PathList"] | null;
+                /** @description Which part of a session is a path. */
+                mode: components["schemas"]["Mode"];
+                /** @description What a node is. */
+                nodes: components["schemas"]["NodeKind"];
+                /**
+                 * Format: int64
+                 * @description How many paths there are: the sum of the first position.
+                 */
+                paths: number;
+                /**
+                 * @description The positions that somebody came to; the first one is the anchor's. In `before` the second lies before the
+                 *     first.
+                 */
+                positions: components["schemas"]["PathPosition"][];
+                /**
+                 * Format: date-time
+                 * @description End of the range, not included.
+                 */
+                to: string;
             };
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
@@ -1522,144 +1418,17 @@ export interface components {
             new_password: string;
         };
         /**
-         * @description A cohort.
+         * @description Every match of a pattern in a path becomes a text.
          * @example {
-         *       "changed_at": "2026-11-20T10:15:00Z",
-         *       "changed_by": "ada@example.com",
-         *       "computed_at": "2026-11-23T10:00:00Z",
-         *       "created_at": "2026-11-20T10:15:00Z",
-         *       "created_by": "ada@example.com",
-         *       "definition": {
-         *         "at_least": 3,
-         *         "did": {
-         *           "event": "purchase"
-         *         },
-         *         "last_days": 90
-         *       },
-         *       "description": "",
-         *       "id": "019ab2c4-9011-7f4e-b1f0-3f0f6a1d9c55",
-         *       "name": "Regulars",
-         *       "problem": null,
-         *       "size": 812,
-         *       "sizes": [
-         *         {
-         *           "day": "2026-11-22",
-         *           "size": 805
-         *         },
-         *         {
-         *           "day": "2026-11-23",
-         *           "size": 812
-         *         }
-         *       ],
-         *       "stale": false
+         *       "pattern": "/[0-9]+",
+         *       "replace": "/:id"
          *     }
          */
-        Cohort: {
-            /** @description When. */
-            changed_at: components["schemas"]["Moment"];
-            /** @description Email of who changed it last. */
-            changed_by: string;
-            computed_at: components["schemas"]["Moment"] | null;
-            /** @description When. */
-            created_at: components["schemas"]["Moment"];
-            /** @description Email of who made it. */
-            created_by: string;
-            definition: components["schemas"]["RuleQuery"] | null;
-            /** @description What it is for. */
-            description: string;
-            /**
-             * Format: uuid
-             * @description Its id.
-             */
-            id: string;
-            /** @description What people call it. */
-            name: string;
-            /** @description Why the last attempt to find them failed; null: it did not. */
-            problem: string | null;
-            /**
-             * Format: int64
-             * @description How many they were then.
-             */
-            size: number;
-            /** @description The last size of each local day on which one was computed, of 90 days, oldest first. */
-            sizes: components["schemas"]["CohortSize"][];
-            /** @description Whether they are those of an older definition: the new one is being looked through. */
-            stale: boolean;
-        };
-        /**
-         * @description Ids to upload.
-         * @example {
-         *       "distinct_ids": [
-         *         "u_42",
-         *         "u_43"
-         *       ]
-         *     }
-         */
-        CohortIds: {
-            /** @description 1 to 20,000 distinct ids: user ids, or device ids of visitors who never signed in. */
-            distinct_ids: string[];
-        };
-        /** @description A member of a cohort. */
-        CohortMember: {
-            /**
-             * @description An id under which the person sent events; null where the person has been merged with another since.
-             * @example u_42
-             */
-            distinct_id: string | null;
-        };
-        /**
-         * @description What to change. Members that are not given stay; a list stays a list.
-         * @example {
-         *       "name": "Regular customers"
-         *     }
-         */
-        CohortPatch: {
-            definition?: components["schemas"]["RuleQuery"] | null;
-            /** @description At most 500 characters. */
-            description?: string | null;
-            /** @description 1 to 100 characters. */
-            name?: string | null;
-        };
-        /**
-         * @description How many people a definition means.
-         * @example {
-         *       "size": 812
-         *     }
-         */
-        CohortPreview: {
-            /**
-             * Format: int64
-             * @description Members, if they were written down now.
-             */
-            size: number;
-        };
-        /** @description A cohort's size on a day. */
-        CohortSize: {
-            /**
-             * Format: date
-             * @description The local day.
-             */
-            day: string;
-            /**
-             * Format: int64
-             * @description Members, as they were last counted on that day.
-             */
-            size: number;
-        };
-        /**
-         * @description A definition to try.
-         * @example {
-         *       "definition": {
-         *         "did": {
-         *           "event": "purchase"
-         *         },
-         *         "last_days": 30
-         *       }
-         *     }
-         */
-        CohortTrial: {
-            /** @description Who would belong to it. */
-            definition: components["schemas"]["RuleQuery"];
+        CleanQuery: {
+            /** @description A pattern (RE2) of at most 200 characters. */
+            pattern: string;
+            /** @description What stands in place of each match, as it is written. Default: nothing. */
+            replace?: string;
         };
         /**
          * @description What a trend is compared with.
@@ -2063,13 +1832,6 @@ export interface components {
             events?: string[];
             filter?: components["schemas"]["FilterQuery"] | null;
         };
-        /** @description Whether a person belongs to a cohort, and what each part of the definition says of them. */
-        Explained: {
-            /** @description Whether the whole definition holds. */
-            holds: boolean;
-            /** @description Each part of the definition, the whole first, in the order in which it is written. */
-            rules: components["schemas"]["RuleVerdict"][];
-        };
         /**
          * @description How a question would be answered if nothing of it were in memory.
          * @example {
@@ -2111,7 +1873,7 @@ export interface components {
         };
         /**
          * @description A filter: `{"and": […]}`, `{"or": […]}` (1 to 20 members, nested at most 4 deep, at most 50 predicates), or a
-         *     predicate over a property of the event, a property of the person, the event's name, or a cohort.
+         *     predicate over a property of the event, a property of the person, or the event's name.
          * @example {
          *       "and": [
          *         {
@@ -2140,11 +1902,6 @@ export interface components {
         FilterQuery: {
             /** @description All of these hold. */
             and?: components["schemas"]["FilterQuery"][] | null;
-            /**
-             * Format: uuid
-             * @description The id of a cohort of the project: `in` (the default) its members, or `not_in`.
-             */
-            cohort?: string | null;
             /** @description `true`: the name of the event. */
             event_name?: boolean | null;
             op?: components["schemas"]["Op"] | null;
@@ -2718,6 +2475,66 @@ export interface components {
             /** @description Each interval that the range touches, counted whole. */
             points: components["schemas"]["LifecyclePoint"][];
         };
+        /**
+         * @description Whose paths between two steps.
+         * @enum {string}
+         */
+        LinkOutcome: "converted" | "dropped";
+        /**
+         * @description Two steps of a funnel: the paths of those who came from the one to the next, or of those who came no further.
+         * @example {
+         *       "query": {
+         *         "steps": [
+         *           {
+         *             "event": "view_item"
+         *           },
+         *           {
+         *             "event": "purchase"
+         *           }
+         *         ],
+         *         "window": "7d"
+         *       },
+         *       "step": 1
+         *     }
+         */
+        LinkQuery: {
+            outcome?: components["schemas"]["LinkOutcome"] | null;
+            /** @description The funnel of persons, in order and with a window of time. What it would show beside its steps is left out. */
+            query: components["schemas"]["FunnelQuery"];
+            /**
+             * @description The mandatory step (from 1, not the last) at which paths begin.
+             * @example 1
+             */
+            step: number;
+        };
+        /**
+         * @description A page of the persons behind a node, its drop-off, or an edge.
+         * @example {
+         *       "node": {
+         *         "label": "/pricing"
+         *       },
+         *       "position": 2,
+         *       "to": {
+         *         "label": "/sign-up"
+         *       }
+         *     }
+         */
+        ListQuery: {
+            /** @description Where the page before ended: its `next`. */
+            cursor?: string | null;
+            /** @description Only those whose path ends at the node. */
+            drop_off?: boolean;
+            /** @description How many, 1 to 1,000. Default: 100. */
+            limit?: number | null;
+            /** @description The node there, as the chart names it. */
+            node: components["schemas"]["NodeQuery"];
+            /**
+             * @description The position, from 1.
+             * @example 2
+             */
+            position: number;
+            to?: components["schemas"]["NodeQuery"] | null;
+        };
         /** @description A page of a list. */
         Listed_ApiKey: {
             /** @description The rows, oldest first. */
@@ -2743,61 +2560,6 @@ export interface components {
                 name: string;
                 /** @description How the key begins. */
                 prefix: string;
-            }[];
-            /** @description Whether there is a next page. */
-            has_more: boolean;
-            /** @description Pass it as `cursor` to get the next page; null on the last one. */
-            next_cursor: string | null;
-        };
-        /** @description A page of a list. */
-        Listed_Cohort: {
-            /** @description The rows, oldest first. */
-            data: {
-                /** @description When. */
-                changed_at: components["schemas"]["Moment"];
-                /** @description Email of who changed it last. */
-                changed_by: string;
-                computed_at: components["schemas"]["Moment"] | null;
-                /** @description When. */
-                created_at: components["schemas"]["Moment"];
-                /** @description Email of who made it. */
-                created_by: string;
-                definition: components["schemas"]["RuleQuery"] | null;
-                /** @description What it is for. */
-                description: string;
-                /**
-                 * Format: uuid
-                 * @description Its id.
-                 */
-                id: string;
-                /** @description What people call it. */
-                name: string;
-                /** @description Why the last attempt to find them failed; null: it did not. */
-                problem: string | null;
-                /**
-                 * Format: int64
-                 * @description How many they were then.
-                 */
-                size: number;
-                /** @description The last size of each local day on which one was computed, of 90 days, oldest first. */
-                sizes: components["schemas"]["CohortSize"][];
-                /** @description Whether they are those of an older definition: the new one is being looked through. */
-                stale: boolean;
-            }[];
-            /** @description Whether there is a next page. */
-            has_more: boolean;
-            /** @description Pass it as `cursor` to get the next page; null on the last one. */
-            next_cursor: string | null;
-        };
-        /** @description A page of a list. */
-        Listed_CohortMember: {
-            /** @description The rows, oldest first. */
-            data: {
-                /**
-                 * @description An id under which the person sent events; null where the person has been merged with another since.
-                 * @example u_42
-                 */
-                distinct_id: string | null;
             }[];
             /** @description Whether there is a next page. */
             has_more: boolean;
@@ -2943,6 +2705,18 @@ export interface components {
             /** @description Its password. */
             password: string;
         };
+        /**
+         * @description Events of a name, or of a page: `{"event": "sign_up"}` or `{"page": "/pricing"}`.
+         * @example {
+         *       "event": "sign_up"
+         *     }
+         */
+        MatcherQuery: {
+            /** @description The event's name. */
+            event?: string | null;
+            /** @description The path of its page, as the graph shows it: after cleaning and grouping. */
+            page?: string | null;
+        };
         /** @description Everything that a dashboard must know about who is signed in. */
         Me: {
             /** @description The user's organizations; beyond 1000 see `/v1/organizations`. */
@@ -2983,33 +2757,10 @@ export interface components {
             user_id: string;
         };
         /**
-         * @description Whether somebody belongs to a cohort.
-         * @example {
-         *       "computed_at": "2026-11-23T10:00:00Z",
-         *       "distinct_id": "u_42",
-         *       "member": true,
-         *       "now": {
-         *         "holds": true,
-         *         "rules": [
-         *           {
-         *             "first_at": "2026-11-02T08:10:00Z",
-         *             "holds": true,
-         *             "last_at": "2026-11-20T19:44:12Z",
-         *             "pointer": "",
-         *             "times": 4
-         *           }
-         *         ]
-         *       }
-         *     }
+         * @description Which part of a session is a path.
+         * @enum {string}
          */
-        Membership: {
-            computed_at: components["schemas"]["Moment"] | null;
-            /** @description The id that was asked about. */
-            distinct_id: string;
-            /** @description Whether the person behind it is among the members as they were last written down. */
-            member: boolean;
-            now: components["schemas"]["Explained"] | null;
-        };
+        Mode: "after" | "before" | "between";
         /**
          * Format: date-time
          * @description An instant in RFC 3339, UTC.
@@ -3033,26 +2784,6 @@ export interface components {
              * @description The middle one was so much over the window; null without any.
              */
             median_over_ms?: number | null;
-        };
-        /**
-         * @description A new cohort. Without a definition it is a list, to which ids are uploaded.
-         * @example {
-         *       "definition": {
-         *         "at_least": 3,
-         *         "did": {
-         *           "event": "purchase"
-         *         },
-         *         "last_days": 90
-         *       },
-         *       "name": "Regulars"
-         *     }
-         */
-        NewCohort: {
-            definition?: components["schemas"]["RuleQuery"] | null;
-            /** @description At most 500 characters. */
-            description?: string;
-            /** @description 1 to 100 characters. */
-            name: string;
         };
         /**
          * @description A new key.
@@ -3095,6 +2826,22 @@ export interface components {
             organization_id: string;
             /** @description IANA name of the zone whose days its reports count in; UTC if not given. */
             timezone?: string | null;
+        };
+        /**
+         * @description What a node is.
+         * @enum {string}
+         */
+        NodeKind: "event" | "page";
+        /**
+         * @description A node as a chart names it.
+         * @example {
+         *       "label": "/pricing"
+         *     }
+         */
+        NodeQuery: {
+            kind?: components["schemas"]["ShownKind"] | null;
+            /** @description What it is called. */
+            label: string;
         };
         /** @description The numbers of the moment. */
         Now: {
@@ -3153,6 +2900,204 @@ export interface components {
             name: string;
             /** @description What the caller may do in it. */
             role: components["schemas"]["Role"];
+        };
+        /**
+         * @description What a path is counted as.
+         * @enum {string}
+         */
+        PathCounted: "persons" | "sessions" | "chains";
+        /**
+         * @description Paths from a node to one of the next position.
+         * @example {
+         *       "count": 17,
+         *       "from": 0,
+         *       "position": 1,
+         *       "to": 2
+         *     }
+         */
+        PathEdge: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @description Its place among that position's nodes, from 0. */
+            from: number;
+            /** @description The position of the first, from 1. */
+            position: number;
+            /** @description The place of the other among the next position's, from 0. */
+            to: number;
+        };
+        /** @description A page of the persons behind a number. */
+        PathList: {
+            /** @description The next page's `cursor`; null on the last. */
+            next?: string | null;
+            /** @description In a stable order. */
+            rows: components["schemas"]["PathRow"][];
+            /**
+             * Format: int64
+             * @description How many there are on all pages: the chart's number.
+             */
+            total: number;
+        };
+        /**
+         * @description A node of a position: `count` is the sum of its edges to the next position, `drop_off`, `arrived` and `beyond`.
+         * @example {
+         *       "arrived": 0,
+         *       "beyond": 0,
+         *       "count": 120,
+         *       "drop_off": 31,
+         *       "kind": "node",
+         *       "label": "/pricing"
+         *     }
+         */
+        PathNode: {
+            /**
+             * Format: int64
+             * @description Of them those that are at their end here: the second anchor of `between`, the next step of a funnel.
+             */
+            arrived: number;
+            /**
+             * Format: int64
+             * @description Of them those that go on beyond the last position.
+             */
+            beyond: number;
+            /**
+             * Format: int64
+             * @description Paths that have it here.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Of them those that end here: nothing follows. In `before`: nothing came before.
+             */
+            drop_off: number;
+            /** @description What it is. */
+            kind: components["schemas"]["ShownKind"];
+            /** @description The event's name, the page's path, the step, `… 3 more` or `Other`. */
+            label: string;
+        };
+        /** @description A position of the graph. */
+        PathPosition: {
+            /**
+             * Format: int64
+             * @description Paths that come so far.
+             */
+            count: number;
+            /** @description The largest nodes, ordered by count, then by the bytes of their labels; `Other` is the last. */
+            nodes: components["schemas"]["PathNode"][];
+            /** @description From 1. */
+            position: number;
+        };
+        /** @description A person (in totals: one of their sessions) behind a number. */
+        PathRow: {
+            /** @description The person's number, in hexadecimal. */
+            actor: string;
+            /**
+             * Format: date-time
+             * @description When the path's first node was; in `before` that is the anchor.
+             */
+            at: string;
+            /** @description Who it is: an id under which the events came. */
+            distinct_id?: string | null;
+            /** @description The path, as far as there are positions. */
+            path: string[];
+        };
+        /**
+         * @description A question about paths: what people did after something, before it, or between two things, session by session.
+         * @example {
+         *       "anchor": {
+         *         "page": "/pricing"
+         *       },
+         *       "exclude": [
+         *         {
+         *           "event": "$identify"
+         *         }
+         *       ],
+         *       "from": "2026-11-01",
+         *       "group": [
+         *         "/product/*"
+         *       ],
+         *       "mode": "after",
+         *       "nodes": "page",
+         *       "steps": 5,
+         *       "to": "2026-12-01"
+         *     }
+         */
+        PathsQuery: {
+            anchor?: components["schemas"]["MatcherQuery"] | null;
+            /** @description Rules that clean the paths of pages, at most 20, one after the other. A path that they leave empty is no node. */
+            clean?: components["schemas"]["CleanQuery"][];
+            /** @description Whether consecutive identical nodes are one. Default: yes. */
+            collapse?: boolean | null;
+            count?: components["schemas"]["Count"] | null;
+            /** @description Events that are left out, at most 50: what comes before and after them stands side by side. */
+            exclude?: components["schemas"]["MatcherQuery"][];
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which a session has to begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            funnel?: components["schemas"]["LinkQuery"] | null;
+            /**
+             * @description Wildcards that group clean paths under their own text, at most 50: `/product/*`. The first that fits counts; a
+             *     `*` stands for any characters, also none.
+             * @example [
+             *       "/product/*"
+             *     ]
+             */
+            group?: string[];
+            list?: components["schemas"]["ListQuery"] | null;
+            mode?: components["schemas"]["Mode"] | null;
+            nodes?: components["schemas"]["NodeKind"] | null;
+            /** @description Positions of the graph, the anchor's included: 2 to 20 (`between`: 3 to 20). Default: 5. */
+            steps?: number | null;
+            /**
+             * @description End of the range, not included; sessions are read to their end. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description Nodes of a position, 1 to 50; the rest is `Other`. Default: 10. */
+            top?: number | null;
+            until?: components["schemas"]["MatcherQuery"] | null;
+        };
+        /** @description What people did after something, before it, or between two things, as a graph of nodes by position. */
+        PathsReport: {
+            /** @description What a path is counted as. */
+            counted: components["schemas"]["PathCounted"];
+            /** @description From the nodes of each position to those of the next, the largest first. */
+            edges: components["schemas"]["PathEdge"][];
+            /**
+             * @description Whether only late events can change it: all sessions of the range (the windows of all who entered the funnel)
+             *     are over.
+             */
+            final: boolean;
+            /**
+             * Format: date-time
+             * @description Start of the range in which sessions begin (of a funnel: in which the first step falls).
+             */
+            from: string;
+            list?: components["schemas"]["PathList"] | null;
+            /** @description Which part of a session is a path. */
+            mode: components["schemas"]["Mode"];
+            /** @description What a node is. */
+            nodes: components["schemas"]["NodeKind"];
+            /**
+             * Format: int64
+             * @description How many paths there are: the sum of the first position.
+             */
+            paths: number;
+            /**
+             * @description The positions that somebody came to; the first one is the anchor's. In `before` the second lies before the
+             *     first.
+             */
+            positions: components["schemas"]["PathPosition"][];
+            /**
+             * Format: date-time
+             * @description End of the range, not included.
+             */
+            to: string;
         };
         /** @description Everything that somebody did up to now, under all of these ids. */
         PersonRequest: {
@@ -3330,18 +3275,12 @@ export interface components {
         /** @description Nothing else is needed. */
         ProjectRequest: Record<string, never>;
         /**
-         * @description The name of a property to break down by or to hold constant: `{"property": "plan"}`, `{"person": "plan"}`, or
-         *     `{"cohort": "…"}`.
+         * @description The name of a property to break down by or to hold constant: `{"property": "plan"}` or `{"person": "plan"}`.
          * @example {
          *       "property": "plan"
          *     }
          */
         PropertyQuery: {
-            /**
-             * Format: uuid
-             * @description The id of a cohort of the project: the values are `in` and `not in`.
-             */
-            cohort?: string | null;
             /** @description A property of the person, as it is now. */
             person?: string | null;
             /**
@@ -3635,6 +3574,45 @@ export interface components {
              * @example 2026-12-01
              */
             to?: string | null;
+        } | {
+            anchor?: components["schemas"]["MatcherQuery"] | null;
+            /** @description Rules that clean the paths of pages, at most 20, one after the other. A path that they leave empty is no node. */
+            clean?: components["schemas"]["CleanQuery"][];
+            /** @description Whether consecutive identical nodes are one. Default: yes. */
+            collapse?: boolean | null;
+            count?: components["schemas"]["Count"] | null;
+            /** @description Events that are left out, at most 50: what comes before and after them stands side by side. */
+            exclude?: components["schemas"]["MatcherQuery"][];
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which a session has to begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            funnel?: components["schemas"]["LinkQuery"] | null;
+            /**
+             * @description Wildcards that group clean paths under their own text, at most 50: `/product/*`. The first that fits counts; a
+             *     `*` stands for any characters, also none.
+             * @example [
+             *       "/product/*"
+             *     ]
+             */
+            group?: string[];
+            /** @enum {string} */
+            kind: "paths";
+            list?: components["schemas"]["ListQuery"] | null;
+            mode?: components["schemas"]["Mode"] | null;
+            nodes?: components["schemas"]["NodeKind"] | null;
+            /** @description Positions of the graph, the anchor's included: 2 to 20 (`between`: 3 to 20). Default: 5. */
+            steps?: number | null;
+            /**
+             * @description End of the range, not included; sessions are read to their end. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description Nodes of a position, 1 to 50; the rest is `Other`. Default: 10. */
+            top?: number | null;
+            until?: components["schemas"]["MatcherQuery"] | null;
         };
         /** @description The answer to a [`Question`], tagged by the same `kind`. */
         QuestionAnswer: {
@@ -3813,6 +3791,48 @@ export interface components {
             };
             /** @enum {string} */
             kind: "stickiness";
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description What people did after something, before it, or between two things, as a graph of nodes by position. */
+            data: {
+                /** @description What a path is counted as. */
+                counted: components["schemas"]["PathCounted"];
+                /** @description From the nodes of each position to those of the next, the largest first. */
+                edges: components["schemas"]["PathEdge"][];
+                /**
+                 * @description Whether only late events can change it: all sessions of the range (the windows of all who entered the funnel)
+                 *     are over.
+                 */
+                final: boolean;
+                /**
+                 * Format: date-time
+                 * @description Start of the range in which sessions begin (of a funnel: in which the first step falls).
+                 */
+                from: string;
+                list?: components["schemas"]["PathList"] | null;
+                /** @description Which part of a session is a path. */
+                mode: components["schemas"]["Mode"];
+                /** @description What a node is. */
+                nodes: components["schemas"]["NodeKind"];
+                /**
+                 * Format: int64
+                 * @description How many paths there are: the sum of the first position.
+                 */
+                paths: number;
+                /**
+                 * @description The positions that somebody came to; the first one is the anchor's. In `before` the second lies before the
+                 *     first.
+                 */
+                positions: components["schemas"]["PathPosition"][];
+                /**
+                 * Format: date-time
+                 * @description End of the range, not included.
+                 */
+                to: string;
+            };
+            /** @enum {string} */
+            kind: "paths";
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
         } | {
@@ -4282,127 +4302,6 @@ export interface components {
          */
         Role: "viewer" | "member" | "admin" | "owner";
         /**
-         * @description Who belongs to a cohort: `{"and": […]}`, `{"or": […]}` (1 to 20 members), `{"not": …}`, nested at most 5 deep, over at
-         *     most 20 rules. A rule is one of `did`, `first`, `sequence` and `person`.
-         * @example {
-         *       "and": [
-         *         {
-         *           "at_least": 3,
-         *           "did": {
-         *             "event": "purchase"
-         *           },
-         *           "last_days": 90
-         *         },
-         *         {
-         *           "not": {
-         *             "sequence": [
-         *               {
-         *                 "event": "view_item"
-         *               },
-         *               {
-         *                 "event": "refund"
-         *               }
-         *             ],
-         *             "within": "7d"
-         *           }
-         *         },
-         *         {
-         *           "op": "is",
-         *           "person": "plan",
-         *           "value": "club"
-         *         }
-         *       ]
-         *     }
-         */
-        RuleQuery: {
-            /** @description All of these hold. */
-            and?: components["schemas"]["RuleQuery"][] | null;
-            /**
-             * Format: int32
-             * @description `did`: at least so often. Default: once, unless `at_most` or `exactly` is given.
-             */
-            at_least?: number | null;
-            /**
-             * Format: int32
-             * @description `did`: at most so often. 0: not at all.
-             */
-            at_most?: number | null;
-            did?: components["schemas"]["SelectionQuery"] | null;
-            /**
-             * Format: int32
-             * @description `did`: exactly so often.
-             */
-            exactly?: number | null;
-            first?: components["schemas"]["SelectionQuery"] | null;
-            /**
-             * @description From a local date or an instant on, instead of `last_days`.
-             * @example 2026-11-01
-             */
-            from?: string | null;
-            /**
-             * Format: int32
-             * @description Within so many local days of the project that end with the day of evaluation, that day included.
-             * @example 30
-             */
-            last_days?: number | null;
-            not?: components["schemas"]["RuleQuery"] | null;
-            op?: components["schemas"]["Op"] | null;
-            /** @description At least one of these holds. */
-            or?: components["schemas"]["RuleQuery"][] | null;
-            /**
-             * @description A property of the person, as it is at the evaluation; `op` and `value` as in filters.
-             * @example plan
-             */
-            person?: string | null;
-            /** @description The person did these, 2 to 5, one after the other. */
-            sequence?: components["schemas"]["SelectionQuery"][] | null;
-            /**
-             * @description Up to a local date or an instant, not included.
-             * @example 2026-12-01
-             */
-            to?: string | null;
-            /** @description `person`: what to compare with. */
-            value?: unknown;
-            /**
-             * @description `sequence`: the last at most so long after the first: `30m`, `12h`, `7d`, at most 366 days. Default: `7d`.
-             * @example 7d
-             */
-            within?: string | null;
-        };
-        /**
-         * @description What one part of a definition says of a person.
-         * @example {
-         *       "first_at": "2026-11-02T08:10:00Z",
-         *       "holds": true,
-         *       "last_at": "2026-11-20T19:44:12Z",
-         *       "pointer": "/and/0",
-         *       "times": 4
-         *     }
-         */
-        RuleVerdict: {
-            /**
-             * Format: date-time
-             * @description When the first of them was.
-             */
-            first_at?: string | null;
-            /** @description Whether it holds. */
-            holds: boolean;
-            /**
-             * Format: date-time
-             * @description When the last of them was.
-             */
-            last_at?: string | null;
-            /** @description JSON pointer into the definition; empty: the whole. */
-            pointer: string;
-            /**
-             * Format: int64
-             * @description How often the person did it within the time given; `first`: ever; `sequence`: how many events ended one.
-             */
-            times?: number | null;
-            /** @description The person's value of the property; absent when there is none. */
-            value?: string | null;
-        };
-        /**
          * @description A selection: `{"event": "purchase"}`, several events of which any will do (`{"events": ["purchase", "subscribe"]}`),
          *     or neither: any event that counts as activity. With a `filter` only those of them that pass.
          * @example {
@@ -4475,6 +4374,11 @@ export interface components {
             /** @description Who is signed in. */
             user: components["schemas"]["User"];
         };
+        /**
+         * @description What a node of a chart is.
+         * @enum {string}
+         */
+        ShownKind: "node" | "step" | "more" | "other";
         /**
          * @description What the persons of a split have in common.
          * @enum {string}
@@ -6625,1006 +6529,6 @@ export interface operations {
             };
         };
     };
-    list_cohorts: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Rows of a page, 1 to 1000; 100 if not given.
-                 * @example 100
-                 */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string;
-            };
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Cohorts */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listed_Cohort"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The question took longer than it may: `query_timeout`. */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    create_cohort: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewCohort"];
-            };
-        };
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Cohort"];
-                };
-            };
-            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `cohort_limit`: the project has 200 */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is larger than 2 MB: `body_too_large`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not declared as JSON: `unsupported_media_type`. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The question took longer than it may: `query_timeout`. */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    preview_cohort: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CohortTrial"];
-            };
-        };
-        responses: {
-            /** @description The size */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Answer_CohortPreview"];
-                };
-            };
-            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is larger than 2 MB: `body_too_large`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not declared as JSON: `unsupported_media_type`. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The question took longer than it may: `query_timeout`. */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_cohort: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-                /** @description The cohort */
-                cohort_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The cohort */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Cohort"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The question took longer than it may: `query_timeout`. */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_cohort: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-                /** @description The cohort */
-                cohort_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Deleted */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The question took longer than it may: `query_timeout`. */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    update_cohort: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-                /** @description The cohort */
-                cohort_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CohortPatch"];
-            };
-        };
-        responses: {
-            /** @description The cohort as it is now */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Cohort"];
-                };
-            };
-            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is larger than 2 MB: `body_too_large`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not declared as JSON: `unsupported_media_type`. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The question took longer than it may: `query_timeout`. */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_cohort_members: {
-        parameters: {
-            query?: {
-                /**
-                 * @description Members of a page, 1 to 1000; 100 if not given.
-                 * @example 100
-                 */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string;
-            };
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-                /** @description The cohort */
-                cohort_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Members */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Listed_CohortMember"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The question took longer than it may: `query_timeout`. */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    upload_cohort_members: {
-        parameters: {
-            query?: {
-                /** @description Whether the ids are added to those that are there (the default), or put in their place. */
-                mode?: "append" | "replace";
-            };
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-                /** @description The cohort */
-                cohort_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CohortIds"];
-                "text/csv": string;
-            };
-        };
-        responses: {
-            /** @description The cohort as it is now */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Cohort"];
-                };
-            };
-            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `cohort_limit`: the list has 500,000 ids */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is larger than 2 MB: `body_too_large`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not declared as JSON: `unsupported_media_type`. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The question took longer than it may: `query_timeout`. */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    explain_cohort_member: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-                /** @description The cohort */
-                cohort_id: string;
-                /** @description An id under which the person sent events */
-                distinct_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The membership */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Answer_Membership"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The question took longer than it may: `query_timeout`. */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    refresh_cohort: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-                /** @description The cohort */
-                cohort_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The cohort as it is now */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Cohort"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The question took longer than it may: `query_timeout`. */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     conversion: {
         parameters: {
             query: {
@@ -9080,6 +7984,127 @@ export interface operations {
             };
             /** @description No such thing, or not for this caller: `not_found`. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    paths: {
+        parameters: {
+            query?: {
+                /** @description Which part of a session is a path. Default: `after`. */
+                mode?: "after" | "before" | "between";
+                /** @description The event that is the anchor. Default: any node. */
+                anchor?: string;
+                /** @description The page that is the anchor, instead. */
+                anchor_page?: string;
+                /** @description The event at which paths end, for `between`. */
+                until?: string;
+                /** @description The page at which paths end, instead. */
+                until_page?: string;
+                /** @description What a node is. Default: `event`. */
+                nodes?: "event" | "page";
+                /** @description Positions of the graph, the anchor's included. Default: 5. */
+                steps?: number;
+                /** @description Persons or sessions. Default: `unique`. */
+                count?: "unique" | "total";
+                /** @description An event that is left out; repeat it for several. */
+                exclude?: string[];
+                /** @description A wildcard that groups pages, such as `/product/*`; repeat it for several. */
+                group?: string[];
+                /** @description Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`. */
+                from?: string;
+                /** @description End of that range, not included. Default: tomorrow. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The graph */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_PathsReport"];
+                };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
