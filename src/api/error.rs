@@ -217,6 +217,7 @@ impl From<MetaError> for Problem {
             MetaError::LastOwner => conflict("last_owner"),
             MetaError::ErasureLimit(_) => conflict("erasure_limit"),
             MetaError::CohortLimit => conflict("cohort_limit"),
+            MetaError::MarkLimit(_) => conflict("mark_limit"),
             MetaError::PasswordNeeded => {
                 Problem::invalid_field("/password", "missing_field", error.to_string())
             }

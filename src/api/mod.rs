@@ -24,6 +24,7 @@ pub mod openapi;
 mod problems;
 pub mod projects;
 pub mod questions;
+pub mod schema;
 mod throttle;
 pub mod token;
 
@@ -138,6 +139,11 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(cohorts::members::explain_cohort_member))
         .routes(routes!(events::event_names))
         .routes(routes!(events::list_events))
+        .routes(routes!(schema::events::schema_events))
+        .routes(routes!(schema::events::schema_event, schema::marks::mark_event))
+        .routes(routes!(schema::properties::schema_properties))
+        .routes(routes!(schema::marks::mark_property))
+        .routes(routes!(schema::values::schema_values))
         .routes(routes!(export::export_events))
         .routes(routes!(live::live))
         .routes(routes!(audit::audit_project))

@@ -75,6 +75,11 @@ const CODES: &[(&str, u16, &str)] = &[
     ),
     ("malformed_zstd", 400, "The body is not the zstd it claims to be."),
     (
+        "mark_limit",
+        409,
+        "The project has as many marked names as it may: 10,000.",
+    ),
+    (
         "method_not_allowed",
         405,
         "The route exists, but not for this method; see the header Allow.",

@@ -24,6 +24,9 @@ pub enum MetaError {
         super::MAX_COHORTS
     )]
     CohortLimit,
+    /// Too many names are marked in a project.
+    #[error("a project has at most {0} marked names: take marks away that nobody needs")]
+    MarkLimit(i64),
     /// Registration is over: the first account exists and sign-up is not open.
     #[error("registration is closed: ask an administrator of your organization to add you")]
     RegistrationClosed,

@@ -17,7 +17,8 @@ const MIGRATIONS: &[(&str, &str)] = embedded![
     "0002_projects",
     "0003_removals",
     "0004_zone_kept",
-    "0006_cohorts"
+    "0006_cohorts",
+    "0007_schema_marks",
 ];
 
 /// A migration that [`Meta::migrate`] ran just now.

@@ -13,6 +13,7 @@ mod erasures;
 mod error;
 mod key_text;
 mod keys;
+mod marks;
 mod members;
 mod migrate;
 mod page;
@@ -39,6 +40,7 @@ pub use erasures::{
 pub use error::MetaError;
 pub use key_text::{KeyKind, PublicPart, digest, parse_key};
 pub use keys::{ApiKey, KeyInfo, KeySnapshot};
+pub use marks::{MOST_MARKS, Mark, MarkChange, Named};
 pub use members::{AddedMember, Member, NewMember, Role};
 pub use migrate::AppliedMigration;
 pub use page::{Moment, Page, Paged};

@@ -43,6 +43,7 @@ pub mod lifecycle;
 pub mod oracle;
 pub mod path;
 pub mod retention;
+pub mod schema;
 pub mod selection;
 pub mod session;
 pub mod sketch;

@@ -40,6 +40,7 @@ pub mod remove;
 pub mod retention;
 pub mod rollups;
 pub mod rows;
+pub mod schema;
 mod selection;
 pub mod tail;
 pub mod trends;

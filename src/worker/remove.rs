@@ -294,6 +294,9 @@ impl Remover {
                     "the project's rollups or the ledger are being compacted".to_owned(),
                 ));
             }
+            if !self.roller.forget_names(subject.project, before).await? {
+                return Ok(Moved::Waits("names of new events are being noted".to_owned()));
+            }
         }
         self.stream.raise_rev(&[subject.project]).await?;
         // Due long ago, so at the next look; their generations are drawn after the rows went.

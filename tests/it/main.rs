@@ -26,6 +26,8 @@ mod random_funnels;
 mod random_paths;
 mod retention;
 mod returning;
+mod schema;
+mod schema_marks;
 mod serving;
 mod tenants;
 mod times;

@@ -5,6 +5,7 @@ mod cohorts;
 mod databases;
 mod erasures;
 mod key_rules;
+mod marks;
 mod passwords;
 mod refusals;
 mod repository;

@@ -11,6 +11,7 @@ export const GO: Record<string, ProjectPage> = {
   r: "retention",
   c: "cohorts",
   e: "events",
+  d: "schema",
   h: "health",
   s: "settings",
 };

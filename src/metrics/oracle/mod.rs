@@ -15,6 +15,7 @@ mod label;
 mod lifecycle;
 mod path;
 mod retention;
+mod schema;
 mod trend;
 mod visits;
 
@@ -38,6 +39,7 @@ pub use identity::Persons;
 pub use lifecycle::{lifecycle, stickiness};
 pub use path::paths;
 pub use retention::retention;
+pub use schema::{schema_names, schema_properties};
 pub use trend::trend;
 pub use visits::{sessions, web};
 
