@@ -418,6 +418,8 @@ async fn whoever_signs_in_is_one_member_with_all_they_did_before() {
         explained["data"]["now"]["rules"][0]["times"], 2,
         "on both devices"
     );
+    // The days of her devices are made anew.
+    world.settle(NOW + 2 * MINUTE).await;
     world.close().await;
 }
 
