@@ -17,7 +17,6 @@
 
 mod around;
 mod known;
-mod maps;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -29,13 +28,13 @@ use crate::event::{Day, ProjectNumber};
 use crate::fault::{self, Fault};
 use crate::metrics::identity::{Id, IdentityGraph, Override, Salt};
 use crate::store::identity::IdentityPair;
+use crate::store::maps::Maps;
 use crate::store::{Store, StoreError};
 use crate::stream::rebuild::{Rebuild, RollupKind};
 use crate::stream::{EventStream, StreamError};
 
 pub use around::Around;
 use known::Known;
-pub use maps::{Maps, PersonMaps};
 
 /// How long the turn stays with a learner that fell silent. Longer than what it does takes.
 const TURN: Duration = Duration::from_secs(60);
@@ -84,14 +83,12 @@ pub struct Learner {
     /// Numbers the turns that it, or a clone, took: clones work at once, and must not pass for one another.
     turns: Arc<AtomicU64>,
     known: Known,
-    maps: PersonMaps,
 }
 
 impl Learner {
     /// A learner with an owner's name of its own.
     pub fn new(store: Store, stream: EventStream) -> Learner {
         Learner {
-            maps: PersonMaps::new(store.clone()),
             store,
             stream,
             owner: Arc::from(uuid::Uuid::new_v4().simple().to_string()),
@@ -170,11 +167,12 @@ impl Learner {
         if moved.is_empty() {
             return Ok(Learned::default());
         }
-        let days = self.affected_days(project, &moved).await?;
-        self.queue(project, &days, at_ms).await?;
+        let affected = self.affected_days(project, &moved).await?;
+        let version = self.store.identity_version(project).await? + 1;
+        let days = self.queue(project, &affected, version, at_ms).await?;
         fault::point("learn.after_queue").await?;
         let rows: Vec<Override> = moved.iter().map(|(_, now)| *now).collect();
-        let version = self.store.write_overrides(project, &rows).await?;
+        self.store.write_overrides(project, &rows, version).await?;
         fault::point("learn.after_map").await?;
         self.stream.raise_rev(&[project]).await?;
         Ok(Learned {
@@ -204,12 +202,12 @@ impl Learner {
         Ok(pairs.filter(|(before, now)| before != now).collect())
     }
 
-    /// The local days on which events changed hands.
+    /// The local days of actors on which events changed hands.
     async fn affected_days(
         &self,
         project: ProjectNumber,
         moved: &[(Override, Override)],
-    ) -> Result<BTreeSet<Day>, LearnError> {
+    ) -> Result<Vec<(u64, Day)>, LearnError> {
         let actors: Vec<u64> = moved.iter().map(|(before, _)| before.actor).collect();
         let active = self.store.active_days_of(project, &actors).await?;
         let moves: HashMap<u64, &(Override, Override)> =
@@ -220,24 +218,21 @@ impl Learner {
                 .get(actor)
                 .is_some_and(|(before, now)| before.differs_within(now, from - ZONES_MS, until + ZONES_MS))
         };
-        Ok(active
-            .into_iter()
-            .filter(is_affected)
-            .map(|(_, day)| day)
-            .collect())
+        Ok(active.into_iter().filter(is_affected).collect())
     }
 
-    /// Has the sketches of these local days made anew.
+    /// Has the sketches of these local days made anew, which count these actors as two persons.
     ///
     /// # Errors
-    /// When Redis does not answer.
+    /// When an engine does not answer.
     pub async fn make_anew(
         &self,
-        days: BTreeSet<(ProjectNumber, Day)>,
+        unclear: &BTreeMap<ProjectNumber, Vec<(u64, Day)>>,
         at_ms: i64,
     ) -> Result<(), LearnError> {
-        for (project, day) in days {
-            self.queue(project, &BTreeSet::from([day]), at_ms).await?;
+        for (project, actors) in unclear {
+            let version = self.store.identity_version(*project).await?;
+            self.queue(*project, actors, version, at_ms).await?;
         }
         Ok(())
     }
@@ -245,9 +240,12 @@ impl Learner {
     async fn queue(
         &self,
         project: ProjectNumber,
-        days: &BTreeSet<Day>,
+        actors: &[(u64, Day)],
+        version: u64,
         at_ms: i64,
-    ) -> Result<(), LearnError> {
+    ) -> Result<BTreeSet<Day>, LearnError> {
+        let days: BTreeSet<Day> = actors.iter().map(|(_, day)| *day).collect();
+        self.store.note_moves(project, actors, version).await?;
         let yesterday = Day::of_utc(at_ms).plus(-1);
         let rebuild = |day: &Day| Rebuild {
             project,
@@ -262,7 +260,7 @@ impl Learner {
         self.stream
             .queue_rebuilds(&open, at_ms + REBUILD_OPEN_AFTER_MS)
             .await?;
-        Ok(())
+        Ok(days)
     }
 
     /// The override maps of these projects, no older than this call.
@@ -270,6 +268,6 @@ impl Learner {
     /// # Errors
     /// When ClickHouse does not answer.
     pub async fn maps(&self, projects: &[ProjectNumber]) -> Result<Maps, StoreError> {
-        self.maps.of(projects).await
+        self.store.override_maps(projects).await
     }
 }
