@@ -298,7 +298,9 @@ impl Bench<'_> {
             "to": end.to_string()});
         let persons = json!({"kind": "trends", "series": [{"event": "page_view", "measure": "persons"}],
             "from": from.to_string(), "to": end.to_string()});
-        println!("\nthe same before and after each person has an override (before stands in the place of SQL)");
+        println!(
+            "\nthe same before and after each person has an override (before stands in the place of SQL)"
+        );
         let before = [self.alone(&funnel).await?, self.alone(&persons).await?];
         for table in ["person_changes", "person_map"] {
             self.installation.sql(&sql(table)).await?;
