@@ -2,7 +2,7 @@
 //!
 //! Writing: [`migrate`] lays the tables, [`batch`] brings a worker's batch in exactly once, [`compact`]
 //! turns the small rows of many batches into generations. Reading: [`rollups`] is the only reader of rollup
-//! tables, [`events`] and [`funnels`] read the raw ones, [`audit`] compares the two. [`ledger`] keeps
+//! tables, [`events`], [`funnels`] and [`visits`] read the raw ones, [`audit`] compares the two. [`ledger`] keeps
 //! what became of every event received.
 //!
 //! Rules that hold everywhere here:
@@ -17,6 +17,7 @@ pub mod backup;
 pub mod batch;
 mod breakdown;
 pub mod buckets;
+pub mod cohorts;
 pub mod compact;
 pub mod conversions;
 pub mod error;
@@ -39,9 +40,11 @@ pub mod remove;
 pub mod retention;
 pub mod rollups;
 pub mod rows;
+pub mod schema;
 mod selection;
 pub mod tail;
 pub mod trends;
+pub mod visits;
 
 use std::sync::Arc;
 

@@ -48,7 +48,25 @@ def question(body, drawn):
         funnel(body, drawn)
     elif kind == "paths":
         paths(body, drawn)
+    elif kind in ("sessions", "web"):
+        sessions(body)
     return body
+
+
+def sessions(body):
+    """Values that can be, tables once, and the first page of a list."""
+    for only in body.get("only") or []:
+        only["values"] = ["/", None]
+    if body.get("tables"):
+        body["tables"] = sorted(set(body["tables"]))
+    if body.get("breakdown") == "page":
+        body["breakdown"] = "entry_page"
+    if body.get("list") is not None:
+        body["list"] = {"limit": 10}
+    if body.get("interval") == "minute":
+        body["interval"] = "hour"
+    if body.get("breakdown_limit"):
+        body["breakdown_limit"] = 5
 
 
 def series(one):
@@ -150,6 +168,8 @@ def mended(value, drawn):
     if not isinstance(value, dict):
         return value
     # What a conversion is worth is a property, under the name that a predicate has for what it compares with.
+    # No project here has a cohort.
+    value.pop("cohort", None)
     if "goal" not in value and {"and", "or", "op", "value"} & set(value):
         return predicate(value, drawn)
     value = {name: mended(one, drawn + len(name)) for name, one in value.items()}

@@ -266,6 +266,11 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
         );
         asked.push(json!({"kind": "stickiness", "event": event, "from": day(rng.i32(-38..1)), "to": day(3)}));
     }
+    let filter = json!({"property": "p", "op": "is_set"});
+    asked.push(json!({"kind": "sessions", "from": from, "to": to, "compare": "previous"}));
+    asked.push(
+        json!({"kind": "sessions", "from": day(-38), "to": day(5), "interval": "week", "filter": filter}),
+    );
     asked.extend(crate::random_funnels::funnels(rng, drawn, (&from, &to)));
     asked.extend(crate::random_paths::paths(rng, drawn, (&from, &to)));
     asked.extend((0..8).map(|_| retention(rng, drawn, zone)));

@@ -28,6 +28,8 @@ export type FunnelStepReport = Schemas["FunnelStepReport"];
 export type ConversionReport = Schemas["ConversionReport"];
 export type PathsReport = Schemas["PathsReport"];
 export type RetentionReport = Schemas["RetentionReport"];
+export type WebReport = Schemas["WebReport"];
+export type VisitFigures = Schemas["VisitFigures"];
 export type StoredEvent = Schemas["StoredEvent"];
 export type EventName = Schemas["EventTotal"];
 export type EventNames = Schemas["EventNames"];
@@ -278,6 +280,9 @@ export const pathsOf = (project: string, question: PathsBody, signal: AbortSigna
 
 export const retention = (project: string, question: RetentionBody, signal: AbortSignal): Promise<Answer<RetentionReport>> =>
   query<RetentionReport>(project, question, signal);
+
+export const web = (project: string, question: Schemas["WebQuery"], signal: AbortSignal): Promise<Answer<WebReport>> =>
+  query<WebReport>(project, { kind: "web", ...question }, signal);
 
 // One route answers every kind of question; the report's type follows from the kind that was asked.
 async function query<T>(project: string, question: Schemas["Question"], signal: AbortSignal): Promise<Answer<T>> {

@@ -3,12 +3,15 @@ import type { ProjectPage } from "./routes";
 
 export const GO: Record<string, ProjectPage> = {
   o: "overview",
+  w: "web",
   t: "trends",
   a: "active",
   f: "funnels",
   p: "paths",
   r: "retention",
+  c: "cohorts",
   e: "events",
+  d: "schema",
   h: "health",
   s: "settings",
 };

@@ -8,9 +8,11 @@ pub mod lifecycle;
 pub mod paths;
 pub mod retention;
 pub mod trends;
+pub mod visits;
 
 mod admission;
 mod asked;
+mod cohorts;
 mod explain;
 mod folding;
 mod question;
@@ -38,6 +40,7 @@ use crate::metrics::path::PathsReport;
 use crate::metrics::retention::RetentionReport;
 use crate::metrics::stickiness::StickinessReport;
 use crate::metrics::trend::TrendReport;
+use crate::metrics::visit::{SessionsReport, WebReport};
 use crate::problem::{FieldError, Problem};
 use crate::serving::shelf::BookError;
 use crate::serving::{Serving, ServingLimits};
@@ -140,6 +143,10 @@ pub enum QuestionAnswer {
     Stickiness(Answer<StickinessReport>),
     /// To `paths`.
     Paths(Answer<PathsReport>),
+    /// To `sessions`.
+    Sessions(Answer<SessionsReport>),
+    /// To `web`.
+    Web(Answer<WebReport>),
     /// To any question with `explain=true`.
     Explanation(Explanation),
 }
@@ -179,6 +186,7 @@ pub async fn ask(
 }
 
 async fn answer(asked: Asked, question: Question) -> Answered<Served> {
+    let asked = asked.knowing_cohorts(&question).await?;
     match question {
         Question::ActiveUsers(query) => active::answer(asked, &query).await,
         Question::Trends(query) => trends::answer(asked, &query).await,
@@ -188,6 +196,8 @@ async fn answer(asked: Asked, question: Question) -> Answered<Served> {
         Question::Lifecycle(query) => lifecycle::answer(asked, &query).await,
         Question::Stickiness(query) => lifecycle::stickiness(asked, &query).await,
         Question::Paths(query) => paths::answer(asked, &query).await,
+        Question::Sessions(query) => visits::sessions(asked, &query).await,
+        Question::Web(query) => visits::web(asked, &query).await,
     }
 }
 

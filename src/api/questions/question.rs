@@ -15,7 +15,12 @@ use crate::metrics::path::PathsQuery;
 use crate::metrics::retention::RetentionQuery;
 use crate::metrics::stickiness::StickinessQuery;
 use crate::metrics::trend::TrendsQuery;
+use crate::metrics::visit::{SessionsQuery, WebQuery};
 use crate::problem::Problem;
+
+/// The kinds, in words.
+const KNOWN: &str =
+    "active_users, trends, funnel, conversion, retention, lifecycle, stickiness, paths, sessions or web";
 
 /// A question, tagged by `kind`. Unknown members are refused.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -37,6 +42,10 @@ pub enum Question {
     Stickiness(StickinessQuery),
     /// What people did after something, before it, or between two things.
     Paths(Box<PathsQuery>),
+    /// Sessions over time, and which they were.
+    Sessions(Box<SessionsQuery>),
+    /// The overview of a web site.
+    Web(Box<WebQuery>),
 }
 
 impl Question {
@@ -44,7 +53,7 @@ impl Question {
     /// lose the place of what is wrong. Refusals: as [`read_json`].
     pub fn read(body: &[u8]) -> Result<Question, Problem> {
         let mut members: Map<String, Value> = read_json(body)?;
-        let known = "active_users, trends, funnel, conversion, retention, lifecycle, stickiness or paths";
+        let known = KNOWN;
         let kind = match members.remove("kind") {
             Some(Value::String(kind)) => kind,
             None => {
@@ -65,6 +74,8 @@ impl Question {
             "lifecycle" => of_kind(members).map(Question::Lifecycle),
             "stickiness" => of_kind(members).map(Question::Stickiness),
             "paths" => of_kind(members).map(Question::Paths),
+            "sessions" => of_kind(members).map(Question::Sessions),
+            "web" => of_kind(members).map(Question::Web),
             _ => {
                 let detail = format!("{kind:?} is no kind of question: {known}");
                 Err(Problem::invalid_field("/kind", "unknown_value", detail))
@@ -118,9 +129,7 @@ mod tests {
         ] {
             let (pointer, code, detail) = error(body);
             assert_eq!((&*pointer, &*code), ("/kind", expected));
-            assert!(detail.contains(
-                "active_users, trends, funnel, conversion, retention, lifecycle, stickiness or paths"
-            ));
+            assert!(detail.contains(KNOWN), "{detail}");
         }
     }
 }
