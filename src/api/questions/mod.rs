@@ -122,10 +122,6 @@ impl Questions {
 /// The answer to a [`Question`], tagged by the same `kind`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one exists for each answer, and it is written out at once"
-)]
 pub enum QuestionAnswer {
     /// To `active_users`.
     ActiveUsers(Answer<ActiveUsersReport>),
