@@ -23,6 +23,7 @@ pub mod openapi;
 mod problems;
 pub mod projects;
 pub mod questions;
+pub mod saved;
 mod throttle;
 pub mod token;
 
@@ -131,6 +132,18 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(letters::replay_all_letters))
         .routes(routes!(letters::get_letter, letters::discard_letter))
         .routes(routes!(letters::replay_letter))
+        .routes(routes!(saved::list_saved, saved::save))
+        .routes(routes!(
+            saved::get_saved,
+            saved::change_saved,
+            saved::delete_saved
+        ))
+        .routes(routes!(saved::saved_result))
+        .routes(routes!(saved::list_saved_versions))
+        .routes(routes!(saved::restore_saved_version))
+        .routes(routes!(saved::undo_saved))
+        .routes(routes!(saved::restore_saved))
+        .routes(routes!(saved::move_saved))
 }
 
 /// Sign-in, organizations, members, projects, keys. Generic, so that they can be served (and tested) with

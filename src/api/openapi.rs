@@ -18,6 +18,7 @@ use utoipa::{Modify, OpenApi};
         (name = "accounts", description = "The signed-in user, organizations, members and roles"),
         (name = "projects", description = "Projects and their keys"),
         (name = "questions", description = "Active users, trends, funnels, conversion, retention"),
+        (name = "saved", description = "Saved questions, dashboards and annotations: shared, versioned, undone"),
         (name = "events", description = "Raw events: latest, live, export"),
         (name = "privacy", description = "Erasing persons, ranges of time, everything"),
         (name = "data health", description = "What became of every event received, why some were rejected, and whether everything adds up"),

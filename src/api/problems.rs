@@ -15,6 +15,11 @@ const CODES: &[(&str, u16, &str)] = &[
         "The body is larger than the route takes; <code>detail</code> names the limit.",
     ),
     (
+        "changed_meanwhile",
+        412,
+        "Somebody changed it since the version that If-Match names; <code>detail</code> says which one stands there now.",
+    ),
+    (
         "cross_site_request",
         403,
         "A request with the refresh cookie came from another site.",
@@ -86,6 +91,11 @@ const CODES: &[(&str, u16, &str)] = &[
         "No such route or thing, or none that this caller may see.",
     ),
     (
+        "nothing_to_undo",
+        409,
+        "It is at its oldest version that is kept.",
+    ),
+    (
         "query_timeout",
         504,
         "The question took longer than 30 seconds: shorten its range.",
@@ -99,6 +109,11 @@ const CODES: &[(&str, u16, &str)] = &[
         "registration_closed",
         403,
         "Only invited people get an account here.",
+    ),
+    (
+        "saved_limit",
+        409,
+        "As many things of this kind are saved as a project may have; <code>detail</code> names the limit.",
     ),
     (
         "secret_key_in_browser",

@@ -299,6 +299,7 @@ impl Meta {
             .bind(now_ms)
             .execute(&mut *tx)
             .await?;
+        super::saved::forget(&mut tx, project).await?;
         // The erasure has raised the version.
         tx.commit().await?;
         Ok(erasure)

@@ -23,6 +23,7 @@ mod random;
 mod random_funnels;
 mod retention;
 mod returning;
+mod saved;
 mod serving;
 mod tenants;
 mod times;

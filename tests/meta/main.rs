@@ -7,6 +7,7 @@ mod key_rules;
 mod passwords;
 mod refusals;
 mod repository;
+mod saved;
 mod sessions;
 mod sign_in;
 mod tenants;

@@ -13,10 +13,10 @@ mod asked;
 mod explain;
 mod question;
 mod served;
+mod stored;
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -47,6 +47,7 @@ pub use asked::Asked;
 pub use explain::{AskParams, Explanation};
 pub use question::Question;
 pub use served::{NotModified, Served};
+pub use stored::{check, explained};
 
 /// What questions need besides accounts. Cheap to clone, which every request does.
 #[derive(Clone)]
@@ -161,19 +162,14 @@ pub async fn ask(
     question: Question,
 ) -> Answered<Response> {
     if explain {
-        // It takes a place: ClickHouse plans each statement.
-        let asked = Asked::placed(&caller, &accounts, &questions, id).await?;
-        let (explaining, noted) = questions.explaining();
-        let instead = Asked::by(&caller, &accounts, &explaining, id).await?;
-        answer(instead, question).await?;
-        let explanation = Explanation::of(&asked, &noted).await?;
-        return Ok(Json(QuestionAnswer::Explanation(explanation)).into_response());
+        return explained(&caller, &accounts, &questions, id, question).await;
     }
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
     Ok(answer(asked, question).await?.into_response())
 }
 
-async fn answer(asked: Asked, question: Question) -> Answered<Served> {
+/// Answers a question of any kind.
+pub async fn answer(asked: Asked, question: Question) -> Answered<Served> {
     match question {
         Question::ActiveUsers(query) => active::answer(asked, &query).await,
         Question::Trends(query) => trends::answer(asked, &query).await,
