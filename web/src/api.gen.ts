@@ -649,6 +649,151 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/saved": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what is saved, in its order. */
+        get: operations["list_saved"];
+        put?: never;
+        /**
+         * Saves a question, a dashboard or an annotation for the team (members). A question is looked at as if it were asked:
+         *     what is wrong with it is named by a pointer below `/question`.
+         */
+        post: operations["save"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved/{saved_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Answers something saved; its version is the `ETag`. */
+        get: operations["get_saved"];
+        /** Puts something else of the same kind in its place, as its next version (members). */
+        put: operations["change_saved"];
+        post?: never;
+        /** Deletes something (members). It can be had back for 30 days. */
+        delete: operations["delete_saved"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved/{saved_id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Moves a question or a dashboard to another place in its list (members). Annotations stand by time. */
+        post: operations["move_saved"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved/{saved_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has something back that was deleted in the last 30 days (members). */
+        post: operations["restore_saved"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved/{saved_id}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The answer to a saved question: the same as if it were asked by `POST …/query`, with an `ETag`. Dates in the query
+         *     string take the place of its own, as a dashboard needs; a question without dates ignores them.
+         */
+        get: operations["saved_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved/{saved_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Undoes the last change that was not undone yet, as a version of its own: asking twice goes back twice (members). */
+        post: operations["undo_saved"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved/{saved_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the versions of something saved, the latest first: at most 50 are kept, all on one page. */
+        get: operations["list_saved_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved/{saved_id}/versions/{version}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Goes back to what a version said, as a version of its own (members). */
+        post: operations["restore_saved_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/stickiness": {
         parameters: {
             query?: never;
@@ -949,6 +1094,26 @@ export interface components {
             /** @description The event's name. */
             event: string;
             filter?: components["schemas"]["FilterQuery"] | null;
+        };
+        /** @description A remark: about a moment (`at`), or about days (`from`, `to`). */
+        Annotation: {
+            /**
+             * Format: date-time
+             * @description The moment, in RFC 3339.
+             */
+            at?: string | null;
+            /**
+             * Format: date
+             * @description The first local day.
+             */
+            from?: string | null;
+            /** @description 1 to 500 characters. */
+            text: string;
+            /**
+             * Format: date
+             * @description The local day after the last. Default: the one after `from`.
+             */
+            to?: string | null;
         };
         /** @description A report in its trust envelope. */
         Answer_ActiveUsersReport: {
@@ -1364,6 +1529,70 @@ export interface components {
          */
         CompareWith: "previous";
         /**
+         * @description What is saved, by `kind`.
+         * @example {
+         *       "kind": "question",
+         *       "name": "Checkout",
+         *       "question": {
+         *         "kind": "funnel",
+         *         "steps": [
+         *           {
+         *             "event": "view_item"
+         *           },
+         *           {
+         *             "event": "purchase"
+         *           }
+         *         ]
+         *       },
+         *       "range": {
+         *         "last_days": 7
+         *       }
+         *     }
+         */
+        Content: {
+            /** @description Up to 2,000 characters. */
+            description?: string;
+            /** @description How a program shows it. Kept as it is: an object of up to 4 KiB. */
+            display?: Record<string, never>;
+            /** @enum {string} */
+            kind: "question";
+            /** @description 1 to 100 characters. */
+            name: string;
+            /** @description The question, as `POST …/query` takes it. */
+            question: components["schemas"]["Question"];
+            range?: components["schemas"]["SavedRange"] | null;
+        } | {
+            /** @description Up to 2,000 characters. */
+            description?: string;
+            /** @enum {string} */
+            kind: "dashboard";
+            /** @description 1 to 100 characters. */
+            name: string;
+            range?: components["schemas"]["SavedRange"] | null;
+            /** @description Up to 50, in their order: row by row in a grid of 12 columns. */
+            tiles?: components["schemas"]["Tile"][];
+        } | {
+            /**
+             * Format: date-time
+             * @description The moment, in RFC 3339.
+             */
+            at?: string | null;
+            /**
+             * Format: date
+             * @description The first local day.
+             */
+            from?: string | null;
+            /** @enum {string} */
+            kind: "annotation";
+            /** @description 1 to 500 characters. */
+            text: string;
+            /**
+             * Format: date
+             * @description The local day after the last. Default: the one after `from`.
+             */
+            to?: string | null;
+        };
+        /**
          * @description Conversion of those who entered on one local day.
          * @example {
          *       "converted": 18,
@@ -1487,6 +1716,16 @@ export interface components {
          * @enum {string}
          */
         Counted: "persons" | "sessions" | "groups" | "pairs" | "attempts";
+        /** @description Several saved questions on a page. */
+        Dashboard: {
+            /** @description Up to 2,000 characters. */
+            description?: string;
+            /** @description 1 to 100 characters. */
+            name: string;
+            range?: components["schemas"]["SavedRange"] | null;
+            /** @description Up to 50, in their order: row by row in a grid of 12 columns. */
+            tiles?: components["schemas"]["Tile"][];
+        };
         /** @description A row that ClickHouse refused. */
         DeadLetter: {
             /**
@@ -2558,6 +2797,63 @@ export interface components {
             /** @description Pass it as `cursor` to get the next page; null on the last one. */
             next_cursor: string | null;
         };
+        /** @description A page of a list. */
+        Listed_Saved: {
+            /** @description The rows, oldest first. */
+            data: {
+                /** @description When that was. */
+                changed_at: components["schemas"]["Moment"];
+                /** @description The name of whoever changed it last. */
+                changed_by: string;
+                /** @description What it says. */
+                content: components["schemas"]["Content"];
+                /** @description When that was. */
+                created_at: components["schemas"]["Moment"];
+                /** @description The name of whoever saved it first. */
+                created_by: string;
+                deleted_at: components["schemas"]["Moment"] | null;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /**
+                 * Format: int64
+                 * @description Grows by one with every change; also its `ETag`.
+                 */
+                version: number;
+            }[];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Pass it as `cursor` to get the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
+        Listed_Version: {
+            /** @description The rows, oldest first. */
+            data: {
+                /** @description When. */
+                changed_at: components["schemas"]["Moment"];
+                /** @description The name of whoever made it so. */
+                changed_by: string;
+                /** @description What it said. */
+                content: components["schemas"]["Content"];
+                /**
+                 * Format: int64
+                 * @description The version that brought this content: an earlier one after an undo.
+                 */
+                shows: number;
+                /**
+                 * Format: int64
+                 * @description Its number.
+                 */
+                version: number;
+            }[];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Pass it as `cursor` to get the next page; null on the last one. */
+            next_cursor: string | null;
+        };
         /**
          * @description Who wants in.
          * @example {
@@ -2740,6 +3036,19 @@ export interface components {
         PersonRequest: {
             /** @description 1 to 100 distinct ids: user ids, or device ids of visitors who never signed in. */
             distinct_ids: string[];
+        };
+        /**
+         * @description A place in a list.
+         * @example {
+         *       "before": "019ab2c4-7d20-7a11-9d60-1de0a4c9b7f3"
+         *     }
+         */
+        Place: {
+            /**
+             * Format: uuid
+             * @description Another of its kind, which comes to stand behind it; null: the end of the list.
+             */
+            before?: string | null;
         };
         /**
          * @description Another product's habits.
@@ -3857,6 +4166,59 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "member" | "admin" | "owner";
+        /** @description Something saved. */
+        Saved: {
+            /** @description When that was. */
+            changed_at: components["schemas"]["Moment"];
+            /** @description The name of whoever changed it last. */
+            changed_by: string;
+            /** @description What it says. */
+            content: components["schemas"]["Content"];
+            /** @description When that was. */
+            created_at: components["schemas"]["Moment"];
+            /** @description The name of whoever saved it first. */
+            created_by: string;
+            deleted_at: components["schemas"]["Moment"] | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description Grows by one with every change; also its `ETag`.
+             */
+            version: number;
+        };
+        /** @description A question with a name. */
+        SavedQuestion: {
+            /** @description Up to 2,000 characters. */
+            description?: string;
+            /** @description How a program shows it. Kept as it is: an object of up to 4 KiB. */
+            display?: Record<string, never>;
+            /** @description 1 to 100 characters. */
+            name: string;
+            /** @description The question, as `POST …/query` takes it. */
+            question: components["schemas"]["Question"];
+            range?: components["schemas"]["SavedRange"] | null;
+        };
+        /**
+         * @description Dates instead of a question's own. Either `last_days`, which moves along with today, or `from` and `to`.
+         * @example {
+         *       "last_days": 7
+         *     }
+         */
+        SavedRange: {
+            /** @description Start: a local date or an instant. */
+            from?: string | null;
+            /**
+             * Format: int32
+             * @description So many local days, today included: 1 to 366.
+             */
+            last_days?: number | null;
+            /** @description End, not included: a local date or an instant. */
+            to?: string | null;
+        };
         /**
          * @description A selection: `{"event": "purchase"}`, several events of which any will do (`{"events": ["purchase", "subscribe"]}`),
          *     or neither: any event that counts as activity. With a `filter` only those of them that pass.
@@ -4134,6 +4496,28 @@ export interface components {
              */
             window_ms: number;
         };
+        /** @description A part of a dashboard: a saved question, or a text. */
+        Tile: {
+            /**
+             * Format: int32
+             * @description Rows, 1 to 12.
+             * @default 4
+             */
+            height: number;
+            /**
+             * Format: uuid
+             * @description A saved question of the project.
+             */
+            saved?: string | null;
+            /** @description Or up to 2,000 characters. */
+            text?: string | null;
+            /**
+             * Format: int32
+             * @description Columns, 1 to 12.
+             * @default 6
+             */
+            width: number;
+        };
         /** @description Times of `[from_ms, to_ms)`; the last bin has both its ends. */
         TimeBin: {
             /**
@@ -4379,6 +4763,25 @@ export interface components {
             id: string;
             /** @description As shown to others. */
             name: string;
+        };
+        /** @description A state that something saved was in. */
+        Version: {
+            /** @description When. */
+            changed_at: components["schemas"]["Moment"];
+            /** @description The name of whoever made it so. */
+            changed_by: string;
+            /** @description What it said. */
+            content: components["schemas"]["Content"];
+            /**
+             * Format: int64
+             * @description The version that brought this content: an earlier one after an undo.
+             */
+            shows: number;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            version: number;
         };
         /**
          * @description What is shown beside the steps.
@@ -7909,6 +8312,895 @@ export interface operations {
             };
             /** @description The question took longer than it may: `query_timeout`. */
             504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_saved: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Of this kind.
+                 * @example question
+                 */
+                kind?: "question" | "dashboard" | "annotation";
+                /** @description Those that were deleted in the last 30 days, instead of those that are there. */
+                deleted?: boolean;
+                /** @description Annotations that speak of something at or after this local date or instant. */
+                from?: string;
+                /** @description Annotations that speak of something before this local date or instant. */
+                to?: string;
+                /**
+                 * @description Rows of a page, 1 to 1000; 100 if not given.
+                 * @example 100
+                 */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Things of that kind */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_Saved"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Content"];
+            };
+        };
+        responses: {
+            /** @description Saved; `Location` names it */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_saved: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is saved */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_saved: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that you looked at, as in its `ETag` */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Content"];
+            };
+        };
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_saved: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that you looked at, as in its `ETag` */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    move_saved: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Place"];
+            };
+        };
+        responses: {
+            /** @description Moved */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_saved: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saved_result: {
+        parameters: {
+            query?: {
+                /** @description So many local days, today included: 1 to 366. */
+                last_days?: number;
+                /** @description Start: a local date or an instant. */
+                from?: string;
+                /** @description End, not included: a local date or an instant. */
+                to?: string;
+                /** @description Answer with the SQL of the question and the rows that it would read, instead of running it. */
+                explain?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description A saved question */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuestionAnswer"];
+                };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_saved: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that you looked at, as in its `ETag` */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_saved_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Versions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_Version"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_saved_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that you looked at, as in its `ETag` */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+                /** @description A version that is kept */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
