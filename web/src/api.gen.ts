@@ -1529,70 +1529,6 @@ export interface components {
          */
         CompareWith: "previous";
         /**
-         * @description What is saved, by `kind`.
-         * @example {
-         *       "kind": "question",
-         *       "name": "Checkout",
-         *       "question": {
-         *         "kind": "funnel",
-         *         "steps": [
-         *           {
-         *             "event": "view_item"
-         *           },
-         *           {
-         *             "event": "purchase"
-         *           }
-         *         ]
-         *       },
-         *       "range": {
-         *         "last_days": 7
-         *       }
-         *     }
-         */
-        Content: {
-            /** @description Up to 2,000 characters. */
-            description?: string;
-            /** @description How a program shows it. Kept as it is: an object of up to 4 KiB. */
-            display?: Record<string, never>;
-            /** @enum {string} */
-            kind: "question";
-            /** @description 1 to 100 characters. */
-            name: string;
-            /** @description The question, as `POST …/query` takes it. */
-            question: components["schemas"]["Question"];
-            range?: components["schemas"]["SavedRange"] | null;
-        } | {
-            /** @description Up to 2,000 characters. */
-            description?: string;
-            /** @enum {string} */
-            kind: "dashboard";
-            /** @description 1 to 100 characters. */
-            name: string;
-            range?: components["schemas"]["SavedRange"] | null;
-            /** @description Up to 50, in their order: row by row in a grid of 12 columns. */
-            tiles?: components["schemas"]["Tile"][];
-        } | {
-            /**
-             * Format: date-time
-             * @description The moment, in RFC 3339.
-             */
-            at?: string | null;
-            /**
-             * Format: date
-             * @description The first local day.
-             */
-            from?: string | null;
-            /** @enum {string} */
-            kind: "annotation";
-            /** @description 1 to 500 characters. */
-            text: string;
-            /**
-             * Format: date
-             * @description The local day after the last. Default: the one after `from`.
-             */
-            to?: string | null;
-        };
-        /**
          * @description Conversion of those who entered on one local day.
          * @example {
          *       "converted": 18,
@@ -2806,7 +2742,7 @@ export interface components {
                 /** @description The name of whoever changed it last. */
                 changed_by: string;
                 /** @description What it says. */
-                content: components["schemas"]["Content"];
+                content: components["schemas"]["SavedContent"];
                 /** @description When that was. */
                 created_at: components["schemas"]["Moment"];
                 /** @description The name of whoever saved it first. */
@@ -2829,7 +2765,7 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description A page of a list. */
-        Listed_Version: {
+        Listed_SavedState: {
             /** @description The rows, oldest first. */
             data: {
                 /** @description When. */
@@ -2837,7 +2773,7 @@ export interface components {
                 /** @description The name of whoever made it so. */
                 changed_by: string;
                 /** @description What it said. */
-                content: components["schemas"]["Content"];
+                content: components["schemas"]["SavedContent"];
                 /**
                  * Format: int64
                  * @description The version that brought this content: an earlier one after an undo.
@@ -3036,19 +2972,6 @@ export interface components {
         PersonRequest: {
             /** @description 1 to 100 distinct ids: user ids, or device ids of visitors who never signed in. */
             distinct_ids: string[];
-        };
-        /**
-         * @description A place in a list.
-         * @example {
-         *       "before": "019ab2c4-7d20-7a11-9d60-1de0a4c9b7f3"
-         *     }
-         */
-        Place: {
-            /**
-             * Format: uuid
-             * @description Another of its kind, which comes to stand behind it; null: the end of the list.
-             */
-            before?: string | null;
         };
         /**
          * @description Another product's habits.
@@ -4173,7 +4096,7 @@ export interface components {
             /** @description The name of whoever changed it last. */
             changed_by: string;
             /** @description What it says. */
-            content: components["schemas"]["Content"];
+            content: components["schemas"]["SavedContent"];
             /** @description When that was. */
             created_at: components["schemas"]["Moment"];
             /** @description The name of whoever saved it first. */
@@ -4189,6 +4112,83 @@ export interface components {
              * @description Grows by one with every change; also its `ETag`.
              */
             version: number;
+        };
+        /**
+         * @description What is saved, by `kind`.
+         * @example {
+         *       "kind": "question",
+         *       "name": "Checkout",
+         *       "question": {
+         *         "kind": "funnel",
+         *         "steps": [
+         *           {
+         *             "event": "view_item"
+         *           },
+         *           {
+         *             "event": "purchase"
+         *           }
+         *         ]
+         *       },
+         *       "range": {
+         *         "last_days": 7
+         *       }
+         *     }
+         */
+        SavedContent: {
+            /** @description Up to 2,000 characters. */
+            description?: string;
+            /** @description How a program shows it. Kept as it is: an object of up to 4 KiB. */
+            display?: Record<string, never>;
+            /** @enum {string} */
+            kind: "question";
+            /** @description 1 to 100 characters. */
+            name: string;
+            /** @description The question, as `POST …/query` takes it. */
+            question: components["schemas"]["Question"];
+            range?: components["schemas"]["SavedRange"] | null;
+        } | {
+            /** @description Up to 2,000 characters. */
+            description?: string;
+            /** @enum {string} */
+            kind: "dashboard";
+            /** @description 1 to 100 characters. */
+            name: string;
+            range?: components["schemas"]["SavedRange"] | null;
+            /** @description Up to 50, in their order: row by row in a grid of 12 columns. */
+            tiles?: components["schemas"]["Tile"][];
+        } | {
+            /**
+             * Format: date-time
+             * @description The moment, in RFC 3339.
+             */
+            at?: string | null;
+            /**
+             * Format: date
+             * @description The first local day.
+             */
+            from?: string | null;
+            /** @enum {string} */
+            kind: "annotation";
+            /** @description 1 to 500 characters. */
+            text: string;
+            /**
+             * Format: date
+             * @description The local day after the last. Default: the one after `from`.
+             */
+            to?: string | null;
+        };
+        /**
+         * @description A place in a list.
+         * @example {
+         *       "before": "019ab2c4-7d20-7a11-9d60-1de0a4c9b7f3"
+         *     }
+         */
+        SavedPlace: {
+            /**
+             * Format: uuid
+             * @description Another of its kind, which comes to stand behind it; null: the end of the list.
+             */
+            before?: string | null;
         };
         /** @description A question with a name. */
         SavedQuestion: {
@@ -4218,6 +4218,25 @@ export interface components {
             last_days?: number | null;
             /** @description End, not included: a local date or an instant. */
             to?: string | null;
+        };
+        /** @description A state that something saved was in. */
+        SavedState: {
+            /** @description When. */
+            changed_at: components["schemas"]["Moment"];
+            /** @description The name of whoever made it so. */
+            changed_by: string;
+            /** @description What it said. */
+            content: components["schemas"]["SavedContent"];
+            /**
+             * Format: int64
+             * @description The version that brought this content: an earlier one after an undo.
+             */
+            shows: number;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            version: number;
         };
         /**
          * @description A selection: `{"event": "purchase"}`, several events of which any will do (`{"events": ["purchase", "subscribe"]}`),
@@ -4763,25 +4782,6 @@ export interface components {
             id: string;
             /** @description As shown to others. */
             name: string;
-        };
-        /** @description A state that something saved was in. */
-        Version: {
-            /** @description When. */
-            changed_at: components["schemas"]["Moment"];
-            /** @description The name of whoever made it so. */
-            changed_by: string;
-            /** @description What it said. */
-            content: components["schemas"]["Content"];
-            /**
-             * Format: int64
-             * @description The version that brought this content: an earlier one after an undo.
-             */
-            shows: number;
-            /**
-             * Format: int64
-             * @description Its number.
-             */
-            version: number;
         };
         /**
          * @description What is shown beside the steps.
@@ -8411,7 +8411,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Content"];
+                "application/json": components["schemas"]["SavedContent"];
             };
         };
         responses: {
@@ -8576,7 +8576,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Content"];
+                "application/json": components["schemas"]["SavedContent"];
             };
         };
         responses: {
@@ -8757,7 +8757,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Place"];
+                "application/json": components["schemas"]["SavedPlace"];
             };
         };
         responses: {
@@ -9103,7 +9103,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Listed_Version"];
+                    "application/json": components["schemas"]["Listed_SavedState"];
                 };
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */

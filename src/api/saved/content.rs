@@ -30,7 +30,7 @@ const MOST_TILES: usize = 50;
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[schema(example = json!({"kind": "question", "name": "Checkout", "question": {"kind": "funnel",
     "steps": [{"event": "view_item"}, {"event": "purchase"}]}, "range": {"last_days": 7}}))]
-pub enum Content {
+pub enum SavedContent {
     /// A question with a name.
     Question(SavedQuestion),
     /// Several of them on a page.
@@ -132,9 +132,9 @@ pub struct Annotation {
     pub to: Option<String>,
 }
 
-impl Content {
+impl SavedContent {
     /// Reads a body: the kind first and then the content of that kind, which names the place of what is wrong.
-    pub fn read(mut members: Map<String, Value>) -> Result<Content, Problem> {
+    pub fn read(mut members: Map<String, Value>) -> Result<SavedContent, Problem> {
         let known = "question, dashboard or annotation";
         let kind = match members.remove("kind") {
             Some(Value::String(kind)) => kind,
@@ -149,9 +149,9 @@ impl Content {
         };
         let members = Value::Object(members);
         match kind.as_str() {
-            "question" => read_value(members).map(Content::Question),
-            "dashboard" => read_value(members).map(Content::Dashboard),
-            "annotation" => read_value(members).map(Content::Annotation),
+            "question" => read_value(members).map(SavedContent::Question),
+            "dashboard" => read_value(members).map(SavedContent::Dashboard),
+            "annotation" => read_value(members).map(SavedContent::Annotation),
             _ => {
                 let detail = format!("{kind:?} cannot be saved: {known}");
                 Err(Problem::invalid_field("/kind", "unknown_value", detail))
@@ -163,7 +163,7 @@ impl Content {
     pub fn draft(&mut self, zone: &Zone) -> Result<Draft, Problem> {
         let mut fields = Fields::default();
         let (kind, span) = match self {
-            Content::Question(question) => {
+            SavedContent::Question(question) => {
                 question.name = fields.name("/name", &question.name);
                 check_text(&mut fields, "/description", &question.description);
                 check_range(&mut fields, question.range.as_ref(), zone);
@@ -174,14 +174,16 @@ impl Content {
                 }
                 (SavedKind::Question, None)
             }
-            Content::Dashboard(dashboard) => {
+            SavedContent::Dashboard(dashboard) => {
                 dashboard.name = fields.name("/name", &dashboard.name);
                 check_text(&mut fields, "/description", &dashboard.description);
                 check_range(&mut fields, dashboard.range.as_ref(), zone);
                 dashboard.check_tiles(&mut fields);
                 (SavedKind::Dashboard, None)
             }
-            Content::Annotation(annotation) => (SavedKind::Annotation, annotation.check(&mut fields, zone)),
+            SavedContent::Annotation(annotation) => {
+                (SavedKind::Annotation, annotation.check(&mut fields, zone))
+            }
         };
         fields.finish()?;
         let body = serde_json::to_string(self).map_err(Problem::internal)?;

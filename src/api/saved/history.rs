@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Content, Saved, Tagged, Unfitting, seen, tagged, writer};
+use super::{Saved, SavedContent, Tagged, Unfitting, seen, tagged, writer};
 use crate::api::error::{ApiJson, ApiPath, Named, SignedIn, WithBody};
 use crate::api::fields::Listed;
 use crate::api::{Accounts, Answered, Caller, Need};
@@ -16,7 +16,7 @@ use crate::problem::Problem;
 
 /// A state that something saved was in.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Version {
+pub struct SavedState {
     /// Its number.
     #[schema(minimum = 1)]
     pub version: i64,
@@ -24,7 +24,7 @@ pub struct Version {
     #[schema(minimum = 1)]
     pub shows: i64,
     /// What it said.
-    pub content: Content,
+    pub content: SavedContent,
     /// The name of whoever made it so.
     pub changed_by: String,
     /// When.
@@ -35,13 +35,13 @@ pub struct Version {
 #[utoipa::path(get, path = "/v1/projects/{id}/saved/{saved_id}/versions", operation_id = "list_saved_versions",
     tag = "saved",
     params(("id" = Uuid, Path, description = "The project"), ("saved_id" = Uuid, Path, description = "What is saved")),
-    responses((status = 200, description = "Versions", body = Listed<Version>), SignedIn, Named),
+    responses((status = 200, description = "Versions", body = Listed<SavedState>), SignedIn, Named),
     security(("access_token" = []), ("secret_key" = [])))]
 pub async fn list_saved_versions(
     State(accounts): State<Accounts>,
     caller: Caller,
     ApiPath((id, saved)): ApiPath<(Uuid, Uuid)>,
-) -> Answered<Json<Listed<Version>>> {
+) -> Answered<Json<Listed<SavedState>>> {
     caller.project(&accounts.meta, id, Need::Read).await?;
     let kept = accounts.meta.saved_versions(id, saved).await?;
     let data = kept.into_iter().map(read).collect::<Result<_, _>>()?;
@@ -52,8 +52,8 @@ pub async fn list_saved_versions(
     }))
 }
 
-fn read(kept: SavedVersion) -> Result<Version, Problem> {
-    Ok(Version {
+fn read(kept: SavedVersion) -> Result<SavedState, Problem> {
+    Ok(SavedState {
         version: kept.version,
         shows: kept.shows,
         content: serde_json::from_str(&kept.body).map_err(Problem::internal)?,
@@ -114,7 +114,7 @@ pub async fn restore_saved(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"before": "019ab2c4-7d20-7a11-9d60-1de0a4c9b7f3"}))]
-pub struct Place {
+pub struct SavedPlace {
     /// Another of its kind, which comes to stand behind it; null: the end of the list.
     #[serde(default)]
     pub before: Option<Uuid>,
@@ -123,13 +123,13 @@ pub struct Place {
 /// Moves a question or a dashboard to another place in its list (members). Annotations stand by time.
 #[utoipa::path(post, path = "/v1/projects/{id}/saved/{saved_id}/move", operation_id = "move_saved", tag = "saved",
     params(("id" = Uuid, Path, description = "The project"), ("saved_id" = Uuid, Path, description = "What is saved")),
-    request_body = Place,
+    request_body = SavedPlace,
     responses((status = 204, description = "Moved"), SignedIn, Named, WithBody))]
 pub async fn move_saved(
     State(accounts): State<Accounts>,
     caller: Caller,
     ApiPath((id, saved)): ApiPath<(Uuid, Uuid)>,
-    ApiJson(place): ApiJson<Place>,
+    ApiJson(place): ApiJson<SavedPlace>,
 ) -> Answered<StatusCode> {
     let (_, hand) = writer(&accounts, &caller, id).await?;
     accounts.meta.move_saved(saved, place.before, hand).await?;

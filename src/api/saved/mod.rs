@@ -26,7 +26,7 @@ use crate::meta::{Draft, Hand, MetaError, Moment, Paged, Project, SavedFilter, S
 use crate::metrics::time::parse_instant;
 use crate::problem::{FieldError, Problem};
 
-pub use content::{Annotation, Content, Dashboard, SavedQuestion, Tile};
+pub use content::{Annotation, Dashboard, SavedContent, SavedQuestion, Tile};
 pub use history::*;
 pub use range::SavedRange;
 pub use result::*;
@@ -40,7 +40,7 @@ pub struct Saved {
     #[schema(minimum = 1)]
     pub version: i64,
     /// What it says.
-    pub content: Content,
+    pub content: SavedContent,
     /// The name of whoever saved it first.
     pub created_by: String,
     /// When that was.
@@ -147,7 +147,7 @@ pub async fn list_saved(
 /// what is wrong with it is named by a pointer below `/question`.
 #[utoipa::path(post, path = "/v1/projects/{id}/saved", operation_id = "save", tag = "saved",
     params(("id" = Uuid, Path, description = "The project")),
-    request_body = Content,
+    request_body = SavedContent,
     responses((status = 201, description = "Saved; `Location` names it", body = Saved), SignedIn, Named, WithBody, Unfitting))]
 pub async fn save(
     State(accounts): State<Accounts>,
@@ -185,7 +185,7 @@ pub async fn get_saved(
 #[utoipa::path(put, path = "/v1/projects/{id}/saved/{saved_id}", operation_id = "change_saved", tag = "saved",
     params(("id" = Uuid, Path, description = "The project"), ("saved_id" = Uuid, Path, description = "What is saved"),
         ("If-Match" = Option<String>, Header, description = "The version that you looked at, as in its `ETag`")),
-    request_body = Content,
+    request_body = SavedContent,
     responses((status = 200, description = "As it is now", body = Saved), SignedIn, Named, WithBody, Unfitting))]
 pub async fn change_saved(
     State(accounts): State<Accounts>,
@@ -242,16 +242,16 @@ async fn drafted(
     project: &Project,
     body: Map<String, Value>,
 ) -> Result<Draft, Problem> {
-    let mut content = Content::read(body)?;
+    let mut content = SavedContent::read(body)?;
     let draft = content.draft(&project.zone())?;
     match content {
-        Content::Question(saved) => {
+        SavedContent::Question(saved) => {
             let now_ms = accounts.clock.now_ms();
             let question = saved.question_at(None, &project.zone(), now_ms)?;
             let checked = check(caller, accounts, questions, project.id, question).await;
             checked.map_err(below_question)?;
         }
-        Content::Dashboard(dashboard) => {
+        SavedContent::Dashboard(dashboard) => {
             for (n, tile) in dashboard.tiles.iter().enumerate() {
                 let Some(saved) = tile.saved else { continue };
                 let found = accounts.meta.saved_item(project.id, saved).await?;
@@ -262,7 +262,7 @@ async fn drafted(
                 }
             }
         }
-        Content::Annotation(_) => {}
+        SavedContent::Annotation(_) => {}
     }
     Ok(draft)
 }

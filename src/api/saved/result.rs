@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Content, SavedQuestion, SavedRange, below_question};
+use super::{SavedContent, SavedQuestion, SavedRange, below_question};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::fields::Fields;
 use crate::api::questions::{Asked, Loaded, NotModified, Question, QuestionAnswer, answer, explained};
@@ -55,7 +55,7 @@ pub async fn saved_result(
     let project = caller.reads(&accounts, id).await?;
     let item = accounts.meta.saved_item(id, saved).await?;
     let content = item.and_then(|item| serde_json::from_str(&item.body).ok());
-    let Some(Content::Question(saved)) = content else {
+    let Some(SavedContent::Question(saved)) = content else {
         return Err(Problem::not_found("saved question"));
     };
     let dates = SavedRange {
