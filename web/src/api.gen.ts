@@ -4138,7 +4138,9 @@ export interface components {
             /** @description Up to 2,000 characters. */
             description?: string;
             /** @description How a program shows it. Kept as it is: an object of up to 4 KiB. */
-            display?: Record<string, never>;
+            display?: {
+                [key: string]: unknown;
+            };
             /** @enum {string} */
             kind: "question";
             /** @description 1 to 100 characters. */
@@ -4195,7 +4197,9 @@ export interface components {
             /** @description Up to 2,000 characters. */
             description?: string;
             /** @description How a program shows it. Kept as it is: an object of up to 4 KiB. */
-            display?: Record<string, never>;
+            display?: {
+                [key: string]: unknown;
+            };
             /** @description 1 to 100 characters. */
             name: string;
             /** @description The question, as `POST …/query` takes it. */

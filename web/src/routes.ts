@@ -4,7 +4,7 @@
  */
 
 /** Pages inside a project, in the order of the navigation. */
-export const PROJECT_PAGES = ["overview", "trends", "active", "funnels", "retention", "events", "health", "settings"] as const;
+export const PROJECT_PAGES = ["overview", "trends", "active", "funnels", "retention", "dashboards", "saved", "events", "health", "settings"] as const;
 export type ProjectPage = (typeof PROJECT_PAGES)[number];
 
 export type Route =
@@ -57,10 +57,12 @@ export const PAGE_NAMES: Record<ProjectPage, string> = {
   active: "Active users",
   funnels: "Funnels",
   retention: "Retention",
+  dashboards: "Dashboards",
+  saved: "Saved",
   events: "Events",
   health: "Data health",
   settings: "Settings",
 };
 
 /** The name where the pages share a phone's width. */
-export const SHORT_NAMES: Partial<Record<ProjectPage, string>> = { active: "Users", health: "Health" };
+export const SHORT_NAMES: Partial<Record<ProjectPage, string>> = { active: "Users", dashboards: "Boards", health: "Health" };

@@ -7,6 +7,8 @@ export const GO: Record<string, ProjectPage> = {
   a: "active",
   f: "funnels",
   r: "retention",
+  d: "dashboards",
+  q: "saved",
   e: "events",
   h: "health",
   s: "settings",

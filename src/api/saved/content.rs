@@ -58,7 +58,7 @@ pub struct SavedQuestion {
     pub range: Option<SavedRange>,
     /// How a program shows it. Kept as it is: an object of up to 4 KiB.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
     pub display: Map<String, Value>,
 }
 
