@@ -148,9 +148,9 @@ test("a dashboard is put together, arranged by keys, and undone", async () => {
   await eventually("the text first", async () => (await stored()).tiles[0].text !== undefined);
   await page.getByTestId("tile-size").nth(2).focus();
   await page.keyboard.press("ArrowDown");
-  await eventually("a higher tile", async () => (await stored()).tiles[2].height === 5);
+  await eventually("a higher tile", async () => (await stored()).tiles[2].height === 7);
   await page.getByTestId("board-undo").click();
-  await eventually("its height again", async () => (await stored()).tiles[2].height === 4);
+  await eventually("its height again", async () => (await stored()).tiles[2].height === 6);
 
   // Every tile tells what its question's answer tells.
   const funnel = (await list("question")).find((item) => item.content.name === "Checkout");
@@ -174,7 +174,11 @@ test("a day is annotated on a chart, and the others show it", async () => {
   await page.getByTestId("annotation-text").fill("The sale began");
   assert.deepEqual(await axe(), []);
   await page.getByTestId("annotation-save").click();
-  await page.getByRole("button", { name: /^Annotation.*The sale began/ }).first().waitFor();
+  const first = page.getByRole("button", { name: /^Annotation.*The sale began/ }).first();
+  await first.waitFor();
+  // It stands where its day does: today is the last of them.
+  const [flagged, chart] = [await first.boundingBox(), await page.getByRole("img", { name: /^Active users by day/ }).boundingBox()];
+  assert.ok(flagged.x > chart.x + chart.width * 0.9, `${flagged.x} of ${chart.x} to ${chart.x + chart.width}`);
   await look("annotated");
   await page.goto(`${product.url}/p/${api.project.number}/trends?event=page_view`);
   const flag = page.getByRole("button", { name: /^Annotation.*The sale began/ });
