@@ -114,6 +114,7 @@ pub fn routes() -> OpenApiRouter<ApiState> {
 fn question_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(questions::ask))
+        .routes(routes!(questions::diff::diff))
         .routes(routes!(questions::active::get_active_users))
         .routes(routes!(questions::trends::get_trends))
         .routes(routes!(questions::funnels::get_funnel))

@@ -81,6 +81,11 @@ const CODES: &[(&str, u16, &str)] = &[
     ),
     ("missing_key", 401, "Events need a project's key."),
     (
+        "no_past",
+        422,
+        "The question reads what is not kept as it was, so it cannot be asked as of an earlier time.",
+    ),
+    (
         "not_built",
         404,
         "This binary was built without the dashboard or the SDK.",

@@ -32,6 +32,7 @@ pub mod migrate;
 pub mod moves;
 mod native;
 mod parts;
+pub mod past;
 mod people;
 pub mod remove;
 pub mod retention;
@@ -103,6 +104,8 @@ pub struct Store {
     compression: Compression,
     /// Set once the table of events was found to have our columns.
     checked: Arc<OnceCell<()>>,
+    /// The version of the override map that questions read; `None`: the latest.
+    past: Option<u64>,
 }
 
 impl Store {
@@ -138,6 +141,7 @@ impl Store {
                 .with_setting("cancel_http_readonly_queries_on_client_close", "1"),
             compression,
             checked: Arc::default(),
+            past: None,
             database: options.database,
         };
         store.ping().await?;
@@ -183,14 +187,16 @@ impl Store {
 
     /// A question of one project, by the reader account. `{project:UInt32}` is bound.
     fn question(&self, project: ProjectNumber, sql: &str) -> Query {
-        self.reader.query_raw(sql).param("project", project.0)
+        self.reader
+            .query_raw(&self.worded(sql))
+            .param("project", project.0)
     }
 
     /// A question whose answer is millions of narrow rows: without the check of column names and types, which
     /// costs a third of the reading. A test holds the columns.
     fn stream(&self, project: ProjectNumber, sql: &str) -> Query {
         let unchecked = self.reader.clone().with_validation(false);
-        unchecked.query_raw(sql).param("project", project.0)
+        unchecked.query_raw(&self.worded(sql)).param("project", project.0)
     }
 
     /// A statement by the writer account.

@@ -4,6 +4,7 @@ mod batches;
 mod filters;
 mod generations;
 mod listings;
+mod past;
 mod questions;
 mod trends;
 mod world;

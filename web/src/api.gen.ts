@@ -612,6 +612,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/query/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says what has become of an answer: the numbers of an earlier state of the tables beside those of a later one, and how
+         *     much of each difference is due to events that came in between, to ids that were joined or parted, and (where the
+         *     numbers of then are named) to erasures. The parts add up to the difference.
+         */
+        post: operations["diff"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/rejections": {
         parameters: {
             query?: never;
@@ -1392,6 +1413,31 @@ export interface components {
             /** @description Anybody may register. */
             open_signup: boolean;
         };
+        /** @description What happened between two states. */
+        Between: {
+            /** @description The same by local day. */
+            days: components["schemas"]["ReceivedDay"][];
+            /**
+             * Format: int64
+             * @description Events of the question's dates that were received in between, of all names.
+             */
+            events: number;
+            /**
+             * Format: int64
+             * @description Ids that changed hands.
+             */
+            ids: number;
+            /**
+             * Format: int64
+             * @description Erasures (and retention's removals) that ended since the earlier state.
+             */
+            removals: number;
+            /**
+             * Format: int64
+             * @description Events of all dates that they took.
+             */
+            removed_events: number;
+        };
         /**
          * @description The answer to a request whose events were taken, some or all. It means that the accepted events are
          *     durable in the stream; they are on the charts a second or two later.
@@ -1718,6 +1764,75 @@ export interface components {
              */
             total: number;
         };
+        /** @description A state of the tables. */
+        DiffPoint: {
+            /**
+             * Format: date-time
+             * @description Only what had been received by then: an instant, or a local date.
+             */
+            as_of: string;
+            /**
+             * Format: int64
+             * @description Whose ids are whose, by this version; by default what was known then.
+             */
+            identity_version?: number | null;
+            /** @description Numbers of the answer that was given then, by their names here. What they lack now was erased since. */
+            numbers?: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * @description A question, and the two states in which it is compared.
+         * @example {
+         *       "from": {
+         *         "as_of": "2026-11-10T08:00:00Z"
+         *       },
+         *       "question": {
+         *         "from": "2026-11-01",
+         *         "kind": "funnel",
+         *         "steps": [
+         *           {
+         *             "event": "view_item"
+         *           },
+         *           {
+         *             "event": "purchase"
+         *           }
+         *         ],
+         *         "to": "2026-11-08"
+         *       }
+         *     }
+         */
+        DiffQuery: {
+            /** @description The earlier state. */
+            from: components["schemas"]["DiffPoint"];
+            /** @description The question, as `POST …/query` takes it. Dates that move along with today are those of the later state. */
+            question: components["schemas"]["Question"];
+            to?: components["schemas"]["DiffPoint"] | null;
+        };
+        /** @description What has become of an answer. */
+        DiffReport: {
+            /** @description What happened in between. */
+            between: components["schemas"]["Between"];
+            /** @description The earlier state. */
+            from: components["schemas"]["DiffState"];
+            /** @description The question's headline numbers, by their places in its report. */
+            numbers: components["schemas"]["NumberChange"][];
+            /** @description The later one. */
+            to: components["schemas"]["DiffState"];
+        };
+        /** @description A state that was asked. */
+        DiffState: {
+            /**
+             * Format: date-time
+             * @description Only what had been received by then.
+             */
+            as_of: string;
+            /**
+             * Format: int64
+             * @description Whose ids were whose.
+             */
+            identity_version: number;
+        };
         /**
          * @description Whose steps are put together.
          * @enum {string}
@@ -1761,6 +1876,18 @@ export interface components {
              * @description Relative standard error of unique counts; null in an exact answer.
              */
             error?: number | null;
+            /**
+             * Format: int64
+             * @description The version of whose ids are whose that was read: with `as_of` it names an answer that can be asked for again. 0
+             *     where no id was ever found to be somebody else's.
+             */
+            identity_version?: number;
+            /**
+             * Format: int64
+             * @description At most so many persons too many does a number from sketches hold: ids that turned out to be somebody else's, on
+             *     days whose sketches are still to be made anew (a minute at most, as a rule). Absent where there are none.
+             */
+            overcount_bound?: number | null;
             /**
              * Format: int64
              * @description Rows that the analytics engine read for it; 0 from memory.
@@ -2934,6 +3061,46 @@ export interface components {
             events_today: number;
         };
         /**
+         * @description A number, then and later, and what made the difference.
+         * @example {
+         *       "events": 14,
+         *       "from": 120,
+         *       "identity": -3,
+         *       "name": "/overall/converted",
+         *       "removed": null,
+         *       "to": 131
+         *     }
+         */
+        NumberChange: {
+            /**
+             * Format: double
+             * @description What events that were received in between (and the time that passed) did to it.
+             */
+            events?: number | null;
+            /**
+             * Format: double
+             * @description As it was; null where there was none.
+             */
+            from?: number | null;
+            /**
+             * Format: double
+             * @description What then became of it because ids were joined or parted.
+             */
+            identity?: number | null;
+            /** @description Its place in the report, a JSON pointer. */
+            name: string;
+            /**
+             * Format: double
+             * @description What erasures and retention took from it since it was given; null where no earlier number was named.
+             */
+            removed?: number | null;
+            /**
+             * Format: double
+             * @description As it is later.
+             */
+            to?: number | null;
+        };
+        /**
          * @description What an exclusion does.
          * @enum {string}
          */
@@ -3713,6 +3880,19 @@ export interface components {
              * @description In the tables.
              */
             stored: number;
+        };
+        /** @description Events of a day. */
+        ReceivedDay: {
+            /**
+             * Format: date
+             * @description The day on which they happened, in the project's zone at capture.
+             */
+            date: string;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            events: number;
         };
         /**
          * @description Which entries open an attempt.
@@ -6337,7 +6517,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -6541,7 +6721,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -7409,7 +7589,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -7828,7 +8008,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -7983,6 +8163,16 @@ export interface operations {
             query?: {
                 /** @description Answer with the SQL of the question and the rows that it would read, instead of running it. */
                 explain?: boolean;
+                /**
+                 * @description Count only what had been received by then: an instant, or a local date. The answer is exact, is what it was then
+                 *     but for what was erased since, and never changes. Default: now.
+                 */
+                as_of?: string;
+                /**
+                 * @description Whose ids are whose, as it was known by this version: `identity_version` of an earlier answer. Only with `as_of`;
+                 *     by default what was known then.
+                 */
+                identity_version?: number;
             };
             header?: never;
             path: {
@@ -8018,6 +8208,123 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QuestionAnswer"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diff: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DiffQuery"];
+            };
+        };
+        responses: {
+            /** @description What has changed, and why */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiffReport"];
                 };
             };
             /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
@@ -8252,7 +8559,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -8918,6 +9225,10 @@ export interface operations {
                 to?: string;
                 /** @description Answer with the SQL of the question and the rows that it would read, instead of running it. */
                 explain?: boolean;
+                /** @description Count only what had been received by then: an instant, or a local date. Default: now. */
+                as_of?: string;
+                /** @description Whose ids are whose, as it was known by this version. Only with `as_of`. */
+                identity_version?: number;
             };
             header?: never;
             path: {
@@ -8941,7 +9252,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -9253,7 +9564,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -9360,7 +9671,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {

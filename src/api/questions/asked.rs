@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::http::StatusCode;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -22,6 +23,7 @@ use crate::serving::countbook::Page as CountPage;
 use crate::serving::freshness::Fresh;
 use crate::serving::sketchbook::Page;
 use crate::store::Store;
+use crate::store::past::Past;
 
 /// A question that may be asked: who asks has been checked, and the freshness was read *after* it came and
 /// *before* any fact is.
@@ -32,12 +34,16 @@ pub struct Asked {
     pub number: ProjectNumber,
     /// Its zone.
     pub zone: Zone,
-    /// When the question came.
+    /// When the question came; of a question about the past, that instant.
     pub now_ms: i64,
+    /// The state of the tables that is asked about; `None`: as they are. Then nothing but raw events may answer.
+    pub past: Option<Past>,
     /// Facts.
     pub store: Arc<Store>,
     questions: Questions,
     fresh: Fresh,
+    /// When the question came, whatever it is about.
+    asked_ms: i64,
     started: Instant,
     /// A place among the project's questions or exports, until this value goes.
     _place: Option<Place>,
@@ -70,9 +76,11 @@ impl Asked {
             number: project.number,
             zone: project.zone(),
             now_ms,
+            past: None,
             store: questions.store.clone(),
             questions: questions.clone(),
             fresh,
+            asked_ms: now_ms,
             started,
             project,
             _place: None,
@@ -102,6 +110,16 @@ impl Asked {
         Ok(asked)
     }
 
+    /// The same question about the tables as they were.
+    pub fn about(self, past: Past) -> Asked {
+        Asked {
+            now_ms: past.received_ms,
+            store: Arc::new(self.store.as_of(past)),
+            past: Some(past),
+            ..self
+        }
+    }
+
     /// Answers a validated question of this kind. Remembered answers and those that somebody else is waiting for
     /// already take no place.
     pub async fn serve<S, T, F>(
@@ -120,7 +138,19 @@ impl Asked {
         // Some points are final by the clock, others by what was received.
         let turns = [asked.now_ms, asked.as_of().0].map(|now| spec.next_turn(&asked.zone, now));
         let kept_from = asked.project.kept_from.map(|kept| kept.0);
-        let key = Key::new(asked.number, kind, asked.zone.name(), turns, kept_from, &written);
+        // How the past was does not change, but for what is erased, which raises the revision.
+        let key_kind = match asked.past {
+            None => kind.to_owned(),
+            Some(past) => format!("{kind} as of {} {}", past.received_ms, past.identity_version),
+        };
+        let key = Key::new(
+            asked.number,
+            &key_kind,
+            asked.zone.name(),
+            turns,
+            kept_from,
+            &written,
+        );
         let serving = &asked.questions.serving;
         let Some(revision) = asked.fresh.revision else {
             let computed = asked.clone().computed(spec, compute).await?;
@@ -154,8 +184,10 @@ impl Asked {
     {
         let _place = self.questions.admission.enter(self.number).await?;
         // Beside the facts, not after them; the envelope finds it.
-        let late = self.questions.serving.late.look(self.number, self.fresh.revision);
-        let (answer, _) = tokio::join!(compute(self.clone(), spec), late);
+        let serving = &self.questions.serving;
+        let late = serving.late.look(self.number, self.fresh.revision);
+        let version = serving.versions.of(self.number, self.fresh.revision);
+        let (answer, _, _) = tokio::join!(compute(self.clone(), spec), late, version);
         let answer = answer?;
         let data = serde_json::to_vec(&answer.data).map_err(Problem::internal)?;
         Ok(Arc::new(Remembered::new(data, answer.meta)))
@@ -168,6 +200,7 @@ impl Asked {
         range: DayRange,
         tell: impl FnOnce(&mut Page) -> T,
     ) -> Result<(T, u64), Problem> {
+        self.only_of_now()?;
         let book = &self.questions.serving.sketchbook;
         let read = book.read(self.number, event, range, self.fresh.revision, tell);
         Ok(read.await?)
@@ -181,6 +214,7 @@ impl Asked {
         range: TimeRange,
         tell: impl FnOnce(&CountPage) -> T,
     ) -> Result<(T, u64), Problem> {
+        self.only_of_now()?;
         let days = DayRange {
             from: Day::of_utc(range.from_ms),
             to: Day::of_utc(range.to_ms - 1).plus(1),
@@ -190,9 +224,21 @@ impl Asked {
         Ok(read.await?)
     }
 
-    /// Up to when everything received was in the tables when the question came.
+    /// Up to when everything received is counted: what was in the tables when the question came, or the instant that it
+    /// is about.
     pub fn as_of(&self) -> Moment {
-        Moment(self.fresh.as_of(self.now_ms).as_of)
+        Moment(match self.past {
+            Some(past) => past.received_ms,
+            None => self.fresh.as_of(self.now_ms).as_of,
+        })
+    }
+
+    /// What is kept in memory says how things stand now.
+    fn only_of_now(&self) -> Result<(), Problem> {
+        match self.past {
+            None => Ok(()),
+            Some(_) => Err(no_past()),
+        }
     }
 
     /// A warning where an answer looks back to the first event ever, and older ones were removed.
@@ -220,9 +266,22 @@ impl Asked {
             self.zone.local_day(range.from_ms),
             self.zone.local_day(range.to_ms - 1),
         );
-        let late = &self.questions.serving.late;
+        let serving = &self.questions.serving;
         let revision = self.fresh.revision;
-        let late = late.between(self.number, revision, (first, last.plus(1))).await?;
+        let identity_version = match self.past {
+            Some(past) => past.identity_version,
+            None => serving.versions.of(self.number, revision).await?,
+        };
+        // Of the past nothing is late: what had not come by then is not counted.
+        let late = match self.past {
+            Some(_) => 0,
+            None => {
+                serving
+                    .late
+                    .between(self.number, revision, (first, last.plus(1)))
+                    .await?
+            }
+        };
         if late > 0 {
             let detail = format!(
                 "{late} events of these days arrived more than 24 hours after they happened: earlier answers did not \
@@ -233,7 +292,9 @@ impl Asked {
         // Windows of 30 days look back from each of these.
         let overcount_bound = match error.is_some() && self.fresh.rebuilding {
             true => {
-                let bound = self.store.overcount_bound(self.number, first.plus(-30), last.plus(1));
+                let bound = self
+                    .store
+                    .overcount_bound(self.number, first.plus(-30), last.plus(1));
                 Some(bound.await?).filter(|bound| *bound > 0)
             }
             false => None,
@@ -244,6 +305,7 @@ impl Asked {
             approximate: error.is_some(),
             error,
             overcount_bound,
+            identity_version,
             rows_read,
             elapsed_ms: 0.0,
             cached: false,
@@ -264,11 +326,13 @@ impl Asked {
     /// An envelope as it is for this question: what its own moment says is written anew.
     fn current(&self, computed: &Envelope, cached: bool) -> Envelope {
         let mut meta = computed.clone();
-        let as_of = self.fresh.as_of(self.now_ms);
-        meta.as_of = Moment(as_of.as_of);
+        let as_of = self.fresh.as_of(self.asked_ms);
+        meta.as_of = self.as_of();
+        // Of the past nothing is missing that the tables have by now.
+        let settled = self.past.is_none_or(|past| past.received_ms <= as_of.as_of);
         // From sketches, which may be those of days that are being counted anew.
         let rebuilding = meta.approximate && self.fresh.rebuilding;
-        meta.complete = meta.range.is_none_or(|range| range.to_ms <= as_of.as_of) && !rebuilding;
+        meta.complete = meta.range.is_none_or(|range| range.to_ms <= meta.as_of.0) && settled && !rebuilding;
         meta.cached = cached;
         if cached {
             meta.rows_read = 0;
@@ -287,7 +351,7 @@ impl Asked {
                 format!("the project keeps no events from before {kept_from}: the range begins earlier"),
             ));
         }
-        if as_of.pending_rows > 0 {
+        if as_of.pending_rows > 0 && (self.past.is_none() || !settled) {
             // Without a number: it counts the events of all tenants.
             meta.warnings.push(Warning::new(
                 "events_pending",
@@ -305,6 +369,15 @@ impl Asked {
         meta.elapsed_ms = (self.started.elapsed().as_secs_f64() * 1e4).round() / 10.0;
         meta
     }
+}
+
+/// Why a question cannot be asked of the past.
+pub fn no_past() -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "no_past",
+        "this question reads what is not kept as it was: it cannot be asked as of an earlier time",
+    )
 }
 
 /// Warnings that say how things stood when one question came. They are never remembered.

@@ -3,6 +3,7 @@
 
 pub mod active;
 pub mod conversion;
+pub mod diff;
 pub mod funnels;
 pub mod lifecycle;
 pub mod retention;
@@ -11,6 +12,8 @@ pub mod trends;
 mod admission;
 mod asked;
 mod explain;
+mod headline;
+mod past;
 mod question;
 mod served;
 mod stored;
@@ -158,13 +161,14 @@ pub async fn ask(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
-    ApiQuery(AskParams { explain }): ApiQuery<AskParams>,
+    ApiQuery(params): ApiQuery<AskParams>,
     question: Question,
 ) -> Answered<Response> {
-    if explain {
-        return explained(&caller, &accounts, &questions, id, question).await;
+    if params.explain {
+        return explained(&caller, &accounts, &questions, id, (question, &params)).await;
     }
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = asked.as_of_query(params.as_of.as_deref(), params.identity_version)?;
     Ok(answer(asked, question).await?.into_response())
 }
 
@@ -253,6 +257,7 @@ impl From<StoreError> for Problem {
                 "query_too_large",
                 "the question needs more memory or rows than one question may use: shorten its range",
             ),
+            StoreError::NoPast(_) => asked::no_past(),
             StoreError::Unreachable(_) | StoreError::Busy(_) => {
                 tracing::warn!(%error, "ClickHouse does not answer");
                 Problem::unavailable("the analytics engine does not answer", 2)

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use uuid::Uuid;
 
-use super::{Asked, Explanation, Question, QuestionAnswer, Questions, answer};
+use super::{AskParams, Asked, Explanation, Question, QuestionAnswer, Questions, answer};
 use crate::api::{Accounts, Answered, Caller};
 use crate::problem::Problem;
 
@@ -14,12 +14,13 @@ pub async fn explained(
     accounts: &Accounts,
     questions: &Questions,
     project: Uuid,
-    question: Question,
+    (question, params): (Question, &AskParams),
 ) -> Answered<Response> {
     // It takes a place: ClickHouse plans each statement.
     let asked = Asked::placed(caller, accounts, questions, project).await?;
     let (explaining, noted) = questions.explaining();
     let instead = Asked::by(caller, accounts, &explaining, project).await?;
+    let instead = instead.as_of_query(params.as_of.as_deref(), params.identity_version)?;
     answer(instead, question).await?;
     let explanation = Explanation::of(&asked, &noted).await?;
     Ok(Json(QuestionAnswer::Explanation(explanation)).into_response())

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{SavedContent, SavedQuestion, SavedRange, below_question};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::fields::Fields;
-use crate::api::questions::{Asked, Loaded, NotModified, Question, QuestionAnswer, answer, explained};
+use crate::api::questions::{AskParams, Asked, Loaded, NotModified, Question, QuestionAnswer, answer, explained};
 use crate::api::{Accounts, Answered, Caller, Questions};
 use crate::event::Zone;
 use crate::problem::{FieldError, Problem};
@@ -34,6 +34,13 @@ pub struct ResultParams {
     /// Answer with the SQL of the question and the rows that it would read, instead of running it.
     #[serde(default)]
     pub explain: bool,
+    /// Count only what had been received by then: an instant, or a local date. Default: now.
+    #[serde(default)]
+    #[param(format = DateTime)]
+    pub as_of: Option<String>,
+    /// Whose ids are whose, as it was known by this version. Only with `as_of`.
+    #[serde(default)]
+    pub identity_version: Option<u64>,
 }
 
 /// The answer to a saved question: the same as if it were asked by `POST …/query`, with an `ETag`. Dates in the query
@@ -68,14 +75,21 @@ pub async fn saved_result(
     dates.check(&mut fields, &zone, |name| format!("?{name}"));
     fields.finish()?;
     let other = (!dates.is_empty()).then_some(&dates);
-    let question = saved.question_at(other, &zone, accounts.clock.now_ms())?;
+    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = asked.as_of_query(params.as_of.as_deref(), params.identity_version)?;
+    // Dates that move along with today are those of then.
+    let question = saved.question_at(other, &zone, asked.now_ms)?;
     // What is wrong by now: another version may have other rules, other dates may be too long.
     let named = |problem| below_question_or_query(problem, other.is_some());
     if params.explain {
-        let explanation = explained(&caller, &accounts, &questions, id, question).await;
+        let how = AskParams {
+            explain: true,
+            as_of: params.as_of,
+            identity_version: params.identity_version,
+        };
+        let explanation = explained(&caller, &accounts, &questions, id, (question, &how)).await;
         return explanation.map_err(named);
     }
-    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
     let served = answer(asked, question).await.map_err(named)?;
     Ok(served.to_get(&headers).into_response())
 }
