@@ -72,7 +72,9 @@ impl Store {
     /// When ClickHouse does not answer.
     pub async fn latest_identity(&self, project: ProjectNumber) -> Result<u64, StoreError> {
         let sql = "SELECT max(version) FROM person_changes WHERE project = {project:UInt32}";
-        Ok(self.question(project, sql).fetch_one().await?)
+        // No row to a question that does not run.
+        let latest: Option<u64> = self.question(project, sql).fetch_optional().await?;
+        Ok(latest.unwrap_or_default())
     }
 
     /// How many ids changed hands between two versions.

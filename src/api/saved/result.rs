@@ -11,7 +11,9 @@ use uuid::Uuid;
 use super::{SavedContent, SavedQuestion, SavedRange, below_question};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::fields::Fields;
-use crate::api::questions::{AskParams, Asked, Loaded, NotModified, Question, QuestionAnswer, answer, explained};
+use crate::api::questions::{
+    AskParams, Asked, Loaded, NotModified, Question, QuestionAnswer, answer, explained,
+};
 use crate::api::{Accounts, Answered, Caller, Questions};
 use crate::event::Zone;
 use crate::problem::{FieldError, Problem};
