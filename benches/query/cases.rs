@@ -13,7 +13,8 @@ use crate::engines::process::{Process, cpu};
 use crate::installation::{Api, Installation};
 use crate::table::{Cost, beside, head, line, ms};
 
-const STEPS: [&str; 5] = [
+/// The steps of funnels.
+pub const STEPS: [&str; 5] = [
     "page_view",
     "view_item",
     "add_to_cart",
@@ -21,10 +22,11 @@ const STEPS: [&str; 5] = [
     "purchase",
 ];
 
-struct Bench<'a> {
-    installation: &'a Installation,
-    api: Api,
-    arguments: &'a Arguments,
+/// What is measured, and with what.
+pub struct Bench<'a> {
+    pub installation: &'a Installation,
+    pub api: Api,
+    pub arguments: &'a Arguments,
     /// ClickHouse, Redis, footfall.
     processes: Vec<Process>,
 }
@@ -63,11 +65,12 @@ pub async fn measure(installation: &Installation, arguments: &Arguments) -> anyh
 
 impl Bench<'_> {
     /// Something changes in the project: nothing that is remembered counts any more.
-    async fn change(&self) -> anyhow::Result<()> {
+    pub async fn change(&self) -> anyhow::Result<()> {
         Ok(self.installation.stream.raise_rev(&[self.api.number]).await?)
     }
 
-    fn cpu(&self) -> Duration {
+    /// CPU time of all processes so far.
+    pub fn cpu(&self) -> Duration {
         cpu(&self.processes).iter().sum()
     }
 
@@ -199,7 +202,10 @@ impl Bench<'_> {
         );
         self.beside("trend by day, 30 days, persons by country", &persons, &sql)
             .await?;
-        self.retention(end.plus(-56), end).await
+        self.visits(from, end).await?;
+        self.retention(end.plus(-56), end).await?;
+        self.paths(from, end).await?;
+        self.identified(from, end).await
     }
 
     async fn retention(&self, from: Day, end: Day) -> anyhow::Result<()> {
@@ -260,7 +266,7 @@ impl Bench<'_> {
     }
 
     /// Asks ours and theirs in turn, each computed anew.
-    async fn beside(&self, name: &str, question: &Value, sql: &str) -> anyhow::Result<()> {
+    pub async fn beside(&self, name: &str, question: &Value, sql: &str) -> anyhow::Result<()> {
         let request = post(&self.api, question);
         let mut connection = Connection::open(&self.api).await?;
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -303,7 +309,8 @@ fn own() -> Process {
     }
 }
 
-fn median(times: &mut [Duration]) -> Duration {
+/// The middle one.
+pub fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }

@@ -20,6 +20,11 @@ const CODES: &[(&str, u16, &str)] = &[
         "Somebody changed it since the version that If-Match names; <code>detail</code> says which one stands there now.",
     ),
     (
+        "cohort_limit",
+        409,
+        "The project, or the list, has as many as it may have; <code>detail</code> names the limit.",
+    ),
+    (
         "cross_site_request",
         403,
         "A request with the refresh cookie came from another site.",
@@ -74,6 +79,11 @@ const CODES: &[(&str, u16, &str)] = &[
         "The body is not JSON; <code>detail</code> says where it breaks.",
     ),
     ("malformed_zstd", 400, "The body is not the zstd it claims to be."),
+    (
+        "mark_limit",
+        409,
+        "The project has as many marked names as it may: 10,000.",
+    ),
     (
         "method_not_allowed",
         405,

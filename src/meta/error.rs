@@ -29,6 +29,15 @@ pub enum MetaError {
     /// There is no earlier version.
     #[error("there is nothing to undo: this is the oldest version that is kept")]
     NothingToUndo,
+    /// The project has as many cohorts as it may have.
+    #[error(
+        "a project has at most {} cohorts: delete one that is not needed",
+        super::MAX_COHORTS
+    )]
+    CohortLimit,
+    /// Too many names are marked in a project.
+    #[error("a project has at most {0} marked names: take marks away that nobody needs")]
+    MarkLimit(i64),
     /// Registration is over: the first account exists and sign-up is not open.
     #[error("registration is closed: ask an administrator of your organization to add you")]
     RegistrationClosed,

@@ -17,7 +17,9 @@ const MIGRATIONS: &[(&str, &str)] = embedded![
     "0002_projects",
     "0003_removals",
     "0004_zone_kept",
-    "0008_saved"
+    "0006_cohorts",
+    "0007_schema_marks",
+    "0008_saved",
 ];
 
 /// A migration that [`Meta::migrate`] ran just now.

@@ -300,6 +300,10 @@ impl Meta {
             .execute(&mut *tx)
             .await?;
         super::saved::forget(&mut tx, project).await?;
+        sqlx::query("DELETE FROM schema_marks WHERE project_id = $1")
+            .bind(project.to_string())
+            .execute(&mut *tx)
+            .await?;
         // The erasure has raised the version.
         tx.commit().await?;
         Ok(erasure)

@@ -20,14 +20,19 @@
 //! - **conversion** of B after A: the two-step funnel by local day of entry. See [`conversion`].
 //! - **retention**: of those who started in a *cohort* (a local hour, day, week, month), who came back in which
 //!   *period* after. See [`retention`].
+//! - **cohort** (as a filter): persons by what they did, what is known of them, or a list; their members are written
+//!   down from time to time. See [`cohort`].
 //! - **lifecycle**: new, returning, resurrecting, dormant. See [`lifecycle`]. **Stickiness**: on how many days of a
 //!   range. See [`stickiness`].
+//! - **session**: what a person did on one device without a long silence. See [`session`]; its duration, bounce,
+//!   entry, exit and source: see [`visit`].
 //! - **final**: whether a point can still change only through late, corrected or erased events.
 //!
 //! Each question arrives as a *query* (texts, as a person would write them), is validated into a *spec*
 //! (numbers, nothing left to default) or refused with [`SpecError`]s, and leaves as a *report*.
 
 pub mod active;
+pub mod cohort;
 pub mod conversion;
 pub mod envelope;
 pub mod filter;
@@ -36,7 +41,9 @@ pub mod identity;
 pub mod ledger;
 pub mod lifecycle;
 pub mod oracle;
+pub mod path;
 pub mod retention;
+pub mod schema;
 pub mod selection;
 pub mod session;
 pub mod sketch;
@@ -44,6 +51,7 @@ pub mod stickiness;
 pub mod time;
 pub mod trend;
 pub mod turning;
+pub mod visit;
 
 /// The longest event name, in characters, as at capture.
 pub const MAX_NAME_CHARS: usize = 200;

@@ -2,7 +2,7 @@
 //!
 //! Writing: [`migrate`] lays the tables, [`batch`] brings a worker's batch in exactly once, [`compact`]
 //! turns the small rows of many batches into generations. Reading: [`rollups`] is the only reader of rollup
-//! tables, [`events`] and [`funnels`] read the raw ones, [`audit`] compares the two. [`ledger`] keeps
+//! tables, [`events`], [`funnels`] and [`visits`] read the raw ones, [`audit`] compares the two. [`ledger`] keeps
 //! what became of every event received.
 //!
 //! Rules that hold everywhere here:
@@ -17,6 +17,7 @@ pub mod backup;
 pub mod batch;
 mod breakdown;
 pub mod buckets;
+pub mod cohorts;
 pub mod compact;
 pub mod conversions;
 pub mod error;
@@ -28,19 +29,23 @@ pub mod funnels;
 pub mod identity;
 pub mod installation;
 pub mod ledger;
+pub mod maps;
 pub mod migrate;
 pub mod moves;
 mod native;
 mod parts;
 pub mod past;
+pub mod paths;
 mod people;
 pub mod remove;
 pub mod retention;
 pub mod rollups;
 pub mod rows;
+pub mod schema;
 mod selection;
 pub mod tail;
 pub mod trends;
+pub mod visits;
 
 use std::sync::Arc;
 
@@ -102,10 +107,12 @@ pub struct Store {
     database: String,
     /// Of batches and answers on their way: none on our own machine, where the socket is faster than any compression.
     compression: Compression,
+    /// Override maps in memory.
+    maps: maps::KeptMaps,
     /// Set once the table of events was found to have our columns.
     checked: Arc<OnceCell<()>>,
-    /// The version of the override map that questions read; `None`: the latest.
-    past: Option<u64>,
+    /// Whether questions read the tables as they were ([`past`]).
+    past: bool,
 }
 
 impl Store {
@@ -141,7 +148,8 @@ impl Store {
                 .with_setting("cancel_http_readonly_queries_on_client_close", "1"),
             compression,
             checked: Arc::default(),
-            past: None,
+            past: false,
+            maps: maps::KeptMaps::default(),
             database: options.database,
         };
         store.ping().await?;

@@ -35,6 +35,8 @@ impl Store {
             "'{database}.events': 'received_at <= fromUnixTimestamp64Milli({})'",
             past.received_ms
         )];
+        let version = past.identity_version;
+        filters.push(format!("'{database}.person_changes': 'version <= {version}'"));
         for table in table_names().filter(|table| !KEPT.contains(table)) {
             filters.push(format!("'{database}.{table}': 'throwIf(1) = 0'"));
         }
@@ -44,24 +46,22 @@ impl Store {
                 .reader
                 .clone()
                 .with_setting("additional_table_filters", filters),
-            past: Some(past.identity_version),
+            past: true,
             ..self.clone()
         }
     }
 
     /// A statement of ours as this store asks it.
     pub(super) fn worded<'a>(&self, sql: &'a str) -> Cow<'a, str> {
-        let Some(version) = self.past else {
+        if !self.past {
             return sql.into();
-        };
-        let map = format!(
-            "(SELECT actor, argMax(person, version) AS person, argMax(split, version) AS split FROM ( \
-               SELECT actor, person, split, version FROM person_changes \
-               WHERE project = {{project:UInt32}} AND version <= {version}) GROUP BY actor) AS person_map"
-        );
-        let of_then = "FROM person_map FINAL WHERE project = {project:UInt32}";
-        sql.replace(of_then, &format!("FROM {map} WHERE 1"))
-            // Where rows may be too many.
+        }
+        let latest = "FROM person_map FINAL WHERE project = {project:UInt32}";
+        let of_then = "FROM (SELECT actor, argMax(person, version) AS person, argMax(split, version) AS split FROM ( \
+                         SELECT actor, person, split, version FROM person_changes WHERE project = {project:UInt32}) \
+                       GROUP BY actor) AS person_map WHERE 1";
+        sql.replace(latest, of_then)
+            // Where rows may be too many, or are read in their order.
             .replace("FROM person_map WHERE", "FROM person_changes WHERE")
             .into()
     }

@@ -13,7 +13,7 @@ use super::{Store, StoreError};
 use crate::event::{Day, ProjectNumber, Subject, Which, flag};
 
 /// Tables whose masked rows hold something of a person.
-const MASKED: &str = "('events', 'actor_days')";
+const MASKED: &str = "('events', 'actor_days', 'cohort_members')";
 
 /// Instants beyond are no bound: the year 2149, where ClickHouse's days end.
 const END_OF_TIME: i64 = 5_650_000_000_000;

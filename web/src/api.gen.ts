@@ -295,6 +295,118 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/cohorts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the cohorts of a project, oldest first. */
+        get: operations["list_cohorts"];
+        put?: never;
+        /**
+         * Creates a cohort (members). Its members are found before the answer; where that costs more than a question may,
+         *     `problem` says so.
+         */
+        post: operations["create_cohort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells how many people a definition means, without saving it. */
+        post: operations["preview_cohort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/{cohort_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Answers a cohort with its size over time. */
+        get: operations["get_cohort"];
+        put?: never;
+        post?: never;
+        /** Deletes a cohort (members). Questions that name it are refused from then on. */
+        delete: operations["delete_cohort"];
+        options?: never;
+        head?: never;
+        /** Changes a cohort (members). Where the definition is a new one, its members are found before the answer. */
+        patch: operations["update_cohort"];
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/{cohort_id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the members of a cohort as they were last written down. */
+        get: operations["list_cohort_members"];
+        /**
+         * Uploads ids to a list (members): JSON, or CSV whose first column is the id. At most 20,000 at once, 500,000 in a
+         *     list. Ids that nobody sent events under yet stay listed and count once somebody does.
+         */
+        put: operations["upload_cohort_members"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/{cohort_id}/members/{distinct_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Explains whether somebody belongs to a cohort: which rule holds of them now, how often they did it, and when last. */
+        get: operations["explain_cohort_member"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/{cohort_id}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Finds the members of a cohort now (members), instead of within half an hour. */
+        post: operations["refresh_cohort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/conversion": {
         parameters: {
             query?: never;
@@ -595,6 +707,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/paths": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What people did after something, before it, or between two things, session by session. */
+        get: operations["paths"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/query": {
         parameters: {
             query?: never;
@@ -606,27 +735,6 @@ export interface paths {
         put?: never;
         /** Ask anything: the question's `kind` says what its other members mean. */
         post: operations["ask"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/projects/{id}/query/diff": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Says what has become of an answer: the numbers of an earlier state of the tables beside those of a later one, and how
-         *     much of each difference is due to events that came in between, to ids that were joined or parted, and (where the
-         *     numbers of then are named) to erasures. The parts add up to the difference.
-         */
-        post: operations["diff"];
         delete?: never;
         options?: never;
         head?: never;
@@ -670,81 +778,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/projects/{id}/saved": {
+    "/v1/projects/{id}/schema/events": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Lists what is saved, in its order. */
-        get: operations["list_saved"];
+        /** Events by name: how often they happened in the last 30 days, first and last seen, and what people say about them. */
+        get: operations["schema_events"];
         put?: never;
-        /**
-         * Saves a question, a dashboard or an annotation for the team (members). A question is looked at as if it were asked:
-         *     what is wrong with it is named by a pointer below `/question`.
-         */
-        post: operations["save"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/projects/{id}/saved/{saved_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Answers something saved; its version is the `ETag`. */
-        get: operations["get_saved"];
-        /** Puts something else of the same kind in its place, as its next version (members). */
-        put: operations["change_saved"];
         post?: never;
-        /** Deletes something (members). It can be had back for 30 days. */
-        delete: operations["delete_saved"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/projects/{id}/saved/{saved_id}/move": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Moves a question or a dashboard to another place in its list (members). Annotations stand by time. */
-        post: operations["move_saved"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/projects/{id}/saved/{saved_id}/restore": {
+    "/v1/projects/{id}/schema/events/{name}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** One event: its volume by day, its properties with types, shares and the most frequent values. */
+        get: operations["schema_event"];
         put?: never;
-        /** Has something back that was deleted in the last 30 days (members). */
-        post: operations["restore_saved"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /** Describes an event, hides it where names are offered, or vouches for it (members). It need not have been seen yet. */
+        patch: operations["mark_event"];
         trace?: never;
     };
-    "/v1/projects/{id}/saved/{saved_id}/result": {
+    "/v1/projects/{id}/schema/properties": {
         parameters: {
             query?: never;
             header?: never;
@@ -752,10 +821,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The answer to a saved question: the same as if it were asked by `POST …/query`, with an `ETag`. Dates in the query
-         *     string take the place of its own, as a dashboard needs; a question without dates ignores them.
+         * Properties of events or persons: types, first and last seen, share and most frequent values in a sample of the newest
+         *     10,000 events.
          */
-        get: operations["saved_result"];
+        get: operations["schema_properties"];
         put?: never;
         post?: never;
         delete?: never;
@@ -764,7 +833,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/projects/{id}/saved/{saved_id}/undo": {
+    "/v1/projects/{id}/schema/properties/{name}": {
         parameters: {
             query?: never;
             header?: never;
@@ -772,43 +841,29 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        put?: never;
-        /** Undoes the last change that was not undone yet, as a version of its own: asking twice goes back twice (members). */
-        post: operations["undo_saved"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/projects/{id}/saved/{saved_id}/versions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists the versions of something saved, the latest first: at most 50 are kept, all on one page. */
-        get: operations["list_saved_versions"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /** Describes a property, hides it where names are offered, or vouches for it (members). It need not have been seen yet. */
+        patch: operations["mark_property"];
         trace?: never;
     };
-    "/v1/projects/{id}/saved/{saved_id}/versions/{version}/restore": {
+    "/v1/projects/{id}/schema/properties/{name}/values": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * The most frequent values of a property in a sample of the newest 10,000 events that may carry it. They are read from
+         *     the events when asked for and kept nowhere else.
+         */
+        get: operations["schema_values"];
         put?: never;
-        /** Goes back to what a version said, as a version of its own (members). */
-        post: operations["restore_saved_version"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -841,6 +896,23 @@ export interface paths {
         };
         /** Counts of events over time. */
         get: operations["trends"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/web": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The overview of a web site: visitors, visits, views, bounces, sources, campaigns, pages, countries, devices. */
+        get: operations["web"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1116,26 +1188,6 @@ export interface components {
             event: string;
             filter?: components["schemas"]["FilterQuery"] | null;
         };
-        /** @description A remark: about a moment (`at`), or about days (`from`, `to`). */
-        Annotation: {
-            /**
-             * Format: date-time
-             * @description The moment, in RFC 3339.
-             */
-            at?: string | null;
-            /**
-             * Format: date
-             * @description The first local day.
-             */
-            from?: string | null;
-            /** @description 1 to 500 characters. */
-            text: string;
-            /**
-             * Format: date
-             * @description The local day after the last. Default: the one after `from`.
-             */
-            to?: string | null;
-        };
         /** @description A report in its trust envelope. */
         Answer_ActiveUsersReport: {
             /** @description Active users of a range. */
@@ -1153,6 +1205,24 @@ export interface components {
                 summary: components["schemas"]["ActiveSummary"];
                 /** @description Each calendar week that the range touches, counted whole. */
                 weeks: components["schemas"]["ActivePeriod"][];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_CohortPreview: {
+            /**
+             * @description How many people a definition means.
+             * @example {
+             *       "size": 812
+             *     }
+             */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Members, if they were written down now.
+                 */
+                size: number;
             };
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
@@ -1243,6 +1313,81 @@ export interface components {
             meta: components["schemas"]["Envelope"];
         };
         /** @description A report in its trust envelope. */
+        Answer_Membership: {
+            /**
+             * @description Whether somebody belongs to a cohort.
+             * @example {
+             *       "computed_at": "2026-11-23T10:00:00Z",
+             *       "distinct_id": "u_42",
+             *       "member": true,
+             *       "now": {
+             *         "holds": true,
+             *         "rules": [
+             *           {
+             *             "first_at": "2026-11-02T08:10:00Z",
+             *             "holds": true,
+             *             "last_at": "2026-11-20T19:44:12Z",
+             *             "pointer": "",
+             *             "times": 4
+             *           }
+             *         ]
+             *       }
+             *     }
+             */
+            data: {
+                computed_at: components["schemas"]["Moment"] | null;
+                /** @description The id that was asked about. */
+                distinct_id: string;
+                /** @description Whether the person behind it is among the members as they were last written down. */
+                member: boolean;
+                now: components["schemas"]["Explained"] | null;
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_PathsReport: {
+            /** @description What people did after something, before it, or between two things, as a graph of nodes by position. */
+            data: {
+                /** @description What a path is counted as. */
+                counted: components["schemas"]["PathCounted"];
+                /** @description From the nodes of each position to those of the next, the largest first. */
+                edges: components["schemas"]["PathEdge"][];
+                /**
+                 * @description Whether only late events can change it: all sessions of the range (the windows of all who entered the funnel)
+                 *     are over.
+                 */
+                final: boolean;
+                /**
+                 * Format: date-time
+                 * @description Start of the range in which sessions begin (of a funnel: in which the first step falls).
+                 */
+                from: string;
+                list?: components["schemas"]["PathList"] | null;
+                /** @description Which part of a session is a path. */
+                mode: components["schemas"]["Mode"];
+                /** @description What a node is. */
+                nodes: components["schemas"]["NodeKind"];
+                /**
+                 * Format: int64
+                 * @description How many paths there are: the sum of the first position.
+                 */
+                paths: number;
+                /**
+                 * @description The positions that somebody came to; the first one is the anchor's. In `before` the second lies before the
+                 *     first.
+                 */
+                positions: components["schemas"]["PathPosition"][];
+                /**
+                 * Format: date-time
+                 * @description End of the range, not included.
+                 */
+                to: string;
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
         Answer_RetentionReport: {
             /** @description How many of those who started came back, by cohort and period. */
             data: {
@@ -1275,6 +1420,112 @@ export interface components {
                 size: number;
                 /** @description Length of a period. */
                 unit: components["schemas"]["RetentionUnit"];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_SchemaEventDetail: {
+            /** @description An event in full. */
+            data: {
+                /** @description The event. */
+                event: components["schemas"]["SchemaEvent"];
+                /** @description Its properties, the most common first. */
+                properties: components["schemas"]["SchemaProperty"][];
+                /** @description Where shares and values come from. */
+                sample: components["schemas"]["SchemaSample"];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_SchemaEvents: {
+            /** @description A page of events. */
+            data: {
+                /** @description In the order that was asked for. */
+                events: components["schemas"]["SchemaEvent"][];
+                /** @description Patterns of names that a program makes up. */
+                generated: components["schemas"]["GeneratedNames"][];
+                /** @description Whether there is a next page. */
+                has_more: boolean;
+                /**
+                 * Format: int64
+                 * @description Names that the project has; counting ends at 20,000.
+                 */
+                names: number;
+                /** @description Where the next page starts; null on the last one. */
+                next_cursor: string | null;
+                /**
+                 * Format: int64
+                 * @description Names beyond the 2,000 most frequent, which are not listed.
+                 */
+                unlisted: number;
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_SchemaProperties: {
+            /** @description A page of properties. */
+            data: {
+                /** @description Whether there is a next page. */
+                has_more: boolean;
+                /**
+                 * Format: int64
+                 * @description Properties that there are; counting ends at 20,000.
+                 */
+                names: number;
+                /** @description Where the next page starts; null on the last one. */
+                next_cursor: string | null;
+                /** @description In the order that was asked for. */
+                properties: components["schemas"]["SchemaProperty"][];
+                /** @description Where shares and values come from. */
+                sample: components["schemas"]["SchemaSample"];
+                /**
+                 * Format: int64
+                 * @description Properties beyond the 5,000 most common, which are not listed.
+                 */
+                unlisted: number;
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_SchemaValues: {
+            /** @description The values of a property. */
+            data: {
+                /** @description What was looked at: the newest events that may carry the property. */
+                sample: components["schemas"]["SchemaSample"];
+                /** @description The most frequent first. Longer ones than 200 characters are left out. */
+                values: components["schemas"]["ValueCount"][];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_SessionsReport: {
+            /** @description The sessions of a range. */
+            data: {
+                /**
+                 * @description What counts as a bounce, in words.
+                 * @example one page view and under 10 seconds
+                 */
+                bounce: string;
+                /**
+                 * @description The values of the breakdown: the most sessions first, ties by text; then those without a value, then the rest.
+                 *     Sessions add up to the total, visitors need not.
+                 */
+                groups?: components["schemas"]["SessionGroup"][];
+                /** @description Width of a point. */
+                interval: components["schemas"]["Interval"];
+                list?: components["schemas"]["SessionPage"] | null;
+                /** @description The names of events that count as page views. */
+                page_views: string[];
+                /** @description Each bucket that the range touches. */
+                points: components["schemas"]["VisitPoint"][];
+                previous?: components["schemas"]["VisitsBefore"] | null;
+                /** @description The whole range. */
+                total: components["schemas"]["VisitFigures"];
             };
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
@@ -1320,6 +1571,30 @@ export interface components {
                  *     "(none)" and "Other" if there are such events.
                  */
                 series: components["schemas"]["TrendSeries"][];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_WebReport: {
+            /** @description The visits of a range. */
+            data: {
+                /**
+                 * @description What counts as a bounce, in words.
+                 * @example one page view and under 10 seconds
+                 */
+                bounce: string;
+                /** @description Width of a point. */
+                interval: components["schemas"]["Interval"];
+                /** @description The names of events that count as page views. */
+                page_views: string[];
+                /** @description Each bucket that the range touches. */
+                points: components["schemas"]["VisitPoint"][];
+                previous?: components["schemas"]["VisitsBefore"] | null;
+                /** @description As asked for. */
+                tables: components["schemas"]["WebTable"][];
+                /** @description The whole range. `sessions` are visits. */
+                total: components["schemas"]["VisitFigures"];
             };
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
@@ -1412,31 +1687,6 @@ export interface components {
             needs_setup: boolean;
             /** @description Anybody may register. */
             open_signup: boolean;
-        };
-        /** @description What happened between two states. */
-        Between: {
-            /** @description The same by local day. */
-            days: components["schemas"]["ReceivedDay"][];
-            /**
-             * Format: int64
-             * @description Events of the question's dates that were received in between, of all names.
-             */
-            events: number;
-            /**
-             * Format: int64
-             * @description Ids that changed hands.
-             */
-            ids: number;
-            /**
-             * Format: int64
-             * @description Erasures (and retention's removals) that ended since the earlier state.
-             */
-            removals: number;
-            /**
-             * Format: int64
-             * @description Events of all dates that they took.
-             */
-            removed_events: number;
         };
         /**
          * @description The answer to a request whose events were taken, some or all. It means that the accepted events are
@@ -1570,6 +1820,159 @@ export interface components {
             new_password: string;
         };
         /**
+         * @description Every match of a pattern in a path becomes a text.
+         * @example {
+         *       "pattern": "/[0-9]+",
+         *       "replace": "/:id"
+         *     }
+         */
+        CleanQuery: {
+            /** @description A pattern (RE2) of at most 200 characters. */
+            pattern: string;
+            /** @description What stands in place of each match, as it is written. Default: nothing. */
+            replace?: string;
+        };
+        /**
+         * @description A cohort.
+         * @example {
+         *       "changed_at": "2026-11-20T10:15:00Z",
+         *       "changed_by": "ada@example.com",
+         *       "computed_at": "2026-11-23T10:00:00Z",
+         *       "created_at": "2026-11-20T10:15:00Z",
+         *       "created_by": "ada@example.com",
+         *       "definition": {
+         *         "at_least": 3,
+         *         "did": {
+         *           "event": "purchase"
+         *         },
+         *         "last_days": 90
+         *       },
+         *       "description": "",
+         *       "id": "019ab2c4-9011-7f4e-b1f0-3f0f6a1d9c55",
+         *       "name": "Regulars",
+         *       "problem": null,
+         *       "size": 812,
+         *       "sizes": [
+         *         {
+         *           "day": "2026-11-22",
+         *           "size": 805
+         *         },
+         *         {
+         *           "day": "2026-11-23",
+         *           "size": 812
+         *         }
+         *       ],
+         *       "stale": false
+         *     }
+         */
+        Cohort: {
+            /** @description When. */
+            changed_at: components["schemas"]["Moment"];
+            /** @description Email of who changed it last. */
+            changed_by: string;
+            computed_at: components["schemas"]["Moment"] | null;
+            /** @description When. */
+            created_at: components["schemas"]["Moment"];
+            /** @description Email of who made it. */
+            created_by: string;
+            definition: components["schemas"]["RuleQuery"] | null;
+            /** @description What it is for. */
+            description: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description What people call it. */
+            name: string;
+            /** @description Why the last attempt to find them failed; null: it did not. */
+            problem: string | null;
+            /**
+             * Format: int64
+             * @description How many they were then.
+             */
+            size: number;
+            /** @description The last size of each local day on which one was computed, of 90 days, oldest first. */
+            sizes: components["schemas"]["CohortSize"][];
+            /** @description Whether they are those of an older definition: the new one is being looked through. */
+            stale: boolean;
+        };
+        /**
+         * @description Ids to upload.
+         * @example {
+         *       "distinct_ids": [
+         *         "u_42",
+         *         "u_43"
+         *       ]
+         *     }
+         */
+        CohortIds: {
+            /** @description 1 to 20,000 distinct ids: user ids, or device ids of visitors who never signed in. */
+            distinct_ids: string[];
+        };
+        /** @description A member of a cohort. */
+        CohortMember: {
+            /**
+             * @description An id under which the person sent events; null where the person has been merged with another since.
+             * @example u_42
+             */
+            distinct_id: string | null;
+        };
+        /**
+         * @description What to change. Members that are not given stay; a list stays a list.
+         * @example {
+         *       "name": "Regular customers"
+         *     }
+         */
+        CohortPatch: {
+            definition?: components["schemas"]["RuleQuery"] | null;
+            /** @description At most 500 characters. */
+            description?: string | null;
+            /** @description 1 to 100 characters. */
+            name?: string | null;
+        };
+        /**
+         * @description How many people a definition means.
+         * @example {
+         *       "size": 812
+         *     }
+         */
+        CohortPreview: {
+            /**
+             * Format: int64
+             * @description Members, if they were written down now.
+             */
+            size: number;
+        };
+        /** @description A cohort's size on a day. */
+        CohortSize: {
+            /**
+             * Format: date
+             * @description The local day.
+             */
+            day: string;
+            /**
+             * Format: int64
+             * @description Members, as they were last counted on that day.
+             */
+            size: number;
+        };
+        /**
+         * @description A definition to try.
+         * @example {
+         *       "definition": {
+         *         "did": {
+         *           "event": "purchase"
+         *         },
+         *         "last_days": 30
+         *       }
+         *     }
+         */
+        CohortTrial: {
+            /** @description Who would belong to it. */
+            definition: components["schemas"]["RuleQuery"];
+        };
+        /**
          * @description What a trend is compared with.
          * @enum {string}
          */
@@ -1698,16 +2101,6 @@ export interface components {
          * @enum {string}
          */
         Counted: "persons" | "sessions" | "groups" | "pairs" | "attempts";
-        /** @description Several saved questions on a page. */
-        Dashboard: {
-            /** @description Up to 2,000 characters. */
-            description?: string;
-            /** @description 1 to 100 characters. */
-            name: string;
-            range?: components["schemas"]["SavedRange"] | null;
-            /** @description Up to 50, in their order: row by row in a grid of 12 columns. */
-            tiles?: components["schemas"]["Tile"][];
-        };
         /** @description A row that ClickHouse refused. */
         DeadLetter: {
             /**
@@ -1764,75 +2157,11 @@ export interface components {
              */
             total: number;
         };
-        /** @description A state of the tables. */
-        DiffPoint: {
-            /**
-             * Format: date-time
-             * @description Only what had been received by then: an instant, or a local date.
-             */
-            as_of: string;
-            /**
-             * Format: int64
-             * @description Whose ids are whose, by this version; by default what was known then.
-             */
-            identity_version?: number | null;
-            /** @description Numbers of the answer that was given then, by their names here. What they lack now was erased since. */
-            numbers?: {
-                [key: string]: number;
-            };
-        };
         /**
-         * @description A question, and the two states in which it is compared.
-         * @example {
-         *       "from": {
-         *         "as_of": "2026-11-10T08:00:00Z"
-         *       },
-         *       "question": {
-         *         "from": "2026-11-01",
-         *         "kind": "funnel",
-         *         "steps": [
-         *           {
-         *             "event": "view_item"
-         *           },
-         *           {
-         *             "event": "purchase"
-         *           }
-         *         ],
-         *         "to": "2026-11-08"
-         *       }
-         *     }
+         * @description A property of sessions. All but the pages are those of the first event.
+         * @enum {string}
          */
-        DiffQuery: {
-            /** @description The earlier state. */
-            from: components["schemas"]["DiffPoint"];
-            /** @description The question, as `POST …/query` takes it. Dates that move along with today are those of the later state. */
-            question: components["schemas"]["Question"];
-            to?: components["schemas"]["DiffPoint"] | null;
-        };
-        /** @description What has become of an answer. */
-        DiffReport: {
-            /** @description What happened in between. */
-            between: components["schemas"]["Between"];
-            /** @description The earlier state. */
-            from: components["schemas"]["DiffState"];
-            /** @description The question's headline numbers, by their places in its report. */
-            numbers: components["schemas"]["NumberChange"][];
-            /** @description The later one. */
-            to: components["schemas"]["DiffState"];
-        };
-        /** @description A state that was asked. */
-        DiffState: {
-            /**
-             * Format: date-time
-             * @description Only what had been received by then.
-             */
-            as_of: string;
-            /**
-             * Format: int64
-             * @description Whose ids were whose.
-             */
-            identity_version: number;
-        };
+        Dimension: "source" | "referrer" | "medium" | "campaign" | "page" | "entry_page" | "exit_page" | "host" | "country" | "region" | "city" | "device" | "browser" | "os";
         /**
          * @description Whose steps are put together.
          * @enum {string}
@@ -1876,12 +2205,6 @@ export interface components {
              * @description Relative standard error of unique counts; null in an exact answer.
              */
             error?: number | null;
-            /**
-             * Format: int64
-             * @description The version of whose ids are whose that was read: with `as_of` it names an answer that can be asked for again. 0
-             *     where no id was ever found to be somebody else's.
-             */
-            identity_version?: number;
             /**
              * Format: int64
              * @description At most so many persons too many does a number from sketches hold: ids that turned out to be somebody else's, on
@@ -2062,6 +2385,13 @@ export interface components {
             events?: string[];
             filter?: components["schemas"]["FilterQuery"] | null;
         };
+        /** @description Whether a person belongs to a cohort, and what each part of the definition says of them. */
+        Explained: {
+            /** @description Whether the whole definition holds. */
+            holds: boolean;
+            /** @description Each part of the definition, the whole first, in the order in which it is written. */
+            rules: components["schemas"]["RuleVerdict"][];
+        };
         /**
          * @description How a question would be answered if nothing of it were in memory.
          * @example {
@@ -2103,7 +2433,7 @@ export interface components {
         };
         /**
          * @description A filter: `{"and": […]}`, `{"or": […]}` (1 to 20 members, nested at most 4 deep, at most 50 predicates), or a
-         *     predicate over a property of the event, a property of the person, or the event's name.
+         *     predicate over a property of the event, a property of the person, the event's name, or a cohort.
          * @example {
          *       "and": [
          *         {
@@ -2132,6 +2462,11 @@ export interface components {
         FilterQuery: {
             /** @description All of these hold. */
             and?: components["schemas"]["FilterQuery"][] | null;
+            /**
+             * Format: uuid
+             * @description The id of a cohort of the project: `in` (the default) its members, or `not_in`.
+             */
+            cohort?: string | null;
             /** @description `true`: the name of the event. */
             event_name?: boolean | null;
             op?: components["schemas"]["Op"] | null;
@@ -2451,6 +2786,22 @@ export interface components {
             reached: number;
         };
         /**
+         * @description Names that differ in nothing but a number or an id.
+         * @example {
+         *       "names": 1204,
+         *       "pattern": "viewed_#"
+         *     }
+         */
+        GeneratedNames: {
+            /**
+             * Format: int64
+             * @description How many there are.
+             */
+            names: number;
+            /** @description What they share, `#` where they differ. */
+            pattern: string;
+        };
+        /**
          * @description What a shown value of a breakdown is.
          * @enum {string}
          */
@@ -2705,6 +3056,113 @@ export interface components {
             /** @description Each interval that the range touches, counted whole. */
             points: components["schemas"]["LifecyclePoint"][];
         };
+        /**
+         * @description Whose paths between two steps.
+         * @enum {string}
+         */
+        LinkOutcome: "converted" | "dropped";
+        /**
+         * @description Two steps of a funnel: the paths of those who came from the one to the next, or of those who came no further.
+         * @example {
+         *       "query": {
+         *         "steps": [
+         *           {
+         *             "event": "view_item"
+         *           },
+         *           {
+         *             "event": "purchase"
+         *           }
+         *         ],
+         *         "window": "7d"
+         *       },
+         *       "step": 1
+         *     }
+         */
+        LinkQuery: {
+            outcome?: components["schemas"]["LinkOutcome"] | null;
+            /** @description The funnel of persons, in order and with a window of time. What it would show beside its steps is left out. */
+            query: components["schemas"]["FunnelQuery"];
+            /**
+             * @description The mandatory step (from 1, not the last) at which paths begin.
+             * @example 1
+             */
+            step: number;
+        };
+        /**
+         * @description A page of the persons behind a node, its drop-off, or an edge.
+         * @example {
+         *       "node": {
+         *         "label": "/pricing"
+         *       },
+         *       "position": 2,
+         *       "to": {
+         *         "label": "/sign-up"
+         *       }
+         *     }
+         */
+        ListQuery: {
+            /** @description Where the page before ended: its `next`. */
+            cursor?: string | null;
+            /** @description Only those whose path ends at the node. */
+            drop_off?: boolean;
+            /** @description How many, 1 to 1,000. Default: 100. */
+            limit?: number | null;
+            /** @description The node there, as the chart names it. */
+            node: components["schemas"]["NodeQuery"];
+            /**
+             * @description The position, from 1.
+             * @example 2
+             */
+            position: number;
+            to?: components["schemas"]["NodeQuery"] | null;
+        };
+        /** @description One session. */
+        ListedSession: {
+            /** @description The person's number, in hexadecimal. */
+            actor: string;
+            /** @description One page view and under 10 seconds. */
+            bounce: boolean;
+            /** @description The browser. */
+            browser?: string | null;
+            /** @description `utm_campaign`. */
+            campaign?: string | null;
+            /** @description The country. */
+            country?: string | null;
+            /** @description The kind of device. */
+            device?: string | null;
+            /** @description Who it was: an id under which the person's events came. */
+            distinct_id?: string | null;
+            /**
+             * Format: int64
+             * @description Last minus first event.
+             */
+            duration_ms: number;
+            /** @description The path of its first page view. */
+            entry_page?: string | null;
+            /**
+             * Format: int64
+             * @description Its events, page views included.
+             */
+            events: number;
+            /** @description The path of its last page view. */
+            exit_page?: string | null;
+            /** @description `utm_medium`. */
+            medium?: string | null;
+            /** @description The operating system. */
+            os?: string | null;
+            /** @description Where it came from; null is "Direct / None". */
+            source?: string | null;
+            /**
+             * Format: date-time
+             * @description Its first event.
+             */
+            start: string;
+            /**
+             * Format: int64
+             * @description Its page views.
+             */
+            views: number;
+        };
         /** @description A page of a list. */
         Listed_ApiKey: {
             /** @description The rows, oldest first. */
@@ -2730,6 +3188,61 @@ export interface components {
                 name: string;
                 /** @description How the key begins. */
                 prefix: string;
+            }[];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Pass it as `cursor` to get the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
+        Listed_Cohort: {
+            /** @description The rows, oldest first. */
+            data: {
+                /** @description When. */
+                changed_at: components["schemas"]["Moment"];
+                /** @description Email of who changed it last. */
+                changed_by: string;
+                computed_at: components["schemas"]["Moment"] | null;
+                /** @description When. */
+                created_at: components["schemas"]["Moment"];
+                /** @description Email of who made it. */
+                created_by: string;
+                definition: components["schemas"]["RuleQuery"] | null;
+                /** @description What it is for. */
+                description: string;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description What people call it. */
+                name: string;
+                /** @description Why the last attempt to find them failed; null: it did not. */
+                problem: string | null;
+                /**
+                 * Format: int64
+                 * @description How many they were then.
+                 */
+                size: number;
+                /** @description The last size of each local day on which one was computed, of 90 days, oldest first. */
+                sizes: components["schemas"]["CohortSize"][];
+                /** @description Whether they are those of an older definition: the new one is being looked through. */
+                stale: boolean;
+            }[];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Pass it as `cursor` to get the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
+        Listed_CohortMember: {
+            /** @description The rows, oldest first. */
+            data: {
+                /**
+                 * @description An id under which the person sent events; null where the person has been merged with another since.
+                 * @example u_42
+                 */
+                distinct_id: string | null;
             }[];
             /** @description Whether there is a next page. */
             has_more: boolean;
@@ -2860,63 +3373,6 @@ export interface components {
             /** @description Pass it as `cursor` to get the next page; null on the last one. */
             next_cursor: string | null;
         };
-        /** @description A page of a list. */
-        Listed_Saved: {
-            /** @description The rows, oldest first. */
-            data: {
-                /** @description When that was. */
-                changed_at: components["schemas"]["Moment"];
-                /** @description The name of whoever changed it last. */
-                changed_by: string;
-                /** @description What it says. */
-                content: components["schemas"]["SavedContent"];
-                /** @description When that was. */
-                created_at: components["schemas"]["Moment"];
-                /** @description The name of whoever saved it first. */
-                created_by: string;
-                deleted_at: components["schemas"]["Moment"] | null;
-                /**
-                 * Format: uuid
-                 * @description Its id.
-                 */
-                id: string;
-                /**
-                 * Format: int64
-                 * @description Grows by one with every change; also its `ETag`.
-                 */
-                version: number;
-            }[];
-            /** @description Whether there is a next page. */
-            has_more: boolean;
-            /** @description Pass it as `cursor` to get the next page; null on the last one. */
-            next_cursor: string | null;
-        };
-        /** @description A page of a list. */
-        Listed_SavedState: {
-            /** @description The rows, oldest first. */
-            data: {
-                /** @description When. */
-                changed_at: components["schemas"]["Moment"];
-                /** @description The name of whoever made it so. */
-                changed_by: string;
-                /** @description What it said. */
-                content: components["schemas"]["SavedContent"];
-                /**
-                 * Format: int64
-                 * @description The version that brought this content: an earlier one after an undo.
-                 */
-                shows: number;
-                /**
-                 * Format: int64
-                 * @description Its number.
-                 */
-                version: number;
-            }[];
-            /** @description Whether there is a next page. */
-            has_more: boolean;
-            /** @description Pass it as `cursor` to get the next page; null on the last one. */
-            next_cursor: string | null;
-        };
         /**
          * @description Who wants in.
          * @example {
@@ -2931,6 +3387,49 @@ export interface components {
             email: string;
             /** @description Its password. */
             password: string;
+        };
+        /**
+         * @description What people say about a name.
+         * @example {
+         *       "description": "An order was paid",
+         *       "hidden": false,
+         *       "verified": true
+         *     }
+         */
+        Mark: {
+            /** @description What it means; empty when nobody said so. */
+            description: string;
+            /** @description Left out where names are offered for choice. It is counted and can be asked about as before. */
+            hidden: boolean;
+            /** @description Somebody vouches for it: offered first. */
+            verified: boolean;
+        };
+        /**
+         * @description What to say about a name. Members that are not given stay.
+         * @example {
+         *       "description": "An order was paid",
+         *       "verified": true
+         *     }
+         */
+        MarkPatch: {
+            /** @description What it means, at most 500 characters; empty takes it away. */
+            description?: string | null;
+            /** @description Whether it is left out where names are offered for choice. */
+            hidden?: boolean | null;
+            /** @description Whether somebody vouches for it. */
+            verified?: boolean | null;
+        };
+        /**
+         * @description Events of a name, or of a page: `{"event": "sign_up"}` or `{"page": "/pricing"}`.
+         * @example {
+         *       "event": "sign_up"
+         *     }
+         */
+        MatcherQuery: {
+            /** @description The event's name. */
+            event?: string | null;
+            /** @description The path of its page, as the graph shows it: after cleaning and grouping. */
+            page?: string | null;
         };
         /** @description Everything that a dashboard must know about who is signed in. */
         Me: {
@@ -2972,11 +3471,75 @@ export interface components {
             user_id: string;
         };
         /**
+         * @description Whether somebody belongs to a cohort.
+         * @example {
+         *       "computed_at": "2026-11-23T10:00:00Z",
+         *       "distinct_id": "u_42",
+         *       "member": true,
+         *       "now": {
+         *         "holds": true,
+         *         "rules": [
+         *           {
+         *             "first_at": "2026-11-02T08:10:00Z",
+         *             "holds": true,
+         *             "last_at": "2026-11-20T19:44:12Z",
+         *             "pointer": "",
+         *             "times": 4
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
+        Membership: {
+            computed_at: components["schemas"]["Moment"] | null;
+            /** @description The id that was asked about. */
+            distinct_id: string;
+            /** @description Whether the person behind it is among the members as they were last written down. */
+            member: boolean;
+            now: components["schemas"]["Explained"] | null;
+        };
+        /**
+         * @description Which part of a session is a path.
+         * @enum {string}
+         */
+        Mode: "after" | "before" | "between";
+        /**
          * Format: date-time
          * @description An instant in RFC 3339, UTC.
          * @example 2026-11-23T10:15:00Z
          */
         Moment: string;
+        /** @description An event's name, and how much it happens. */
+        NameFacts: {
+            /** @description `volume` by local day, the oldest first. */
+            daily: number[];
+            /**
+             * @description The name.
+             * @example purchase
+             */
+            event: string;
+            /**
+             * Format: date-time
+             * @description Time of its first event that is kept.
+             */
+            first_seen: string;
+            generated: components["schemas"]["GeneratedNames"] | null;
+            /**
+             * Format: date-time
+             * @description Time of its latest event.
+             */
+            last_seen: string;
+            /**
+             * Format: int64
+             * @description Events of all time.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description Events of the last 30 local days, today included.
+             */
+            volume: number;
+        };
         /** @description Those who did everything, in more than the question's window but no more than the longest one of the sweep. */
         NearMisses: {
             /**
@@ -2994,6 +3557,26 @@ export interface components {
              * @description The middle one was so much over the window; null without any.
              */
             median_over_ms?: number | null;
+        };
+        /**
+         * @description A new cohort. Without a definition it is a list, to which ids are uploaded.
+         * @example {
+         *       "definition": {
+         *         "at_least": 3,
+         *         "did": {
+         *           "event": "purchase"
+         *         },
+         *         "last_days": 90
+         *       },
+         *       "name": "Regulars"
+         *     }
+         */
+        NewCohort: {
+            definition?: components["schemas"]["RuleQuery"] | null;
+            /** @description At most 500 characters. */
+            description?: string;
+            /** @description 1 to 100 characters. */
+            name: string;
         };
         /**
          * @description A new key.
@@ -3037,6 +3620,22 @@ export interface components {
             /** @description IANA name of the zone whose days its reports count in; UTC if not given. */
             timezone?: string | null;
         };
+        /**
+         * @description What a node is.
+         * @enum {string}
+         */
+        NodeKind: "event" | "page";
+        /**
+         * @description A node as a chart names it.
+         * @example {
+         *       "label": "/pricing"
+         *     }
+         */
+        NodeQuery: {
+            kind?: components["schemas"]["ShownKind"] | null;
+            /** @description What it is called. */
+            label: string;
+        };
         /** @description The numbers of the moment. */
         Now: {
             /**
@@ -3061,50 +3660,25 @@ export interface components {
             events_today: number;
         };
         /**
-         * @description A number, then and later, and what made the difference.
-         * @example {
-         *       "events": 14,
-         *       "from": 120,
-         *       "identity": -3,
-         *       "name": "/overall/converted",
-         *       "removed": null,
-         *       "to": 131
-         *     }
-         */
-        NumberChange: {
-            /**
-             * Format: double
-             * @description What events that were received in between (and the time that passed) did to it.
-             */
-            events?: number | null;
-            /**
-             * Format: double
-             * @description As it was; null where there was none.
-             */
-            from?: number | null;
-            /**
-             * Format: double
-             * @description What then became of it because ids were joined or parted.
-             */
-            identity?: number | null;
-            /** @description Its place in the report, a JSON pointer. */
-            name: string;
-            /**
-             * Format: double
-             * @description What erasures and retention took from it since it was given; null where no earlier number was named.
-             */
-            removed?: number | null;
-            /**
-             * Format: double
-             * @description As it is later.
-             */
-            to?: number | null;
-        };
-        /**
          * @description What an exclusion does.
          * @enum {string}
          */
         OnExclusion: "stop" | "drop";
+        /**
+         * @description Values of a dimension, as tables show them: `{"by": "source", "values": ["search.example", null]}`.
+         * @example {
+         *       "by": "entry_page",
+         *       "values": [
+         *         "/pricing"
+         *       ]
+         *     }
+         */
+        OnlyQuery: {
+            /** @description Of what. */
+            by: components["schemas"]["Dimension"];
+            /** @description 1 to 50 values, of which any will do; null: missing ("Direct / None", "(none)"). */
+            values: (string | null)[];
+        };
         /**
          * @description What a predicate asks. Texts are compared with case; numbers by their canonical text (1, 1.0 and "1" are equal).
          *     Of a missing or null property only `is_not`, `not_contains`, `not_in` and `is_not_set` are true.
@@ -3134,6 +3708,204 @@ export interface components {
             name: string;
             /** @description What the caller may do in it. */
             role: components["schemas"]["Role"];
+        };
+        /**
+         * @description What a path is counted as.
+         * @enum {string}
+         */
+        PathCounted: "persons" | "sessions" | "chains";
+        /**
+         * @description Paths from a node to one of the next position.
+         * @example {
+         *       "count": 17,
+         *       "from": 0,
+         *       "position": 1,
+         *       "to": 2
+         *     }
+         */
+        PathEdge: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @description Its place among that position's nodes, from 0. */
+            from: number;
+            /** @description The position of the first, from 1. */
+            position: number;
+            /** @description The place of the other among the next position's, from 0. */
+            to: number;
+        };
+        /** @description A page of the persons behind a number. */
+        PathList: {
+            /** @description The next page's `cursor`; null on the last. */
+            next?: string | null;
+            /** @description In a stable order. */
+            rows: components["schemas"]["PathRow"][];
+            /**
+             * Format: int64
+             * @description How many there are on all pages: the chart's number.
+             */
+            total: number;
+        };
+        /**
+         * @description A node of a position: `count` is the sum of its edges to the next position, `drop_off`, `arrived` and `beyond`.
+         * @example {
+         *       "arrived": 0,
+         *       "beyond": 0,
+         *       "count": 120,
+         *       "drop_off": 31,
+         *       "kind": "node",
+         *       "label": "/pricing"
+         *     }
+         */
+        PathNode: {
+            /**
+             * Format: int64
+             * @description Of them those that are at their end here: the second anchor of `between`, the next step of a funnel.
+             */
+            arrived: number;
+            /**
+             * Format: int64
+             * @description Of them those that go on beyond the last position.
+             */
+            beyond: number;
+            /**
+             * Format: int64
+             * @description Paths that have it here.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Of them those that end here: nothing follows. In `before`: nothing came before.
+             */
+            drop_off: number;
+            /** @description What it is. */
+            kind: components["schemas"]["ShownKind"];
+            /** @description The event's name, the page's path, the step, `… 3 more` or `Other`. */
+            label: string;
+        };
+        /** @description A position of the graph. */
+        PathPosition: {
+            /**
+             * Format: int64
+             * @description Paths that come so far.
+             */
+            count: number;
+            /** @description The largest nodes, ordered by count, then by the bytes of their labels; `Other` is the last. */
+            nodes: components["schemas"]["PathNode"][];
+            /** @description From 1. */
+            position: number;
+        };
+        /** @description A person (in totals: one of their sessions) behind a number. */
+        PathRow: {
+            /** @description The person's number, in hexadecimal. */
+            actor: string;
+            /**
+             * Format: date-time
+             * @description When the path's first node was; in `before` that is the anchor.
+             */
+            at: string;
+            /** @description Who it is: an id under which the events came. */
+            distinct_id?: string | null;
+            /** @description The path, as far as there are positions. */
+            path: string[];
+        };
+        /**
+         * @description A question about paths: what people did after something, before it, or between two things, session by session.
+         * @example {
+         *       "anchor": {
+         *         "page": "/pricing"
+         *       },
+         *       "exclude": [
+         *         {
+         *           "event": "$identify"
+         *         }
+         *       ],
+         *       "from": "2026-11-01",
+         *       "group": [
+         *         "/product/*"
+         *       ],
+         *       "mode": "after",
+         *       "nodes": "page",
+         *       "steps": 5,
+         *       "to": "2026-12-01"
+         *     }
+         */
+        PathsQuery: {
+            anchor?: components["schemas"]["MatcherQuery"] | null;
+            /** @description Rules that clean the paths of pages, at most 20, one after the other. A path that they leave empty is no node. */
+            clean?: components["schemas"]["CleanQuery"][];
+            /** @description Whether consecutive identical nodes are one. Default: yes. */
+            collapse?: boolean | null;
+            count?: components["schemas"]["Count"] | null;
+            /** @description Events that are left out, at most 50: what comes before and after them stands side by side. */
+            exclude?: components["schemas"]["MatcherQuery"][];
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which a session has to begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            funnel?: components["schemas"]["LinkQuery"] | null;
+            /**
+             * @description Wildcards that group clean paths under their own text, at most 50: `/product/*`. The first that fits counts; a
+             *     `*` stands for any characters, also none.
+             * @example [
+             *       "/product/*"
+             *     ]
+             */
+            group?: string[];
+            list?: components["schemas"]["ListQuery"] | null;
+            mode?: components["schemas"]["Mode"] | null;
+            nodes?: components["schemas"]["NodeKind"] | null;
+            /** @description Positions of the graph, the anchor's included: 2 to 20 (`between`: 3 to 20). Default: 5. */
+            steps?: number | null;
+            /**
+             * @description End of the range, not included; sessions are read to their end. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description Nodes of a position, 1 to 50; the rest is `Other`. Default: 10. */
+            top?: number | null;
+            until?: components["schemas"]["MatcherQuery"] | null;
+        };
+        /** @description What people did after something, before it, or between two things, as a graph of nodes by position. */
+        PathsReport: {
+            /** @description What a path is counted as. */
+            counted: components["schemas"]["PathCounted"];
+            /** @description From the nodes of each position to those of the next, the largest first. */
+            edges: components["schemas"]["PathEdge"][];
+            /**
+             * @description Whether only late events can change it: all sessions of the range (the windows of all who entered the funnel)
+             *     are over.
+             */
+            final: boolean;
+            /**
+             * Format: date-time
+             * @description Start of the range in which sessions begin (of a funnel: in which the first step falls).
+             */
+            from: string;
+            list?: components["schemas"]["PathList"] | null;
+            /** @description Which part of a session is a path. */
+            mode: components["schemas"]["Mode"];
+            /** @description What a node is. */
+            nodes: components["schemas"]["NodeKind"];
+            /**
+             * Format: int64
+             * @description How many paths there are: the sum of the first position.
+             */
+            paths: number;
+            /**
+             * @description The positions that somebody came to; the first one is the anchor's. In `before` the second lies before the
+             *     first.
+             */
+            positions: components["schemas"]["PathPosition"][];
+            /**
+             * Format: date-time
+             * @description End of the range, not included.
+             */
+            to: string;
         };
         /** @description Everything that somebody did up to now, under all of these ids. */
         PersonRequest: {
@@ -3310,13 +4082,48 @@ export interface components {
         };
         /** @description Nothing else is needed. */
         ProjectRequest: Record<string, never>;
+        /** @description A property's name, and what its values are. */
+        PropertyFacts: {
+            /** @description Whether capture finds it out (`$browser`, `$country`, …) and no client sends it. */
+            captured: boolean;
+            /**
+             * Format: int64
+             * @description Names of events that carry it, of all time.
+             */
+            events: number;
+            /**
+             * Format: date-time
+             * @description Time of the first event that carries it; null for what capture finds out.
+             */
+            first_seen: string | null;
+            generated: components["schemas"]["GeneratedNames"] | null;
+            /**
+             * Format: date-time
+             * @description Time of the latest event that carries it.
+             */
+            last_seen: string | null;
+            /**
+             * @description The name.
+             * @example plan
+             */
+            name: string;
+            sample: components["schemas"]["Share"] | null;
+            /** @description Types of its values, of all time; several where senders do not agree. */
+            types: components["schemas"]["ValueType"][];
+        };
         /**
-         * @description The name of a property to break down by or to hold constant: `{"property": "plan"}` or `{"person": "plan"}`.
+         * @description The name of a property to break down by or to hold constant: `{"property": "plan"}`, `{"person": "plan"}`, or
+         *     `{"cohort": "…"}`.
          * @example {
          *       "property": "plan"
          *     }
          */
         PropertyQuery: {
+            /**
+             * Format: uuid
+             * @description The id of a cohort of the project: the values are `in` and `not in`.
+             */
+            cohort?: string | null;
             /** @description A property of the person, as it is now. */
             person?: string | null;
             /**
@@ -3610,6 +4417,108 @@ export interface components {
              * @example 2026-12-01
              */
             to?: string | null;
+        } | {
+            anchor?: components["schemas"]["MatcherQuery"] | null;
+            /** @description Rules that clean the paths of pages, at most 20, one after the other. A path that they leave empty is no node. */
+            clean?: components["schemas"]["CleanQuery"][];
+            /** @description Whether consecutive identical nodes are one. Default: yes. */
+            collapse?: boolean | null;
+            count?: components["schemas"]["Count"] | null;
+            /** @description Events that are left out, at most 50: what comes before and after them stands side by side. */
+            exclude?: components["schemas"]["MatcherQuery"][];
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which a session has to begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            funnel?: components["schemas"]["LinkQuery"] | null;
+            /**
+             * @description Wildcards that group clean paths under their own text, at most 50: `/product/*`. The first that fits counts; a
+             *     `*` stands for any characters, also none.
+             * @example [
+             *       "/product/*"
+             *     ]
+             */
+            group?: string[];
+            /** @enum {string} */
+            kind: "paths";
+            list?: components["schemas"]["ListQuery"] | null;
+            mode?: components["schemas"]["Mode"] | null;
+            nodes?: components["schemas"]["NodeKind"] | null;
+            /** @description Positions of the graph, the anchor's included: 2 to 20 (`between`: 3 to 20). Default: 5. */
+            steps?: number | null;
+            /**
+             * @description End of the range, not included; sessions are read to their end. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description Nodes of a position, 1 to 50; the rest is `Other`. Default: 10. */
+            top?: number | null;
+            until?: components["schemas"]["MatcherQuery"] | null;
+        } | {
+            breakdown?: components["schemas"]["Dimension"] | null;
+            /**
+             * Format: int32
+             * @description How many values a breakdown shows, 1 to 200; the rest is measured anew as "Other". Default: 25.
+             */
+            breakdown_limit?: number | null;
+            compare?: components["schemas"]["CompareWith"] | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            first_filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @description Width of a point. */
+            interval?: components["schemas"]["Interval"];
+            /** @enum {string} */
+            kind: "sessions";
+            list?: components["schemas"]["SessionListQuery"] | null;
+            /** @description Only sessions with these values; at most 10, all of which have to hold. `page`: sessions that saw it. */
+            only?: components["schemas"]["OnlyQuery"][];
+            /**
+             * @description End of that range, not included. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+            /** @description Only sessions with a page view: the visits of the web overview. */
+            with_page_view?: boolean;
+        } | {
+            compare?: components["schemas"]["CompareWith"] | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            first_filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which visits begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @description Width of a point. */
+            interval?: components["schemas"]["Interval"];
+            /** @enum {string} */
+            kind: "web";
+            /** @description Only visits with these values of the tables; at most 10, all of which have to hold. `page`: visits that saw it. */
+            only?: components["schemas"]["OnlyQuery"][];
+            /**
+             * Format: int32
+             * @description The most rows of a table, 1 to 500. Default: 10.
+             */
+            table_limit?: number | null;
+            /**
+             * @description The tables. Default: `source`, `campaign`, `page`, `entry_page`, `exit_page`, `country`, `device`, `browser` and
+             *     `os`.
+             */
+            tables?: components["schemas"]["Dimension"][];
+            /**
+             * @description End of that range, not included. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
         };
         /** @description The answer to a [`Question`], tagged by the same `kind`. */
         QuestionAnswer: {
@@ -3791,6 +4700,100 @@ export interface components {
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
         } | {
+            /** @description What people did after something, before it, or between two things, as a graph of nodes by position. */
+            data: {
+                /** @description What a path is counted as. */
+                counted: components["schemas"]["PathCounted"];
+                /** @description From the nodes of each position to those of the next, the largest first. */
+                edges: components["schemas"]["PathEdge"][];
+                /**
+                 * @description Whether only late events can change it: all sessions of the range (the windows of all who entered the funnel)
+                 *     are over.
+                 */
+                final: boolean;
+                /**
+                 * Format: date-time
+                 * @description Start of the range in which sessions begin (of a funnel: in which the first step falls).
+                 */
+                from: string;
+                list?: components["schemas"]["PathList"] | null;
+                /** @description Which part of a session is a path. */
+                mode: components["schemas"]["Mode"];
+                /** @description What a node is. */
+                nodes: components["schemas"]["NodeKind"];
+                /**
+                 * Format: int64
+                 * @description How many paths there are: the sum of the first position.
+                 */
+                paths: number;
+                /**
+                 * @description The positions that somebody came to; the first one is the anchor's. In `before` the second lies before the
+                 *     first.
+                 */
+                positions: components["schemas"]["PathPosition"][];
+                /**
+                 * Format: date-time
+                 * @description End of the range, not included.
+                 */
+                to: string;
+            };
+            /** @enum {string} */
+            kind: "paths";
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description The sessions of a range. */
+            data: {
+                /**
+                 * @description What counts as a bounce, in words.
+                 * @example one page view and under 10 seconds
+                 */
+                bounce: string;
+                /**
+                 * @description The values of the breakdown: the most sessions first, ties by text; then those without a value, then the rest.
+                 *     Sessions add up to the total, visitors need not.
+                 */
+                groups?: components["schemas"]["SessionGroup"][];
+                /** @description Width of a point. */
+                interval: components["schemas"]["Interval"];
+                list?: components["schemas"]["SessionPage"] | null;
+                /** @description The names of events that count as page views. */
+                page_views: string[];
+                /** @description Each bucket that the range touches. */
+                points: components["schemas"]["VisitPoint"][];
+                previous?: components["schemas"]["VisitsBefore"] | null;
+                /** @description The whole range. */
+                total: components["schemas"]["VisitFigures"];
+            };
+            /** @enum {string} */
+            kind: "sessions";
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description The visits of a range. */
+            data: {
+                /**
+                 * @description What counts as a bounce, in words.
+                 * @example one page view and under 10 seconds
+                 */
+                bounce: string;
+                /** @description Width of a point. */
+                interval: components["schemas"]["Interval"];
+                /** @description The names of events that count as page views. */
+                page_views: string[];
+                /** @description Each bucket that the range touches. */
+                points: components["schemas"]["VisitPoint"][];
+                previous?: components["schemas"]["VisitsBefore"] | null;
+                /** @description As asked for. */
+                tables: components["schemas"]["WebTable"][];
+                /** @description The whole range. `sessions` are visits. */
+                total: components["schemas"]["VisitFigures"];
+            };
+            /** @enum {string} */
+            kind: "web";
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
             /** @enum {string} */
             kind: "explanation";
             /**
@@ -3880,19 +4883,6 @@ export interface components {
              * @description In the tables.
              */
             stored: number;
-        };
-        /** @description Events of a day. */
-        ReceivedDay: {
-            /**
-             * Format: date
-             * @description The day on which they happened, in the project's zone at capture.
-             */
-            date: string;
-            /**
-             * Format: int64
-             * @description How many.
-             */
-            events: number;
         };
         /**
          * @description Which entries open an attempt.
@@ -4269,158 +5259,210 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "member" | "admin" | "owner";
-        /** @description Something saved. */
-        Saved: {
-            /** @description When that was. */
-            changed_at: components["schemas"]["Moment"];
-            /** @description The name of whoever changed it last. */
-            changed_by: string;
-            /** @description What it says. */
-            content: components["schemas"]["SavedContent"];
-            /** @description When that was. */
-            created_at: components["schemas"]["Moment"];
-            /** @description The name of whoever saved it first. */
-            created_by: string;
-            deleted_at: components["schemas"]["Moment"] | null;
-            /**
-             * Format: uuid
-             * @description Its id.
-             */
-            id: string;
-            /**
-             * Format: int64
-             * @description Grows by one with every change; also its `ETag`.
-             */
-            version: number;
-        };
         /**
-         * @description What is saved, by `kind`.
+         * @description Who belongs to a cohort: `{"and": […]}`, `{"or": […]}` (1 to 20 members), `{"not": …}`, nested at most 5 deep, over at
+         *     most 20 rules. A rule is one of `did`, `first`, `sequence` and `person`.
          * @example {
-         *       "kind": "question",
-         *       "name": "Checkout",
-         *       "question": {
-         *         "kind": "funnel",
-         *         "steps": [
-         *           {
-         *             "event": "view_item"
-         *           },
-         *           {
+         *       "and": [
+         *         {
+         *           "at_least": 3,
+         *           "did": {
          *             "event": "purchase"
+         *           },
+         *           "last_days": 90
+         *         },
+         *         {
+         *           "not": {
+         *             "sequence": [
+         *               {
+         *                 "event": "view_item"
+         *               },
+         *               {
+         *                 "event": "refund"
+         *               }
+         *             ],
+         *             "within": "7d"
          *           }
-         *         ]
-         *       },
-         *       "range": {
-         *         "last_days": 7
-         *       }
+         *         },
+         *         {
+         *           "op": "is",
+         *           "person": "plan",
+         *           "value": "club"
+         *         }
+         *       ]
          *     }
          */
-        SavedContent: {
-            /** @description Up to 2,000 characters. */
-            description?: string;
-            /** @description How a program shows it. Kept as it is: an object of up to 4 KiB. */
-            display?: {
-                [key: string]: unknown;
-            };
-            /** @enum {string} */
-            kind: "question";
-            /** @description 1 to 100 characters. */
-            name: string;
-            /** @description The question, as `POST …/query` takes it. */
-            question: components["schemas"]["Question"];
-            range?: components["schemas"]["SavedRange"] | null;
-        } | {
-            /** @description Up to 2,000 characters. */
-            description?: string;
-            /** @enum {string} */
-            kind: "dashboard";
-            /** @description 1 to 100 characters. */
-            name: string;
-            range?: components["schemas"]["SavedRange"] | null;
-            /** @description Up to 50, in their order: row by row in a grid of 12 columns. */
-            tiles?: components["schemas"]["Tile"][];
-        } | {
+        RuleQuery: {
+            /** @description All of these hold. */
+            and?: components["schemas"]["RuleQuery"][] | null;
             /**
-             * Format: date-time
-             * @description The moment, in RFC 3339.
+             * Format: int32
+             * @description `did`: at least so often. Default: once, unless `at_most` or `exactly` is given.
              */
-            at?: string | null;
+            at_least?: number | null;
             /**
-             * Format: date
-             * @description The first local day.
+             * Format: int32
+             * @description `did`: at most so often. 0: not at all.
              */
-            from?: string | null;
-            /** @enum {string} */
-            kind: "annotation";
-            /** @description 1 to 500 characters. */
-            text: string;
+            at_most?: number | null;
+            did?: components["schemas"]["SelectionQuery"] | null;
             /**
-             * Format: date
-             * @description The local day after the last. Default: the one after `from`.
+             * Format: int32
+             * @description `did`: exactly so often.
              */
-            to?: string | null;
-        };
-        /**
-         * @description A place in a list.
-         * @example {
-         *       "before": "019ab2c4-7d20-7a11-9d60-1de0a4c9b7f3"
-         *     }
-         */
-        SavedPlace: {
+            exactly?: number | null;
+            first?: components["schemas"]["SelectionQuery"] | null;
             /**
-             * Format: uuid
-             * @description Another of its kind, which comes to stand behind it; null: the end of the list.
+             * @description From a local date or an instant on, instead of `last_days`.
+             * @example 2026-11-01
              */
-            before?: string | null;
-        };
-        /** @description A question with a name. */
-        SavedQuestion: {
-            /** @description Up to 2,000 characters. */
-            description?: string;
-            /** @description How a program shows it. Kept as it is: an object of up to 4 KiB. */
-            display?: {
-                [key: string]: unknown;
-            };
-            /** @description 1 to 100 characters. */
-            name: string;
-            /** @description The question, as `POST …/query` takes it. */
-            question: components["schemas"]["Question"];
-            range?: components["schemas"]["SavedRange"] | null;
-        };
-        /**
-         * @description Dates instead of a question's own. Either `last_days`, which moves along with today, or `from` and `to`.
-         * @example {
-         *       "last_days": 7
-         *     }
-         */
-        SavedRange: {
-            /** @description Start: a local date or an instant. */
             from?: string | null;
             /**
              * Format: int32
-             * @description So many local days, today included: 1 to 366.
+             * @description Within so many local days of the project that end with the day of evaluation, that day included.
+             * @example 30
              */
             last_days?: number | null;
-            /** @description End, not included: a local date or an instant. */
+            not?: components["schemas"]["RuleQuery"] | null;
+            op?: components["schemas"]["Op"] | null;
+            /** @description At least one of these holds. */
+            or?: components["schemas"]["RuleQuery"][] | null;
+            /**
+             * @description A property of the person, as it is at the evaluation; `op` and `value` as in filters.
+             * @example plan
+             */
+            person?: string | null;
+            /** @description The person did these, 2 to 5, one after the other. */
+            sequence?: components["schemas"]["SelectionQuery"][] | null;
+            /**
+             * @description Up to a local date or an instant, not included.
+             * @example 2026-12-01
+             */
             to?: string | null;
+            /** @description `person`: what to compare with. */
+            value?: unknown;
+            /**
+             * @description `sequence`: the last at most so long after the first: `30m`, `12h`, `7d`, at most 366 days. Default: `7d`.
+             * @example 7d
+             */
+            within?: string | null;
         };
-        /** @description A state that something saved was in. */
-        SavedState: {
-            /** @description When. */
-            changed_at: components["schemas"]["Moment"];
-            /** @description The name of whoever made it so. */
-            changed_by: string;
-            /** @description What it said. */
-            content: components["schemas"]["SavedContent"];
+        /**
+         * @description What one part of a definition says of a person.
+         * @example {
+         *       "first_at": "2026-11-02T08:10:00Z",
+         *       "holds": true,
+         *       "last_at": "2026-11-20T19:44:12Z",
+         *       "pointer": "/and/0",
+         *       "times": 4
+         *     }
+         */
+        RuleVerdict: {
+            /**
+             * Format: date-time
+             * @description When the first of them was.
+             */
+            first_at?: string | null;
+            /** @description Whether it holds. */
+            holds: boolean;
+            /**
+             * Format: date-time
+             * @description When the last of them was.
+             */
+            last_at?: string | null;
+            /** @description JSON pointer into the definition; empty: the whole. */
+            pointer: string;
             /**
              * Format: int64
-             * @description The version that brought this content: an earlier one after an undo.
+             * @description How often the person did it within the time given; `first`: ever; `sequence`: how many events ended one.
              */
-            shows: number;
+            times?: number | null;
+            /** @description The person's value of the property; absent when there is none. */
+            value?: string | null;
+        };
+        /** @description An event's name, and what people say about it. */
+        SchemaEvent: components["schemas"]["NameFacts"] & components["schemas"]["Mark"];
+        /** @description An event in full. */
+        SchemaEventDetail: {
+            /** @description The event. */
+            event: components["schemas"]["SchemaEvent"];
+            /** @description Its properties, the most common first. */
+            properties: components["schemas"]["SchemaProperty"][];
+            /** @description Where shares and values come from. */
+            sample: components["schemas"]["SchemaSample"];
+        };
+        /** @description A page of events. */
+        SchemaEvents: {
+            /** @description In the order that was asked for. */
+            events: components["schemas"]["SchemaEvent"][];
+            /** @description Patterns of names that a program makes up. */
+            generated: components["schemas"]["GeneratedNames"][];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
             /**
              * Format: int64
-             * @description Its number.
+             * @description Names that the project has; counting ends at 20,000.
              */
-            version: number;
+            names: number;
+            /** @description Where the next page starts; null on the last one. */
+            next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description Names beyond the 2,000 most frequent, which are not listed.
+             */
+            unlisted: number;
+        };
+        /** @description A page of properties. */
+        SchemaProperties: {
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /**
+             * Format: int64
+             * @description Properties that there are; counting ends at 20,000.
+             */
+            names: number;
+            /** @description Where the next page starts; null on the last one. */
+            next_cursor: string | null;
+            /** @description In the order that was asked for. */
+            properties: components["schemas"]["SchemaProperty"][];
+            /** @description Where shares and values come from. */
+            sample: components["schemas"]["SchemaSample"];
+            /**
+             * Format: int64
+             * @description Properties beyond the 5,000 most common, which are not listed.
+             */
+            unlisted: number;
+        };
+        /** @description A property's name, and what people say about it. */
+        SchemaProperty: components["schemas"]["PropertyFacts"] & components["schemas"]["Mark"];
+        /**
+         * @description What was looked at for shares and values.
+         * @example {
+         *       "events": 10000,
+         *       "of": 48211,
+         *       "sampled": true
+         *     }
+         */
+        SchemaSample: {
+            /**
+             * Format: int64
+             * @description Events that were looked at: the newest.
+             */
+            events: number;
+            /**
+             * Format: int64
+             * @description Events that there are.
+             */
+            of: number;
+            /** @description Whether there are more than were looked at. */
+            sampled: boolean;
+        };
+        /** @description The values of a property. */
+        SchemaValues: {
+            /** @description What was looked at: the newest events that may carry the property. */
+            sample: components["schemas"]["SchemaSample"];
+            /** @description The most frequent first. Longer ones than 200 characters are left out. */
+            values: components["schemas"]["ValueCount"][];
         };
         /**
          * @description A selection: `{"event": "purchase"}`, several events of which any will do (`{"events": ["purchase", "subscribe"]}`),
@@ -4495,6 +5537,116 @@ export interface components {
             /** @description Who is signed in. */
             user: components["schemas"]["User"];
         };
+        /** @description The sessions with one value. */
+        SessionGroup: {
+            /** @description Whether it is a value, a missing one or the rest. */
+            kind: components["schemas"]["GroupKind"];
+            /** @description Each bucket that the range touches. */
+            points: components["schemas"]["VisitPoint"][];
+            previous?: components["schemas"]["VisitsBefore"] | null;
+            /** @description The whole range. */
+            total: components["schemas"]["VisitFigures"];
+            /** @description The value; null where it is missing and of the rest. */
+            value?: string | null;
+        };
+        /**
+         * @description A page of the list of sessions.
+         * @example {
+         *       "limit": 20
+         *     }
+         */
+        SessionListQuery: {
+            /** @description The page after this one: the `next` of the page before. */
+            cursor?: string | null;
+            /** @description How many, 1 to 500. Default: 50. */
+            limit?: number | null;
+        };
+        /** @description Some of the sessions. */
+        SessionPage: {
+            /** @description The next page's `cursor`; null on the last. */
+            next?: string | null;
+            /** @description The latest first. */
+            sessions: components["schemas"]["ListedSession"][];
+            /**
+             * Format: int64
+             * @description How many there are on all pages: the number of sessions of the answer.
+             */
+            total: number;
+        };
+        /**
+         * @description Sessions over time: how many, how long, how many bounced, and which.
+         *
+         *     A session is what one person did on one device under the id that the client gave, else without a silence of 30
+         *     minutes, and at most 24 hours long. It belongs to the range and the point in which it begins and is read to its end.
+         * @example {
+         *       "breakdown": "source",
+         *       "breakdown_limit": 5,
+         *       "first_filter": {
+         *         "property": "$device",
+         *         "value": "mobile"
+         *       },
+         *       "from": "2026-11-01",
+         *       "interval": "week",
+         *       "to": "2026-12-01"
+         *     }
+         */
+        SessionsQuery: {
+            breakdown?: components["schemas"]["Dimension"] | null;
+            /**
+             * Format: int32
+             * @description How many values a breakdown shows, 1 to 200; the rest is measured anew as "Other". Default: 25.
+             */
+            breakdown_limit?: number | null;
+            compare?: components["schemas"]["CompareWith"] | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            first_filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @description Width of a point. */
+            interval?: components["schemas"]["Interval"];
+            list?: components["schemas"]["SessionListQuery"] | null;
+            /** @description Only sessions with these values; at most 10, all of which have to hold. `page`: sessions that saw it. */
+            only?: components["schemas"]["OnlyQuery"][];
+            /**
+             * @description End of that range, not included. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+            /** @description Only sessions with a page view: the visits of the web overview. */
+            with_page_view?: boolean;
+        };
+        /** @description A property in a sample of events. */
+        Share: {
+            /**
+             * Format: int64
+             * @description Distinct values.
+             */
+            distinct: number;
+            /**
+             * Format: int64
+             * @description Events that carry it.
+             */
+            events: number;
+            /** @description Whether its values are nearly all different, or very many: a breakdown by it tells little. */
+            high_cardinality: boolean;
+            /**
+             * Format: double
+             * @description The same, of all that were looked at: 0 to 1.
+             */
+            share: number;
+            /** @description The most frequent values, by their canonical text. Longer ones than 200 characters are left out. */
+            values: components["schemas"]["ValueCount"][];
+        };
+        /**
+         * @description What a node of a chart is.
+         * @enum {string}
+         */
+        ShownKind: "node" | "step" | "more" | "other";
         /**
          * @description What the persons of a split have in common.
          * @enum {string}
@@ -4698,28 +5850,6 @@ export interface components {
              * @description Its length.
              */
             window_ms: number;
-        };
-        /** @description A part of a dashboard: a saved question, or a text. */
-        Tile: {
-            /**
-             * Format: int32
-             * @description Rows, 1 to 12.
-             * @default 4
-             */
-            height: number;
-            /**
-             * Format: uuid
-             * @description A saved question of the project.
-             */
-            saved?: string | null;
-            /** @description Or up to 2,000 characters. */
-            text?: string | null;
-            /**
-             * Format: int32
-             * @description Columns, 1 to 12.
-             * @default 6
-             */
-            width: number;
         };
         /** @description Times of `[from_ms, to_ms)`; the last bin has both its ends. */
         TimeBin: {
@@ -4967,11 +6097,122 @@ export interface components {
             /** @description As shown to others. */
             name: string;
         };
+        /** @description A value and how often it occurs in the sample. */
+        ValueCount: {
+            /**
+             * Format: int64
+             * @description Events of the sample.
+             */
+            count: number;
+            /**
+             * @description Its canonical text.
+             * @example pro
+             */
+            value: string;
+        };
+        /**
+         * @description What a property's values are, in JSON.
+         * @enum {string}
+         */
+        ValueType: "string" | "number" | "boolean" | "object" | "array";
         /**
          * @description What is shown beside the steps.
          * @enum {string}
          */
         ViewName: "steps" | "trend" | "time" | "sweep";
+        /**
+         * @description What some sessions come to.
+         * @example {
+         *       "bounce_rate": 0.375,
+         *       "bounces": 391,
+         *       "mean_duration_ms": 94210.5,
+         *       "median_duration_ms": 31000,
+         *       "sessions": 1043,
+         *       "views": 3120,
+         *       "views_per_session": 2.99,
+         *       "visitors": 812
+         *     }
+         */
+        VisitFigures: {
+            /**
+             * Format: double
+             * @description Bounces per session.
+             */
+            bounce_rate?: number | null;
+            /**
+             * Format: int64
+             * @description Sessions with one page view and under 10 seconds.
+             */
+            bounces: number;
+            /**
+             * Format: double
+             * @description The mean of last minus first event.
+             */
+            mean_duration_ms?: number | null;
+            /**
+             * Format: double
+             * @description The middle value, or the mean of the two middle ones.
+             */
+            median_duration_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Sessions; in a web overview visits.
+             */
+            sessions: number;
+            /**
+             * Format: int64
+             * @description Page views.
+             */
+            views: number;
+            /**
+             * Format: double
+             * @description Page views per session; null without sessions. So for all below.
+             */
+            views_per_session?: number | null;
+            /**
+             * Format: int64
+             * @description Distinct persons.
+             */
+            visitors: number;
+        };
+        /** @description The sessions that begin in one bucket. */
+        VisitPoint: components["schemas"]["VisitFigures"] & {
+            /**
+             * Format: date
+             * @description The local date that a day starts, or a week's or month's first; hours and minutes have none.
+             */
+            date?: string | null;
+            /** @description Whether it is over. Sessions that were under way at its end may go on for up to 24 hours. */
+            final: boolean;
+            /** @description Whether the range covers only a part of the bucket. */
+            partial: boolean;
+            previous?: components["schemas"]["VisitFigures"] | null;
+            /**
+             * Format: date-time
+             * @description The bucket's first instant.
+             */
+            start: string;
+        };
+        /** @description The range before. */
+        VisitsBefore: {
+            /**
+             * Format: date-time
+             * @description Its first instant.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description The instant after its last.
+             */
+            to: string;
+            /** @description What it came to until then. */
+            total: components["schemas"]["VisitFigures"];
+            /**
+             * Format: date-time
+             * @description Up to where `total` counts: while the range is open, the same moment of the range before.
+             */
+            until: string;
+        };
         /** @description A limit of one answer, in words and as a code. */
         Warning: {
             /**
@@ -4989,6 +6230,131 @@ export interface components {
              * @example the range ends in the future: the last points will still grow
              */
             detail: string;
+        };
+        /**
+         * @description The overview of a web site: visits (sessions with a page view), who made them, where they came from and what they saw.
+         *
+         *     A visit belongs to the range and the point in which it begins and is read to its end. A bounce is a visit with one
+         *     page view and under 10 seconds.
+         * @example {
+         *       "compare": "previous",
+         *       "from": "2026-11-01",
+         *       "only": [
+         *         {
+         *           "by": "source",
+         *           "values": [
+         *             "search.example"
+         *           ]
+         *         }
+         *       ],
+         *       "tables": [
+         *         "page",
+         *         "country"
+         *       ],
+         *       "to": "2026-12-01"
+         *     }
+         */
+        WebQuery: {
+            compare?: components["schemas"]["CompareWith"] | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            first_filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which visits begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @description Width of a point. */
+            interval?: components["schemas"]["Interval"];
+            /** @description Only visits with these values of the tables; at most 10, all of which have to hold. `page`: visits that saw it. */
+            only?: components["schemas"]["OnlyQuery"][];
+            /**
+             * Format: int32
+             * @description The most rows of a table, 1 to 500. Default: 10.
+             */
+            table_limit?: number | null;
+            /**
+             * @description The tables. Default: `source`, `campaign`, `page`, `entry_page`, `exit_page`, `country`, `device`, `browser` and
+             *     `os`.
+             */
+            tables?: components["schemas"]["Dimension"][];
+            /**
+             * @description End of that range, not included. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+        };
+        /** @description The visits of a range. */
+        WebReport: {
+            /**
+             * @description What counts as a bounce, in words.
+             * @example one page view and under 10 seconds
+             */
+            bounce: string;
+            /** @description Width of a point. */
+            interval: components["schemas"]["Interval"];
+            /** @description The names of events that count as page views. */
+            page_views: string[];
+            /** @description Each bucket that the range touches. */
+            points: components["schemas"]["VisitPoint"][];
+            previous?: components["schemas"]["VisitsBefore"] | null;
+            /** @description As asked for. */
+            tables: components["schemas"]["WebTable"][];
+            /** @description The whole range. `sessions` are visits. */
+            total: components["schemas"]["VisitFigures"];
+        };
+        /**
+         * @description The visits with one value. Of `page`: those that saw it, and the views of this page only.
+         * @example {
+         *       "bounce_rate": 0.41,
+         *       "mean_duration_ms": 81230,
+         *       "value": "search.example",
+         *       "views": 690,
+         *       "visitors": 201,
+         *       "visits": 244
+         *     }
+         */
+        WebRow: {
+            /**
+             * Format: double
+             * @description The share of visits with one page view and under 10 seconds.
+             */
+            bounce_rate?: number | null;
+            /**
+             * Format: double
+             * @description The mean of last minus first event.
+             */
+            mean_duration_ms?: number | null;
+            /** @description The value; null where it is missing ("Direct / None" of sources). */
+            value?: string | null;
+            /**
+             * Format: int64
+             * @description Page views.
+             */
+            views: number;
+            /**
+             * Format: int64
+             * @description Distinct persons.
+             */
+            visitors: number;
+            /**
+             * Format: int64
+             * @description Visits.
+             */
+            visits: number;
+        };
+        /** @description The visits by value. */
+        WebTable: {
+            /** @description By what. */
+            by: components["schemas"]["Dimension"];
+            /** @description The values with the most visitors, then visits; ties by text, missing last. */
+            rows: components["schemas"]["WebRow"][];
+            /**
+             * Format: int64
+             * @description How many values there are, a missing one included.
+             */
+            values: number;
         };
         /**
          * @description The first day of a calendar week.
@@ -6517,7 +7883,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -6667,6 +8033,1006 @@ export interface operations {
             };
         };
     };
+    list_cohorts: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Rows of a page, 1 to 1000; 100 if not given.
+                 * @example 100
+                 */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Cohorts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_Cohort"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCohort"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cohort_limit`: the project has 200 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CohortTrial"];
+            };
+        };
+        responses: {
+            /** @description The size */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_CohortPreview"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cohort */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CohortPatch"];
+            };
+        };
+        responses: {
+            /** @description The cohort as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_cohort_members: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Members of a page, 1 to 1000; 100 if not given.
+                 * @example 100
+                 */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Members */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_CohortMember"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upload_cohort_members: {
+        parameters: {
+            query?: {
+                /** @description Whether the ids are added to those that are there (the default), or put in their place. */
+                mode?: "append" | "replace";
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CohortIds"];
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description The cohort as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cohort_limit`: the list has 500,000 ids */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain_cohort_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+                /** @description An id under which the person sent events */
+                distinct_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The membership */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_Membership"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refresh_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cohort as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     conversion: {
         parameters: {
             query: {
@@ -6721,7 +9087,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -7589,7 +9955,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -8008,7 +10374,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -8158,21 +10524,33 @@ export interface operations {
             };
         };
     };
-    ask: {
+    paths: {
         parameters: {
             query?: {
-                /** @description Answer with the SQL of the question and the rows that it would read, instead of running it. */
-                explain?: boolean;
-                /**
-                 * @description Count only what had been received by then: an instant, or a local date. The answer is exact, is what it was then
-                 *     but for what was erased since, and never changes. Default: now.
-                 */
-                as_of?: string;
-                /**
-                 * @description Whose ids are whose, as it was known by this version: `identity_version` of an earlier answer. Only with `as_of`;
-                 *     by default what was known then.
-                 */
-                identity_version?: number;
+                /** @description Which part of a session is a path. Default: `after`. */
+                mode?: "after" | "before" | "between";
+                /** @description The event that is the anchor. Default: any node. */
+                anchor?: string;
+                /** @description The page that is the anchor, instead. */
+                anchor_page?: string;
+                /** @description The event at which paths end, for `between`. */
+                until?: string;
+                /** @description The page at which paths end, instead. */
+                until_page?: string;
+                /** @description What a node is. Default: `event`. */
+                nodes?: "event" | "page";
+                /** @description Positions of the graph, the anchor's included. Default: 5. */
+                steps?: number;
+                /** @description Persons or sessions. Default: `unique`. */
+                count?: "unique" | "total";
+                /** @description An event that is left out; repeat it for several. */
+                exclude?: string[];
+                /** @description A wildcard that groups pages, such as `/product/*`; repeat it for several. */
+                group?: string[];
+                /** @description Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`. */
+                from?: string;
+                /** @description End of that range, not included. Default: tomorrow. */
+                to?: string;
             };
             header?: never;
             path: {
@@ -8181,43 +10559,26 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "kind": "funnel",
-                 *       "steps": [
-                 *         {
-                 *           "event": "view_item"
-                 *         },
-                 *         {
-                 *           "event": "purchase"
-                 *         }
-                 *       ],
-                 *       "window": "7d"
-                 *     }
-                 */
-                "application/json": components["schemas"]["Question"];
-            };
-        };
+        requestBody?: never;
         responses: {
-            /** @description The answer */
+            /** @description The graph */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["QuestionAnswer"];
+                    "application/json": components["schemas"]["Answer_PathsReport"];
                 };
             };
-            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
-            400: {
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
@@ -8246,25 +10607,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is larger than 2 MB: `body_too_large`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not declared as JSON: `unsupported_media_type`. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8302,9 +10645,12 @@ export interface operations {
             };
         };
     };
-    diff: {
+    ask: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Answer with the SQL of the question and the rows that it would read, instead of running it. */
+                explain?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The project */
@@ -8314,17 +10660,31 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["DiffQuery"];
+                /**
+                 * @example {
+                 *       "kind": "funnel",
+                 *       "steps": [
+                 *         {
+                 *           "event": "view_item"
+                 *         },
+                 *         {
+                 *           "event": "purchase"
+                 *         }
+                 *       ],
+                 *       "window": "7d"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Question"];
             };
         };
         responses: {
-            /** @description What has changed, and why */
+            /** @description The answer */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DiffReport"];
+                    "application/json": components["schemas"]["QuestionAnswer"];
                 };
             };
             /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
@@ -8559,7 +10919,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -8632,24 +10992,16 @@ export interface operations {
             };
         };
     };
-    list_saved: {
+    schema_events: {
         parameters: {
             query?: {
-                /**
-                 * @description Of this kind.
-                 * @example question
-                 */
-                kind?: "question" | "dashboard" | "annotation";
-                /** @description Those that were deleted in the last 30 days, instead of those that are there. */
-                deleted?: boolean;
-                /** @description Annotations that speak of something at or after this local date or instant. */
-                from?: string;
-                /** @description Annotations that speak of something before this local date or instant. */
-                to?: string;
-                /**
-                 * @description Rows of a page, 1 to 1000; 100 if not given.
-                 * @example 100
-                 */
+                /** @description Only names and descriptions that hold this text, in any case. */
+                search?: string;
+                /** @description Whether hidden events are listed too. Default: false. */
+                hidden?: boolean;
+                /** @description How they are ordered. Default: `volume`. */
+                order?: "volume" | "name" | "last_seen" | "suggested";
+                /** @description Events a page, 1 to 200. Default: 100. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
@@ -8663,602 +11015,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Things of that kind */
+            /** @description A page of events */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Listed_Saved"];
+                    "application/json": components["schemas"]["Answer_SchemaEvents"];
                 };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    save: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SavedContent"];
-            };
-        };
-        responses: {
-            /** @description Saved; `Location` names it */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Saved"];
-                };
-            };
-            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is larger than 2 MB: `body_too_large`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not declared as JSON: `unsupported_media_type`. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_saved: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-                /** @description What is saved */
-                saved_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description What is saved */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Saved"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    change_saved: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The version that you looked at, as in its `ETag` */
-                "If-Match"?: string | null;
-            };
-            path: {
-                /** @description The project */
-                id: string;
-                /** @description What is saved */
-                saved_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SavedContent"];
-            };
-        };
-        responses: {
-            /** @description As it is now */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Saved"];
-                };
-            };
-            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is larger than 2 MB: `body_too_large`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not declared as JSON: `unsupported_media_type`. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_saved: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The version that you looked at, as in its `ETag` */
-                "If-Match"?: string | null;
-            };
-            path: {
-                /** @description The project */
-                id: string;
-                /** @description What is saved */
-                saved_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Deleted */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    move_saved: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-                /** @description What is saved */
-                saved_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SavedPlace"];
-            };
-        };
-        responses: {
-            /** @description Moved */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is larger than 2 MB: `body_too_large`. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is not declared as JSON: `unsupported_media_type`. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    restore_saved: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-                /** @description What is saved */
-                saved_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description As it is now */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Saved"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    saved_result: {
-        parameters: {
-            query?: {
-                /** @description So many local days, today included: 1 to 366. */
-                last_days?: number;
-                /** @description Start: a local date or an instant. */
-                from?: string;
-                /** @description End, not included: a local date or an instant. */
-                to?: string;
-                /** @description Answer with the SQL of the question and the rows that it would read, instead of running it. */
-                explain?: boolean;
-                /** @description Count only what had been received by then: an instant, or a local date. Default: now. */
-                as_of?: string;
-                /** @description Whose ids are whose, as it was known by this version. Only with `as_of`. */
-                identity_version?: number;
-            };
-            header?: never;
-            path: {
-                /** @description The project */
-                id: string;
-                /** @description A saved question */
-                saved_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The answer */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["QuestionAnswer"];
-                };
-            };
-            /**
-             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
-             */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
@@ -9325,100 +11089,27 @@ export interface operations {
             };
         };
     };
-    undo_saved: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The version that you looked at, as in its `ETag` */
-                "If-Match"?: string | null;
-            };
-            path: {
-                /** @description The project */
-                id: string;
-                /** @description What is saved */
-                saved_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description As it is now */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Saved"];
-                };
-            };
-            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such thing, or not for this caller: `not_found`. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_saved_versions: {
+    schema_event: {
         parameters: {
             query?: never;
             header?: never;
             path: {
                 /** @description The project */
                 id: string;
-                /** @description What is saved */
-                saved_id: string;
+                /** @description The event's name */
+                name: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Versions */
+            /** @description The event */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Listed_SavedState"];
+                    "application/json": components["schemas"]["Answer_SchemaEventDetail"];
                 };
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
@@ -9441,6 +11132,33 @@ export interface operations {
             };
             /** @description No such thing, or not for this caller: `not_found`. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9450,32 +11168,40 @@ export interface operations {
             };
         };
     };
-    restore_saved_version: {
+    mark_event: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The version that you looked at, as in its `ETag` */
-                "If-Match"?: string | null;
-            };
+            header?: never;
             path: {
                 /** @description The project */
                 id: string;
-                /** @description What is saved */
-                saved_id: string;
-                /** @description A version that is kept */
-                version: number;
+                /** @description The event's name */
+                name: string;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MarkPatch"];
+            };
+        };
         responses: {
-            /** @description As it is now */
+            /** @description What is said about it now */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Saved"];
+                    "application/json": components["schemas"]["Mark"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
@@ -9505,7 +11231,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
+            /** @description The project has as many marked names as it may: `mark_limit`. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9514,8 +11240,328 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
-            412: {
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schema_properties: {
+        parameters: {
+            query?: {
+                /** @description Properties of events or of persons. Default: `event`. */
+                kind?: "event" | "person";
+                /** @description Only those that events of this name carry. */
+                event?: string;
+                /** @description Only names and descriptions that hold this text, in any case. */
+                search?: string;
+                /** @description Whether hidden properties are listed too. Default: false. */
+                hidden?: boolean;
+                /** @description How they are ordered. Default: `share`. */
+                order?: "share" | "name" | "last_seen" | "suggested";
+                /** @description Properties a page, 1 to 200. Default: 100. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of properties */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_SchemaProperties"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mark_property: {
+        parameters: {
+            query?: {
+                /** @description A property of events or of persons. Default: `event`. */
+                kind?: "event" | "person";
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The property's name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MarkPatch"];
+            };
+        };
+        responses: {
+            /** @description What is said about it now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mark"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The project has as many marked names as it may: `mark_limit`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schema_values: {
+        parameters: {
+            query?: {
+                /** @description A property of events or of persons. Default: `event`. */
+                kind?: "event" | "person";
+                /** @description Only of events of this name. */
+                event?: string;
+                /** @description Only values that hold this text, in any case. */
+                search?: string;
+                /** @description Values at most, 1 to 100. Default: 30. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The property's name */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Values */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_SchemaValues"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9564,7 +11610,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -9671,7 +11717,116 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    web: {
+        parameters: {
+            query?: {
+                /** @description Start of the range in which visits begin: a local date or an instant. Default: 30 days before `to`. */
+                from?: string;
+                /** @description End of that range, not included. Default: tomorrow. */
+                to?: string;
+                /** @description Width of a point. */
+                interval?: "minute" | "hour" | "day" | "week" | "month";
+                /** @description First day of a week, for the interval `week`. */
+                week_start?: "monday" | "sunday" | "saturday";
+                /** @description `previous`: beside each number the one of the range before. */
+                compare?: "previous";
+                /** @description The most rows of a table, 1 to 500. Default: 10. */
+                table_limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The overview */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_WebReport"];
+                };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {

@@ -3,13 +3,17 @@ import type { ProjectPage } from "./routes";
 
 export const GO: Record<string, ProjectPage> = {
   o: "overview",
+  w: "web",
   t: "trends",
   a: "active",
   f: "funnels",
+  p: "paths",
   r: "retention",
-  d: "dashboards",
+  c: "cohorts",
+  b: "dashboards",
   q: "saved",
   e: "events",
+  d: "schema",
   h: "health",
   s: "settings",
 };

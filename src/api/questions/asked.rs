@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::http::StatusCode;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -13,7 +12,7 @@ use super::admission::{Admission, Place};
 use super::served::Served;
 use crate::api::{Accounts, Caller};
 use crate::event::{Day, ProjectNumber, Zone};
-use crate::meta::Project;
+use crate::meta::{Meta, Project};
 use crate::metrics::envelope::{Answer, Envelope, Warning};
 use crate::metrics::time::{DayRange, Moment, TimeRange};
 use crate::metrics::turning::Turning;
@@ -40,6 +39,10 @@ pub struct Asked {
     pub past: Option<Past>,
     /// Facts.
     pub store: Arc<Store>,
+    /// The control database.
+    pub(super) meta: Meta,
+    /// What to know of the cohorts that it names.
+    pub(super) cohorts: Vec<Warning>,
     questions: Questions,
     fresh: Fresh,
     /// When the question came, whatever it is about.
@@ -78,6 +81,8 @@ impl Asked {
             now_ms,
             past: None,
             store: questions.store.clone(),
+            meta: accounts.meta.clone(),
+            cohorts: Vec::new(),
             questions: questions.clone(),
             fresh,
             asked_ms: now_ms,
@@ -108,16 +113,6 @@ impl Asked {
         let mut asked = Asked::by(caller, accounts, questions, id).await?;
         asked._place = Some(admission.enter(asked.number).await?);
         Ok(asked)
-    }
-
-    /// The same question about the tables as they were.
-    pub fn about(self, past: Past) -> Asked {
-        Asked {
-            now_ms: past.received_ms,
-            store: Arc::new(self.store.as_of(past)),
-            past: Some(past),
-            ..self
-        }
     }
 
     /// Answers a validated question of this kind. Remembered answers and those that somebody else is waiting for
@@ -233,14 +228,6 @@ impl Asked {
         })
     }
 
-    /// What is kept in memory says how things stand now.
-    fn only_of_now(&self) -> Result<(), Problem> {
-        match self.past {
-            None => Ok(()),
-            Some(_) => Err(no_past()),
-        }
-    }
-
     /// A warning where an answer looks back to the first event ever, and older ones were removed.
     pub fn history_removed(&self) -> Option<Warning> {
         self.project.kept_from.map(|_| {
@@ -319,6 +306,28 @@ impl Asked {
         })
     }
 
+    /// Wraps what is told of the moment, without a range: a preview, an explanation.
+    pub fn told<T>(&self, data: T, rows_read: u64) -> Answer<T> {
+        let meta = Envelope {
+            as_of: self.as_of(),
+            complete: true,
+            approximate: false,
+            error: None,
+            overcount_bound: None,
+            identity_version: self.past.map_or(0, |past| past.identity_version),
+            rows_read,
+            elapsed_ms: 0.0,
+            cached: false,
+            timezone: self.zone.name().to_owned(),
+            warnings: Vec::new(),
+            range: None,
+        };
+        Answer {
+            data,
+            meta: self.current(&meta, false),
+        }
+    }
+
     fn served(&self, known: &Remembered, cached: bool) -> Served {
         Served::new(known, self.current(&known.meta, cached))
     }
@@ -351,6 +360,7 @@ impl Asked {
                 format!("the project keeps no events from before {kept_from}: the range begins earlier"),
             ));
         }
+        meta.warnings.extend(self.cohorts.iter().cloned());
         if as_of.pending_rows > 0 && (self.past.is_none() || !settled) {
             // Without a number: it counts the events of all tenants.
             meta.warnings.push(Warning::new(
@@ -371,14 +381,10 @@ impl Asked {
     }
 }
 
-/// Why a question cannot be asked of the past.
-pub fn no_past() -> Problem {
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "no_past",
-        "this question reads what is not kept as it was: it cannot be asked as of an earlier time",
-    )
-}
-
 /// Warnings that say how things stood when one question came. They are never remembered.
-const OF_THE_MOMENT: [&str; 3] = ["beyond_retention", "events_pending", "rebuild_pending"];
+const OF_THE_MOMENT: [&str; 4] = [
+    "beyond_retention",
+    "cohort_as_of",
+    "events_pending",
+    "rebuild_pending",
+];

@@ -76,7 +76,7 @@ pub async fn get_conversion(
         to: params.to,
         value: params.value.map(|name| PropertyQuery {
             property: Some(name),
-            person: None,
+            ..PropertyQuery::default()
         }),
         ..ConversionQuery::default()
     };

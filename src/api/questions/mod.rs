@@ -6,12 +6,16 @@ pub mod conversion;
 pub mod diff;
 pub mod funnels;
 pub mod lifecycle;
+pub mod paths;
 pub mod retention;
 pub mod trends;
+pub mod visits;
 
 mod admission;
 mod asked;
+mod cohorts;
 mod explain;
+mod folding;
 mod headline;
 mod past;
 mod question;
@@ -35,9 +39,11 @@ use crate::metrics::conversion::ConversionReport;
 use crate::metrics::envelope::Answer;
 use crate::metrics::funnel::FunnelReport;
 use crate::metrics::lifecycle::LifecycleReport;
+use crate::metrics::path::PathsReport;
 use crate::metrics::retention::RetentionReport;
 use crate::metrics::stickiness::StickinessReport;
 use crate::metrics::trend::TrendReport;
+use crate::metrics::visit::{SessionsReport, WebReport};
 use crate::problem::{FieldError, Problem};
 use crate::serving::shelf::BookError;
 use crate::serving::{Serving, ServingLimits};
@@ -139,6 +145,12 @@ pub enum QuestionAnswer {
     Lifecycle(Answer<LifecycleReport>),
     /// To `stickiness`.
     Stickiness(Answer<StickinessReport>),
+    /// To `paths`.
+    Paths(Answer<PathsReport>),
+    /// To `sessions`.
+    Sessions(Answer<SessionsReport>),
+    /// To `web`.
+    Web(Answer<WebReport>),
     /// To any question with `explain=true`.
     Explanation(Explanation),
 }
@@ -174,6 +186,7 @@ pub async fn ask(
 
 /// Answers a question of any kind.
 pub async fn answer(asked: Asked, question: Question) -> Answered<Served> {
+    let asked = asked.knowing_cohorts(&question).await?;
     match question {
         Question::ActiveUsers(query) => active::answer(asked, &query).await,
         Question::Trends(query) => trends::answer(asked, &query).await,
@@ -182,6 +195,9 @@ pub async fn answer(asked: Asked, question: Question) -> Answered<Served> {
         Question::Retention(query) => retention::answer(asked, &query).await,
         Question::Lifecycle(query) => lifecycle::answer(asked, &query).await,
         Question::Stickiness(query) => lifecycle::stickiness(asked, &query).await,
+        Question::Paths(query) => paths::answer(asked, &query).await,
+        Question::Sessions(query) => visits::sessions(asked, &query).await,
+        Question::Web(query) => visits::web(asked, &query).await,
     }
 }
 
@@ -257,7 +273,7 @@ impl From<StoreError> for Problem {
                 "query_too_large",
                 "the question needs more memory or rows than one question may use: shorten its range",
             ),
-            StoreError::NoPast(_) => asked::no_past(),
+            StoreError::NoPast(_) => past::no_past(),
             StoreError::Unreachable(_) | StoreError::Busy(_) => {
                 tracing::warn!(%error, "ClickHouse does not answer");
                 Problem::unavailable("the analytics engine does not answer", 2)

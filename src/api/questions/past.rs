@@ -1,5 +1,9 @@
 //! Questions about the tables as they were.
 
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+
 use super::{Asked, refused_query};
 use crate::metrics::SpecError;
 use crate::metrics::time::parse_instant;
@@ -35,6 +39,22 @@ pub fn past_of(
 }
 
 impl Asked {
+    /// The same question about the tables as they were.
+    pub fn about(mut self, past: Past) -> Asked {
+        self.now_ms = past.received_ms;
+        self.store = Arc::new(self.store.as_of(past));
+        self.past = Some(past);
+        self
+    }
+
+    /// Refuses a question about the past: what is kept in memory says how things stand now.
+    pub fn only_of_now(&self) -> Result<(), Problem> {
+        match self.past {
+            None => Ok(()),
+            Some(_) => Err(no_past()),
+        }
+    }
+
     /// The question as of what its query string names.
     pub fn as_of_query(self, as_of: Option<&str>, identity_version: Option<u64>) -> Result<Asked, Problem> {
         let past = past_of(&self, as_of, identity_version).map_err(refused_query)?;
@@ -43,4 +63,13 @@ impl Asked {
             None => self,
         })
     }
+}
+
+/// Why a question cannot be asked of the past.
+pub fn no_past() -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "no_past",
+        "this question reads what is not kept as it was: it cannot be asked as of an earlier time",
+    )
 }

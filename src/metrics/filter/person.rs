@@ -1,8 +1,9 @@
 //! What is known about persons: the properties that events set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::text::canonical;
 use crate::event::Event;
@@ -12,6 +13,7 @@ use crate::metrics::identity::person_of;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PersonProperties {
     values: BTreeMap<String, String>,
+    cohorts: BTreeSet<Uuid>,
 }
 
 impl PersonProperties {
@@ -38,7 +40,18 @@ impl PersonProperties {
         let values = once.into_iter().filter_map(|(name, value)| Some((name, value?)));
         PersonProperties {
             values: values.collect(),
+            cohorts: BTreeSet::new(),
         }
+    }
+
+    /// The same of a member of these cohorts.
+    pub fn within(self, cohorts: BTreeSet<Uuid>) -> PersonProperties {
+        PersonProperties { cohorts, ..self }
+    }
+
+    /// Whether the person is a member.
+    pub fn is_in(&self, cohort: Uuid) -> bool {
+        self.cohorts.contains(&cohort)
     }
 
     /// The canonical text of a property; `None` when it is missing.

@@ -7,13 +7,17 @@
 //! A slice holds the events of one project in order of arrival; of events with the same id the first counts.
 
 mod active;
+mod cohort;
 mod conversion;
 mod funnel;
 mod identity;
 mod label;
 mod lifecycle;
+mod path;
 mod retention;
+mod schema;
 mod trend;
+mod visits;
 
 #[cfg(test)]
 mod calendar_cases;
@@ -26,14 +30,18 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 
 pub use active::active_users;
+pub use cohort::{Told, cohort};
 pub use conversion::conversion;
 #[cfg(test)]
 pub(in crate::metrics) use funnel::reported_chain;
 pub use funnel::{actors, funnel};
 pub use identity::Persons;
 pub use lifecycle::{lifecycle, stickiness};
+pub use path::paths;
 pub use retention::retention;
+pub use schema::{schema_names, schema_properties};
 pub use trend::trend;
+pub use visits::{sessions, web};
 
 use crate::event::{Event, Zone};
 
