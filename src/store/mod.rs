@@ -34,6 +34,7 @@ pub mod migrate;
 pub mod moves;
 mod native;
 mod parts;
+pub mod past;
 pub mod paths;
 mod people;
 pub mod remove;
@@ -110,6 +111,8 @@ pub struct Store {
     maps: maps::KeptMaps,
     /// Set once the table of events was found to have our columns.
     checked: Arc<OnceCell<()>>,
+    /// Whether questions read the tables as they were ([`past`]).
+    past: bool,
 }
 
 impl Store {
@@ -145,6 +148,7 @@ impl Store {
                 .with_setting("cancel_http_readonly_queries_on_client_close", "1"),
             compression,
             checked: Arc::default(),
+            past: false,
             maps: maps::KeptMaps::default(),
             database: options.database,
         };
@@ -191,14 +195,16 @@ impl Store {
 
     /// A question of one project, by the reader account. `{project:UInt32}` is bound.
     fn question(&self, project: ProjectNumber, sql: &str) -> Query {
-        self.reader.query_raw(sql).param("project", project.0)
+        self.reader
+            .query_raw(&self.worded(sql))
+            .param("project", project.0)
     }
 
     /// A question whose answer is millions of narrow rows: without the check of column names and types, which
     /// costs a third of the reading. A test holds the columns.
     fn stream(&self, project: ProjectNumber, sql: &str) -> Query {
         let unchecked = self.reader.clone().with_validation(false);
-        unchecked.query_raw(sql).param("project", project.0)
+        unchecked.query_raw(&self.worded(sql)).param("project", project.0)
     }
 
     /// A statement by the writer account.

@@ -8,6 +8,7 @@ use utoipa::IntoResponses;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::metrics::envelope::Envelope;
+use crate::metrics::time::TimeRange;
 use crate::problem::Problem;
 use crate::serving::answers::Remembered;
 
@@ -15,7 +16,7 @@ use crate::serving::answers::Remembered;
 #[derive(IntoResponses)]
 pub enum NotModified {
     /// `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-    /// `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+    /// `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
     #[response(status = 304)]
     Same,
 }
@@ -42,6 +43,16 @@ impl Served {
             kind: None,
             get: None,
         }
+    }
+
+    /// The report as JSON.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The range that was asked for.
+    pub fn range(&self) -> Option<TimeRange> {
+        self.meta.range
     }
 
     /// As one of the answers of `POST …/query`.
@@ -77,6 +88,7 @@ impl Served {
             timezone,
             warnings,
             as_of: _,
+            identity_version: _,
             rows_read: _,
             elapsed_ms: _,
             cached: _,
