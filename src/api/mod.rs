@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod letters;
 pub mod live;
 pub mod members;
+pub mod merges;
 pub mod openapi;
 mod problems;
 pub mod projects;
@@ -131,6 +132,10 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(letters::replay_all_letters))
         .routes(routes!(letters::get_letter, letters::discard_letter))
         .routes(routes!(letters::replay_letter))
+        .routes(routes!(merges::merge_persons))
+        .routes(routes!(merges::unmerge_persons))
+        .routes(routes!(merges::preview_merge))
+        .routes(routes!(merges::list_rulings))
 }
 
 /// Sign-in, organizations, members, projects, keys. Generic, so that they can be served (and tested) with

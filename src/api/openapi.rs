@@ -19,6 +19,7 @@ use utoipa::{Modify, OpenApi};
         (name = "projects", description = "Projects and their keys"),
         (name = "questions", description = "Active users, trends, funnels, conversion, retention"),
         (name = "events", description = "Raw events: latest, live, export"),
+        (name = "identity", description = "Which ids are one person: merging, unmerging, what that would change"),
         (name = "privacy", description = "Erasing persons, ranges of time, everything"),
         (name = "data health", description = "What became of every event received, why some were rejected, and whether everything adds up"),
         (name = "tracking", description = "Sending events")

@@ -24,7 +24,9 @@ pub mod events;
 pub mod explain;
 pub mod export;
 pub mod filter;
+mod around;
 pub mod funnels;
+pub mod identity;
 pub mod installation;
 pub mod ledger;
 pub mod migrate;
@@ -35,7 +37,9 @@ pub mod remove;
 pub mod retention;
 pub mod rollups;
 pub mod rows;
+pub mod rulings;
 mod selection;
+pub mod supposed;
 pub mod tail;
 pub mod trends;
 
@@ -101,6 +105,8 @@ pub struct Store {
     compression: Compression,
     /// Set once the table of events was found to have our columns.
     checked: Arc<OnceCell<()>>,
+    /// What the override map is supposed to say, where somebody asks what would be.
+    supposed: Option<Arc<supposed::Supposed>>,
 }
 
 impl Store {
@@ -136,6 +142,7 @@ impl Store {
                 .with_setting("cancel_http_readonly_queries_on_client_close", "1"),
             compression,
             checked: Arc::default(),
+            supposed: None,
             database: options.database,
         };
         store.ping().await?;
@@ -181,14 +188,22 @@ impl Store {
 
     /// A question of one project, by the reader account. `{project:UInt32}` is bound.
     fn question(&self, project: ProjectNumber, sql: &str) -> Query {
-        self.reader.query_raw(sql).param("project", project.0)
+        self.by(&self.reader, project, sql)
     }
 
     /// A question whose answer is millions of narrow rows: without the check of column names and types, which
     /// costs a third of the reading. A test holds the columns.
     fn stream(&self, project: ProjectNumber, sql: &str) -> Query {
         let unchecked = self.reader.clone().with_validation(false);
-        unchecked.query_raw(sql).param("project", project.0)
+        self.by(&unchecked, project, sql)
+    }
+
+    fn by(&self, reader: &Client, project: ProjectNumber, sql: &str) -> Query {
+        let query = match &self.supposed {
+            Some(supposed) => supposed.bind(reader.query_raw(&supposed.said(sql))),
+            None => reader.query_raw(sql),
+        };
+        query.param("project", project.0)
     }
 
     /// A statement by the writer account.

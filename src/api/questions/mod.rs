@@ -80,6 +80,11 @@ impl Questions {
     /// The same to questions that shall not run: what they would ask of ClickHouse is noted.
     fn explaining(&self) -> (Questions, Noted) {
         let (store, noted) = self.store.explaining();
+        (self.aside(store), noted)
+    }
+
+    /// The same about another state of the tables: nothing is remembered.
+    pub(super) fn aside(&self, store: Store) -> Questions {
         let nothing = ServingLimits {
             answer_bytes: 0,
             sketch_bytes: 0,
@@ -92,10 +97,9 @@ impl Questions {
             admission: Admission::of_questions(),
             exports: Admission::of_exports(),
         };
-        let questions = Questions {
+        Questions {
             rooms: Arc::new(rooms),
-        };
-        (questions, noted)
+        }
     }
 
     /// Questions with the default limit of questions under way.
