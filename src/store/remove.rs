@@ -50,7 +50,17 @@ fn list(actors: &[u64]) -> String {
 /// The subject as a condition on `events`, without the project.
 fn which(subject: &Subject) -> String {
     match &subject.which {
-        Which::Persons { actors, until } => format!("actor IN ({}) AND {}", list(actors), known_at(*until)),
+        Which::Persons { actors, until, splits } => {
+            let anothers = splits
+                .iter()
+                .map(|(device, from)| format!(" AND NOT (actor = {device} AND ts >= {})", instant(*from)));
+            format!(
+                "actor IN ({}) AND {}{}",
+                list(actors),
+                known_at(*until),
+                anothers.collect::<String>()
+            )
+        }
         Which::Times { from, to } => {
             let mut bounds = vec!["1".to_owned()];
             if *from > 0 {
