@@ -36,12 +36,19 @@ pub enum Table {
     /// A set: its rows name no batch, and inserting them twice is harmless. Nothing is counted nor deleted
     /// here; what is in doubt is inserted again under another token.
     ActorDays,
+    /// Devices and users that were seen together: a set like [`Table::ActorDays`].
+    IdentityEdges,
     Ledger,
     ClientSequences,
     LateDays,
 }
 
 impl Table {
+    /// Whether it is a set, whose rows name no batch.
+    pub fn is_set(self) -> bool {
+        matches!(self, Table::ActorDays | Table::IdentityEdges)
+    }
+
     /// The name in SQL, and the first part of every token.
     pub fn name(self) -> &'static str {
         match self {
@@ -49,6 +56,7 @@ impl Table {
             Table::CountDeltas => "count_deltas",
             Table::SketchDeltas => "sketch_deltas",
             Table::ActorDays => "actor_days",
+            Table::IdentityEdges => "identity_edges",
             Table::Ledger => "ledger",
             Table::ClientSequences => "client_sequences",
             Table::LateDays => "late_days",

@@ -25,6 +25,7 @@ pub mod explain;
 pub mod export;
 pub mod filter;
 pub mod funnels;
+pub mod identity;
 pub mod installation;
 pub mod ledger;
 pub mod migrate;
