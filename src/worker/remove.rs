@@ -228,6 +228,7 @@ impl Remover {
             },
             dead_letters: self.stream.dead_letters_of(&open.subject, false).await?,
             rejected_samples: self.samples(open, now_ms).await?,
+            id_pairs: 0,
         })
     }
 

@@ -10,6 +10,7 @@ mod erasures;
 mod explain;
 mod funnels;
 mod harness;
+mod identity;
 mod keys;
 mod ledger;
 mod ledger_model;

@@ -8,7 +8,6 @@ mod said;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use uuid::Uuid;
 
 use super::error::{ApiJson, ApiPath, Named, SignedIn, WithBody};
@@ -29,7 +28,8 @@ use said::Case;
 
 /// Says that two ids are one person. A device and a user: as an event that names both, and a tombstone on them is lifted.
 /// Two users: a server merge. Two devices cannot be joined; give each an alias to a user. Everything of both, whenever
-/// it happened, belongs to one person within seconds; [unmerge](#operation/unmerge_persons) takes it back.
+/// it happened, belongs to one person from now on, in sketches of days that are over within seconds; unmerging takes it
+/// back.
 #[utoipa::path(
     post,
     path = "/v1/projects/{id}/persons/merge",
@@ -38,7 +38,7 @@ use said::Case;
     params(("id" = Uuid, Path, description = "The project")),
     request_body = IdPair,
     responses(
-        (status = 202, description = "Said; answers follow within seconds", body = Persons),
+        (status = 200, description = "Said, and questions that come now are answered so", body = Persons),
         (status = 409, description = "`too_many_devices`: a person has at most 500", body = Problem,
             content_type = "application/problem+json"),
         SignedIn, Named, WithBody, Loaded),
@@ -50,7 +50,7 @@ pub async fn merge_persons(
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
     ApiJson(pair): ApiJson<IdPair>,
-) -> Answered<(StatusCode, Json<Persons>)> {
+) -> Answered<Json<Persons>> {
     say(&caller, &accounts, &questions, id, (&pair, Verdict::Join)).await
 }
 
@@ -64,7 +64,7 @@ pub async fn merge_persons(
     params(("id" = Uuid, Path, description = "The project")),
     request_body = IdPair,
     responses(
-        (status = 202, description = "Said; answers follow within seconds", body = Persons),
+        (status = 200, description = "Said, and questions that come now are answered so", body = Persons),
         SignedIn, Named, WithBody, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
@@ -74,7 +74,7 @@ pub async fn unmerge_persons(
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
     ApiJson(pair): ApiJson<IdPair>,
-) -> Answered<(StatusCode, Json<Persons>)> {
+) -> Answered<Json<Persons>> {
     say(&caller, &accounts, &questions, id, (&pair, Verdict::Part)).await
 }
 
@@ -84,17 +84,22 @@ async fn say(
     questions: &Questions,
     id: Uuid,
     (pair, verdict): (&IdPair, Verdict),
-) -> Answered<(StatusCode, Json<Persons>)> {
+) -> Answered<Json<Persons>> {
     let (project, by) = caller.says(accounts, id).await?;
     let mut case = Case::read(&questions.store, project.number, pair, verdict).await?;
     let said = case.rule(accounts.clock.now_ms())?;
     if let Some(edge) = &said.edge {
         questions.store.add_edge(project.number, edge).await?;
     }
-    // Last: whoever learns by the ruling finds the edge.
     questions
         .store
         .add_ruling(project.number, &said.ruling, &by)
         .await?;
-    Ok((StatusCode::ACCEPTED, Json(said.persons)))
+    let ids = case.ids();
+    let learned = questions.learner.learn(project.number, &ids, said.ruling.at);
+    learned.await.map_err(|error| {
+        tracing::warn!(%error, "what was said of ids is not learned yet");
+        Problem::unavailable("what was said is written down, but nothing follows from it yet: say it again", 2)
+    })?;
+    Ok(Json(said.persons))
 }

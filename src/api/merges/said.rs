@@ -1,6 +1,6 @@
 //! A pair of ids as a caller names it, and what saying something about it comes to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use super::Persons;
 use crate::api::Answered;
 use crate::event::ProjectNumber;
 use crate::event::accept::{MAX_ID_CHARS, printable};
+use crate::identity::Around;
 use crate::metrics::identity::{
     Change, Edge, Fact, Id, IdentityGraph, Named, Override, Pair, Person, Refused, Ruling, Salt, Verdict,
     alias,
@@ -91,11 +92,8 @@ impl Case {
         verdict: Verdict,
     ) -> Answered<Case> {
         let pair = of_ids(pair)?;
-        let ids = match &pair {
-            Pair::Device { device, user } => [device, user],
-            Pair::Users(one, other) => [one, other],
-        };
-        let facts = store.facts_around(project, &ids.map(Id::as_str)).await?;
+        let around = Around::of(store, project, &ids_of(&pair)).await?;
+        let facts = &around.facts;
         let is_user = |id: &Id| facts.iter().any(|fact| names_as_user(fact, id));
         if let Pair::Device { device, .. } = &pair
             && is_user(device)
@@ -114,15 +112,18 @@ impl Case {
             }
             _ => false,
         });
-        let mut graph = IdentityGraph::new(Salt::new(&[], project));
-        graph.learn(&facts);
         Ok(Case {
+            graph: around.graph(Salt::new(&[], project)),
             pair,
             verdict,
-            graph,
             latest,
             is_seen,
         })
+    }
+
+    /// The two ids.
+    pub fn ids(&self) -> BTreeSet<Id> {
+        ids_of(&self.pair)
     }
 
     /// What the verdict, given now, comes to.
@@ -168,15 +169,19 @@ impl Case {
     }
 }
 
+fn ids_of(pair: &Pair) -> BTreeSet<Id> {
+    match pair {
+        Pair::Device { device: one, user: other } | Pair::Users(one, other) => {
+            BTreeSet::from([one.clone(), other.clone()])
+        }
+    }
+}
+
 /// What the map would say of the ids whose events change hands; later changes stand for earlier ones.
 fn overrides<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<Override> {
-    let own = |id: &Id| Override {
-        actor: id.actor(),
-        person: id.actor(),
-        split: crate::metrics::identity::NEVER,
-    };
     let rows = changes.map(|change| {
-        let row = change.override_now().unwrap_or_else(|| own(&change.id));
+        let own = Override::own(change.id.actor());
+        let row = change.override_now().unwrap_or(own);
         (row.actor, row)
     });
     rows.collect::<BTreeMap<_, _>>().into_values().collect()

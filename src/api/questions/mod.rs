@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use super::error::{ApiPath, ApiQuery, Named, SignedIn, WithBody};
 use super::{Accounts, Answered, Caller};
+use crate::identity::Learner;
 use crate::metrics::SpecError;
 use crate::metrics::active::ActiveUsersReport;
 use crate::metrics::conversion::ConversionReport;
@@ -62,6 +63,8 @@ pub struct QuestionRooms {
     pub stream: EventStream,
     /// Freshness, remembered answers, what is being computed.
     pub serving: Serving,
+    /// Learns what servers say about ids.
+    pub learner: Learner,
     /// How many questions a project may have under way.
     pub admission: Admission,
     /// How many exports a project may have under way.
@@ -92,6 +95,7 @@ impl Questions {
         };
         let rooms = QuestionRooms {
             serving: Serving::new(store.clone(), self.stream.clone(), nothing),
+            learner: self.learner.clone(),
             store: Arc::new(store),
             stream: self.stream.clone(),
             admission: Admission::of_questions(),
@@ -106,6 +110,7 @@ impl Questions {
     pub fn new(store: Store, stream: EventStream, limits: ServingLimits) -> Questions {
         let rooms = QuestionRooms {
             serving: Serving::new(store.clone(), stream.clone(), limits),
+            learner: Learner::new(store.clone(), stream.clone()),
             store: Arc::new(store),
             stream,
             admission: Admission::of_questions(),
