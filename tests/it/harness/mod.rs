@@ -254,9 +254,9 @@ impl World {
         }
     }
 
-    /// As a minute later: sketches of the days on which somebody's events changed hands are made anew.
+    /// As some minutes later: sketches of the days on which somebody's events changed hands are made anew.
     pub async fn count_anew(&self) {
-        let later = self.rooms.clock.now_ms() + 61_000;
+        let later = self.rooms.clock.now_ms() + 300_000;
         let roller = self.roller().await;
         for _ in 0..100 {
             if roller.rebuild_due(later).await.expect("rebuilt") == Rolled::default() {

@@ -17,7 +17,7 @@ fn event(n: u128, name: &str, device: &str, user: &str, hours: i64) -> Event {
         "distinct_id": if user.is_empty() { device } else { user }, "device_id": device, "user_id": user,
         "session": 0, "path": "", "host": "", "referrer_host": "", "utm_source": "", "utm_medium": "",
         "utm_campaign": "", "country": "", "region": "", "city": "", "browser": "", "os": "", "device": "",
-        "lib": "", "amount": 0.0, "currency": "", "props": "{}", "flags": 0,
+        "lib": "", "amount": 0.0, "currency": "", "props": "{}", "flags": if name == "$identify" { 8 } else { 0 },
         "local_day": Zone::utc().local_day(ts),
     });
     serde_json::from_value(fields).expect("an event")
