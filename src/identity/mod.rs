@@ -170,11 +170,12 @@ impl Learner {
         if moved.is_empty() {
             return Ok(Learned::default());
         }
-        let days = self.affected_days(project, &moved).await?;
-        self.queue(project, &days, at_ms).await?;
+        let affected = self.affected_days(project, &moved).await?;
+        let version = self.store.identity_version(project).await? + 1;
+        let days = self.queue(project, &affected, version, at_ms).await?;
         fault::point("learn.after_queue").await?;
         let rows: Vec<Override> = moved.iter().map(|(_, now)| *now).collect();
-        let version = self.store.write_overrides(project, &rows).await?;
+        self.store.write_overrides(project, &rows, version).await?;
         fault::point("learn.after_map").await?;
         self.stream.raise_rev(&[project]).await?;
         Ok(Learned {
@@ -204,12 +205,12 @@ impl Learner {
         Ok(pairs.filter(|(before, now)| before != now).collect())
     }
 
-    /// The local days on which events changed hands.
+    /// The local days of actors on which events changed hands.
     async fn affected_days(
         &self,
         project: ProjectNumber,
         moved: &[(Override, Override)],
-    ) -> Result<BTreeSet<Day>, LearnError> {
+    ) -> Result<Vec<(u64, Day)>, LearnError> {
         let actors: Vec<u64> = moved.iter().map(|(before, _)| before.actor).collect();
         let active = self.store.active_days_of(project, &actors).await?;
         let moves: HashMap<u64, &(Override, Override)> =
@@ -220,20 +221,21 @@ impl Learner {
                 before.differs_within(now, from - ZONES_MS, until + ZONES_MS)
             })
         };
-        Ok(active.into_iter().filter(is_affected).map(|(_, day)| day).collect())
+        Ok(active.into_iter().filter(is_affected).collect())
     }
 
-    /// Has the sketches of these local days made anew.
+    /// Has the sketches of these local days made anew, which count these actors as two persons.
     ///
     /// # Errors
-    /// When Redis does not answer.
+    /// When an engine does not answer.
     pub async fn make_anew(
         &self,
-        days: BTreeSet<(ProjectNumber, Day)>,
+        unclear: &BTreeMap<ProjectNumber, Vec<(u64, Day)>>,
         at_ms: i64,
     ) -> Result<(), LearnError> {
-        for (project, day) in days {
-            self.queue(project, &BTreeSet::from([day]), at_ms).await?;
+        for (project, actors) in unclear {
+            let version = self.store.identity_version(*project).await?;
+            self.queue(*project, actors, version, at_ms).await?;
         }
         Ok(())
     }
@@ -241,9 +243,12 @@ impl Learner {
     async fn queue(
         &self,
         project: ProjectNumber,
-        days: &BTreeSet<Day>,
+        actors: &[(u64, Day)],
+        version: u64,
         at_ms: i64,
-    ) -> Result<(), LearnError> {
+    ) -> Result<BTreeSet<Day>, LearnError> {
+        let days: BTreeSet<Day> = actors.iter().map(|(_, day)| *day).collect();
+        self.store.note_moves(project, actors, version).await?;
         let yesterday = Day::of_utc(at_ms).plus(-1);
         let rebuild = |day: &Day| Rebuild {
             project,
@@ -256,7 +261,7 @@ impl Learner {
         self.stream
             .queue_rebuilds(&open, at_ms + REBUILD_OPEN_AFTER_MS)
             .await?;
-        Ok(())
+        Ok(days)
     }
 
     /// The override maps of these projects, no older than this call.

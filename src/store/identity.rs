@@ -305,20 +305,17 @@ impl Store {
         Ok((rows, latest))
     }
 
-    /// Writes rows of the map under a version larger than any of the project, which it answers: the time by ClickHouse's
-    /// clock, in UTC milliseconds. One writer at a time.
+    /// Writes rows of the map under a version, which has to be larger than any of the project
+    /// ([`Store::identity_version`] and one). One writer at a time.
     ///
     /// # Errors
     /// When ClickHouse does not take them; again is harmless.
-    pub async fn write_overrides(&self, project: ProjectNumber, rows: &[Override]) -> Result<u64, StoreError> {
-        let version: u64 = self
-            .question(
-                project,
-                "SELECT greatest(toUInt64(toUnixTimestamp64Milli(now64(3))), max(version) + 1) FROM person_changes \
-                 WHERE project = {project:UInt32}",
-            )
-            .fetch_one()
-            .await?;
+    pub async fn write_overrides(
+        &self,
+        project: ProjectNumber,
+        rows: &[Override],
+        version: u64,
+    ) -> Result<(), StoreError> {
         // What is told of earlier times must not lack what answers used.
         for table in ["person_changes", "person_map"] {
             let mut insert = self.writing().insert::<MapRow>(table).await?;
@@ -335,7 +332,7 @@ impl Store {
             }
             insert.end().await?;
         }
-        Ok(version)
+        Ok(())
     }
 
     /// The local days (of the zone at capture) on which these actors were active.
@@ -362,7 +359,7 @@ impl Store {
         Ok(found)
     }
 
-    fn writing(&self) -> clickhouse::Client {
+    pub(super) fn writing(&self) -> clickhouse::Client {
         self.writer.clone().with_setting("async_insert", "0")
     }
 }

@@ -41,6 +41,7 @@ const STATEMENTS: &[Statement] = statements![
     "0016_person_map.sql",
     "0017_person_changes.sql",
     "0030_events_merges.sql",
+    "0031_identity_moves.sql",
 ];
 
 /// A migration that ran now.

@@ -29,6 +29,7 @@ pub mod identity;
 pub mod installation;
 pub mod ledger;
 pub mod migrate;
+pub mod moves;
 mod native;
 mod parts;
 mod people;

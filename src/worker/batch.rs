@@ -218,7 +218,7 @@ impl Batch {
         learner.learn_pairs(&self.partial.pairs, at_ms).await?;
         let maps = learner.maps(&self.partial.projects).await?;
         let unclear = self.partial.sketch(&maps);
-        learner.make_anew(unclear, at_ms).await
+        learner.make_anew(&unclear, at_ms).await
     }
 
     /// Projects whose answers the batch changes: those of its rows and of its ledger.

@@ -10,7 +10,7 @@
 //! its sketches; keeping them for a project's busiest names only is a later matter, and needs a mark in the
 //! tables that says which names are left out.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -55,14 +55,16 @@ impl Partial {
     /// Makes the sketches, of persons by these maps. They have to be read when the batch's pairs are learned and its
     /// active days are in the table: whoever changes a map later finds those days there, and has them made anew.
     ///
-    /// Of an actor who was split on one of the days both persons are taken: the days answered have to be made anew.
-    pub fn sketch(&mut self, maps: &Maps) -> BTreeSet<(ProjectNumber, Day)> {
-        let mut unclear = BTreeSet::new();
+    /// Of an actor who may have been split on one of the days both persons are taken. These actors are answered, with
+    /// the days, which have to be made anew.
+    pub fn sketch(&mut self, maps: &Maps) -> BTreeMap<ProjectNumber, Vec<(u64, Day)>> {
+        let mut unclear: BTreeMap<_, Vec<_>> = BTreeMap::new();
         self.sketches.clear();
         for seen in &self.seen {
-            let (persons, is_clear) = persons(seen, maps);
-            if !is_clear {
-                unclear.insert((seen.project, seen.day));
+            let (persons, split) = persons(seen, maps);
+            if !split.is_empty() {
+                let split = split.into_iter().map(|actor| (actor, seen.day));
+                unclear.entry(seen.project).or_default().extend(split);
             }
             self.sketches.push(SketchDelta {
                 project: seen.project,
@@ -88,12 +90,12 @@ struct Seen {
 /// Local days begin and end within so many milliseconds of UTC's.
 const ZONES_MS: i64 = 15 * 3_600_000;
 
-/// The persons behind the actors, and whether each is one's alone.
-fn persons(seen: &Seen, maps: &Maps) -> (Vec<u64>, bool) {
+/// The persons behind the actors, and the actors who may be two of them.
+fn persons(seen: &Seen, maps: &Maps) -> (Vec<u64>, Vec<u64>) {
     let Some(map) = maps.of(seen.project) else {
-        return (seen.actors.clone(), true);
+        return (seen.actors.clone(), Vec::new());
     };
-    let mut is_clear = true;
+    let mut split = Vec::new();
     let day = i64::from(seen.day.0) * UTC_DAY_MS;
     let (from, until) = (day - ZONES_MS, day + UTC_DAY_MS + ZONES_MS);
     let of_one = |actor: &u64| match map.get(*actor) {
@@ -101,13 +103,13 @@ fn persons(seen: &Seen, maps: &Maps) -> (Vec<u64>, bool) {
         Some(row) => match row.over(from, until) {
             Some(person) => vec![person],
             None => {
-                is_clear = false;
+                split.push(*actor);
                 vec![row.at(from), row.at(until)]
             }
         },
     };
     let persons = seen.actors.iter().flat_map(of_one).collect();
-    (persons, is_clear)
+    (persons, split)
 }
 
 /// A share that grows row by row: lists of what occurred, put in order at the end.
