@@ -31,7 +31,7 @@ use crate::stream::APPEND_TIMEOUT;
 use crate::telemetry;
 use crate::worker::Worker;
 use crate::worker::deliver::{DeliverOptions, Deliverer};
-use crate::worker::remove::Remover;
+use crate::worker::remove::{self, Remover};
 use crate::worker::roll::{RollOptions, Roller};
 
 pub use attach::attach;
@@ -165,7 +165,8 @@ impl App {
 /// The worker role until `stop`.
 async fn work(rooms: Rooms, options: DeliverOptions, stop: CancellationToken) -> anyhow::Result<()> {
     let zones = Zones::read(&rooms.meta).await?;
-    let deliverer = Deliverer::new(rooms.stream.clone(), rooms.store.clone(), options);
+    let deliverer = Deliverer::new(rooms.stream.clone(), rooms.store.clone(), options)
+        .with_salts(remove::salts(rooms.meta.clone()));
     let zone_of = {
         let zones = zones.clone();
         Arc::new(move |project| zones.known(project))

@@ -18,6 +18,7 @@
 mod around;
 mod known;
 mod maps;
+mod salts;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use std::time::Duration;
 use crate::event::zone::UTC_DAY_MS;
 use crate::event::{Day, ProjectNumber};
 use crate::fault::{self, Fault};
-use crate::metrics::identity::{Id, IdentityGraph, Override, Salt};
+use crate::metrics::identity::{Id, IdentityGraph, Override};
 use crate::store::identity::IdentityPair;
 use crate::store::{Store, StoreError};
 use crate::stream::rebuild::{Rebuild, RollupKind};
@@ -36,6 +37,7 @@ use crate::stream::{EventStream, StreamError};
 pub use around::Around;
 use known::Known;
 pub use maps::{Maps, PersonMaps};
+pub use salts::Salts;
 
 /// How long the turn stays with a learner that fell silent. Longer than what it does takes.
 const TURN: Duration = Duration::from_secs(60);
@@ -60,6 +62,8 @@ pub enum LearnError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Fault(#[from] Fault),
+    #[error("the project's salt cannot be read: {0}")]
+    Salt(String),
     #[error("others learn the project's identity all the time")]
     Busy,
 }
@@ -85,6 +89,7 @@ pub struct Learner {
     turns: Arc<AtomicU64>,
     known: Known,
     maps: PersonMaps,
+    salts: Salts,
 }
 
 impl Learner {
@@ -97,7 +102,21 @@ impl Learner {
             owner: Arc::from(uuid::Uuid::new_v4().simple().to_string()),
             turns: Arc::default(),
             known: Known::default(),
+            salts: Salts::default(),
         }
+    }
+
+    /// The same where persons may have been erased.
+    pub fn with_salts(self, salts: Salts) -> Learner {
+        Learner { salts, ..self }
+    }
+
+    /// What the tables say around these ids now.
+    ///
+    /// # Errors
+    /// When an engine does not answer.
+    pub async fn around(&self, project: ProjectNumber, ids: &BTreeSet<Id>) -> Result<Around, LearnError> {
+        Around::of(&self.store, project, ids, &self.salts).await
     }
 
     /// Learns the pairs of a batch, which are in the tables already. `at_ms` is when the batch was received.
@@ -164,8 +183,8 @@ impl Learner {
         ids: &BTreeSet<Id>,
         at_ms: i64,
     ) -> Result<Learned, LearnError> {
-        let around = Around::of(&self.store, project, ids).await?;
-        let graph = around.graph(Salt::new(&[], project));
+        let around = self.around(project, ids).await?;
+        let graph = around.graph();
         let moved = self.differing(project, &graph, &around.near).await?;
         if moved.is_empty() {
             return Ok(Learned::default());

@@ -28,6 +28,7 @@ pub mod funnels;
 pub mod identity;
 pub mod installation;
 pub mod ledger;
+mod markers;
 pub mod migrate;
 pub mod moves;
 mod native;

@@ -24,7 +24,7 @@ pub use said::{IdName, IdPair};
 pub use preview::__path_preview_merge;
 pub use rulings::__path_list_rulings;
 
-use said::Case;
+use said::{Case, not_learned};
 
 /// Says that two ids are one person. A device and a user: as an event that names both, and a tombstone on them is lifted.
 /// Two users: a server merge. Two devices cannot be joined; give each an alias to a user. Everything of both, whenever
@@ -86,7 +86,7 @@ async fn say(
     (pair, verdict): (&IdPair, Verdict),
 ) -> Answered<Json<Persons>> {
     let (project, by) = caller.says(accounts, id).await?;
-    let mut case = Case::read(&questions.store, project.number, pair, verdict).await?;
+    let mut case = Case::read(&questions.learner, project.number, pair, verdict).await?;
     let said = case.rule(accounts.clock.now_ms())?;
     if let Some(edge) = &said.edge {
         questions.store.add_edge(project.number, edge).await?;
@@ -97,9 +97,6 @@ async fn say(
         .await?;
     let ids = case.ids();
     let learned = questions.learner.learn(project.number, &ids, said.ruling.at);
-    learned.await.map_err(|error| {
-        tracing::warn!(%error, "what was said of ids is not learned yet");
-        Problem::unavailable("what was said is written down, but nothing follows from it yet: say it again", 2)
-    })?;
+    learned.await.map_err(not_learned)?;
     Ok(Json(said.persons))
 }

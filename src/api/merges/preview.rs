@@ -111,7 +111,7 @@ pub async fn preview_merge(
         into: request.into,
     };
     let verdict = request.verdict.into();
-    let mut case = Case::read(&asked.store, asked.number, &pair, verdict).await?;
+    let mut case = Case::read(&questions.learner, asked.number, &pair, verdict).await?;
     let said = case.rule(asked.now_ms)?;
     let supposing = questions.aside(asked.store.supposing(said.overrides)?);
     let persons: Vec<u64> = said.concerned.iter().map(Person::number).collect();

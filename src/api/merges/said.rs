@@ -10,13 +10,11 @@ use super::Persons;
 use crate::api::Answered;
 use crate::event::ProjectNumber;
 use crate::event::accept::{MAX_ID_CHARS, printable};
-use crate::identity::Around;
+use crate::identity::{LearnError, Learner};
 use crate::metrics::identity::{
-    Change, Edge, Fact, Id, IdentityGraph, Named, Override, Pair, Person, Refused, Ruling, Salt, Verdict,
-    alias,
+    Change, Edge, Fact, Id, IdentityGraph, Named, Override, Pair, Person, Refused, Ruling, Verdict, alias,
 };
 use crate::problem::Problem;
-use crate::store::Store;
 
 /// An id of 1 to 200 characters, by what it is the id of.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -86,13 +84,13 @@ pub(super) struct Said {
 impl Case {
     /// Reads what is known around the pair.
     pub async fn read(
-        store: &Store,
+        learner: &Learner,
         project: ProjectNumber,
         pair: &IdPair,
         verdict: Verdict,
     ) -> Answered<Case> {
         let pair = of_ids(pair)?;
-        let around = Around::of(store, project, &ids_of(&pair)).await?;
+        let around = learner.around(project, &ids_of(&pair)).await.map_err(not_learned)?;
         let facts = &around.facts;
         let is_user = |id: &Id| facts.iter().any(|fact| names_as_user(fact, id));
         if let Pair::Device { device, .. } = &pair
@@ -113,7 +111,7 @@ impl Case {
             _ => false,
         });
         Ok(Case {
-            graph: around.graph(Salt::new(&[], project)),
+            graph: around.graph(),
             pair,
             verdict,
             latest,
@@ -166,6 +164,17 @@ impl Case {
             ruling,
             edge,
         })
+    }
+}
+
+/// An engine is away.
+pub(super) fn not_learned(error: LearnError) -> Problem {
+    match error {
+        LearnError::Store(error) => error.into(),
+        error => {
+            tracing::warn!(%error, "identity waits");
+            Problem::unavailable("what is known of ids cannot be read or learned now: say it again", 2)
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub const MAX_DEPTH: usize = 5;
 pub const MAX_EVENT_BYTES: usize = 32 * 1024;
 
 /// Events that carry identity or person properties and are no activity.
-const NOT_ACTIVITY: [&str; 3] = ["$identify", "$alias", "$set"];
+pub const NOT_ACTIVITY: [&str; 3] = ["$identify", "$alias", "$set"];
 
 /// What the endpoint knows about the request that brought an event.
 #[derive(Clone, Debug)]
