@@ -55,7 +55,10 @@ impl Around {
                 store.edges_naming(project, &texts),
                 store.rulings_naming(project, &texts)
             )?;
-            let named = seen.iter().flat_map(of_edge).chain(ruled.iter().flat_map(of_ruling));
+            let named = seen
+                .iter()
+                .flat_map(of_edge)
+                .chain(ruled.iter().flat_map(of_ruling));
             let mut next: Vec<Id> = named.filter(|id| reached.insert(id.clone())).collect();
             if step > 0 {
                 next.truncate(MOST_IDS);

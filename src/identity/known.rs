@@ -19,7 +19,9 @@ pub struct Known {
 impl Known {
     /// Whether the pair, at this instant or an earlier one, was learned.
     pub fn has(&self, pair: &IdentityPair) -> bool {
-        self.pairs().get(&hash(pair)).is_some_and(|first| *first <= pair.ts)
+        self.pairs()
+            .get(&hash(pair))
+            .is_some_and(|first| *first <= pair.ts)
     }
 
     /// Remembers that these were learned.

@@ -17,7 +17,6 @@
 
 mod around;
 mod known;
-mod maps;
 mod salts;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -30,13 +29,13 @@ use crate::event::{Day, ProjectNumber};
 use crate::fault::{self, Fault};
 use crate::metrics::identity::{Id, IdentityGraph, Override};
 use crate::store::identity::IdentityPair;
+use crate::store::maps::Maps;
 use crate::store::{Store, StoreError};
 use crate::stream::rebuild::{Rebuild, RollupKind};
 use crate::stream::{EventStream, StreamError};
 
 pub use around::Around;
 use known::Known;
-pub use maps::{Maps, PersonMaps};
 pub use salts::Salts;
 
 /// How long the turn stays with a learner that fell silent. Longer than what it does takes.
@@ -88,7 +87,6 @@ pub struct Learner {
     /// Numbers the turns that it, or a clone, took: clones work at once, and must not pass for one another.
     turns: Arc<AtomicU64>,
     known: Known,
-    maps: PersonMaps,
     salts: Salts,
 }
 
@@ -96,7 +94,6 @@ impl Learner {
     /// A learner with an owner's name of its own.
     pub fn new(store: Store, stream: EventStream) -> Learner {
         Learner {
-            maps: PersonMaps::new(store.clone()),
             store,
             stream,
             owner: Arc::from(uuid::Uuid::new_v4().simple().to_string()),
@@ -123,11 +120,7 @@ impl Learner {
     ///
     /// # Errors
     /// [`LearnError`]: nothing is known to be learned then.
-    pub async fn learn_pairs(
-        &self,
-        pairs: &[IdentityPair],
-        at_ms: i64,
-    ) -> Result<(), LearnError> {
+    pub async fn learn_pairs(&self, pairs: &[IdentityPair], at_ms: i64) -> Result<(), LearnError> {
         let mut ids: BTreeMap<ProjectNumber, BTreeSet<Id>> = BTreeMap::new();
         for pair in pairs {
             let named = [&pair.device, &pair.user].map(|text| Id::read(text));
@@ -149,7 +142,11 @@ impl Learner {
 
     /// Pairs that have not been learned lately, of those given.
     pub fn news(&self, pairs: &[IdentityPair]) -> Vec<IdentityPair> {
-        pairs.iter().filter(|pair| !self.known.has(pair)).cloned().collect()
+        pairs
+            .iter()
+            .filter(|pair| !self.known.has(pair))
+            .cloned()
+            .collect()
     }
 
     /// Learns what the tables say about these ids now. `at_ms` is when it was said.
@@ -236,9 +233,9 @@ impl Learner {
             moved.iter().map(|moved| (moved.0.actor, moved)).collect();
         let is_affected = |(actor, day): &(u64, Day)| {
             let (from, until) = (i64::from(day.0) * UTC_DAY_MS, i64::from(day.0 + 1) * UTC_DAY_MS);
-            moves.get(actor).is_some_and(|(before, now)| {
-                before.differs_within(now, from - ZONES_MS, until + ZONES_MS)
-            })
+            moves
+                .get(actor)
+                .is_some_and(|(before, now)| before.differs_within(now, from - ZONES_MS, until + ZONES_MS))
         };
         Ok(active.into_iter().filter(is_affected).collect())
     }
@@ -276,7 +273,9 @@ impl Learner {
         };
         let over: Vec<Rebuild> = days.range(..yesterday).map(rebuild).collect();
         let open: Vec<Rebuild> = days.range(yesterday..).map(rebuild).collect();
-        self.stream.queue_rebuilds(&over, at_ms + REBUILD_AFTER_MS).await?;
+        self.stream
+            .queue_rebuilds(&over, at_ms + REBUILD_AFTER_MS)
+            .await?;
         self.stream
             .queue_rebuilds(&open, at_ms + REBUILD_OPEN_AFTER_MS)
             .await?;
@@ -288,6 +287,6 @@ impl Learner {
     /// # Errors
     /// When ClickHouse does not answer.
     pub async fn maps(&self, projects: &[ProjectNumber]) -> Result<Maps, StoreError> {
-        self.maps.of(projects).await
+        self.store.override_maps(projects).await
     }
 }

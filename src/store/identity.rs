@@ -161,7 +161,10 @@ impl Store {
                     )
                     .param("ids", &ids);
                 let rows: Vec<Seen> = query.fetch_all().await?;
-                found.extend(rows.iter().filter_map(|row| Edge::new(&row.device, &row.user, row.ts)));
+                found.extend(
+                    rows.iter()
+                        .filter_map(|row| Edge::new(&row.device, &row.user, row.ts)),
+                );
             }
         }
         Ok(found)

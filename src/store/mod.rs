@@ -28,6 +28,7 @@ pub mod funnels;
 pub mod identity;
 pub mod installation;
 pub mod ledger;
+pub mod maps;
 mod markers;
 pub mod migrate;
 pub mod moves;
@@ -104,6 +105,8 @@ pub struct Store {
     database: String,
     /// Of batches and answers on their way: none on our own machine, where the socket is faster than any compression.
     compression: Compression,
+    /// Override maps in memory.
+    maps: maps::KeptMaps,
     /// Set once the table of events was found to have our columns.
     checked: Arc<OnceCell<()>>,
     /// What the override map is supposed to say, where somebody asks what would be.
@@ -144,6 +147,7 @@ impl Store {
             compression,
             checked: Arc::default(),
             supposed: None,
+            maps: maps::KeptMaps::default(),
             database: options.database,
         };
         store.ping().await?;

@@ -33,6 +33,11 @@ pub(super) struct Supposed {
 }
 
 impl Supposed {
+    /// The rows.
+    pub(super) fn rows(&self) -> &[Override] {
+        &self.rows
+    }
+
     /// The statement over the supposed map.
     pub(super) fn said(&self, sql: &str) -> String {
         MAP.iter()

@@ -16,9 +16,9 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::event::zone::UTC_DAY_MS;
 use crate::event::{Day, Event, ProjectNumber};
-use crate::identity::Maps;
 use crate::metrics::sketch::UserSketch;
 use crate::store::identity::IdentityPair;
+use crate::store::maps::Maps;
 use crate::store::rows::{ActorDay, CountDelta, SketchDelta};
 
 /// What the rows of one batch add.
@@ -153,7 +153,8 @@ impl Tally {
         if device.is_empty() || user.is_empty() || device == user {
             return;
         }
-        let key = xxh3_128(user.as_bytes()) ^ xxh3_128(device.as_bytes()).rotate_left(64 - (row.project.0 % 61));
+        let key =
+            xxh3_128(user.as_bytes()) ^ xxh3_128(device.as_bytes()).rotate_left(64 - (row.project.0 % 61));
         let pair = self.pairs.entry(key).or_insert_with(|| IdentityPair {
             project: row.project,
             device: device.into(),

@@ -233,7 +233,9 @@ impl Asked {
         // Windows of 30 days look back from each of these.
         let overcount_bound = match error.is_some() && self.fresh.rebuilding {
             true => {
-                let bound = self.store.overcount_bound(self.number, first.plus(-30), last.plus(1));
+                let bound = self
+                    .store
+                    .overcount_bound(self.number, first.plus(-30), last.plus(1));
                 Some(bound.await?).filter(|bound| *bound > 0)
             }
             false => None,

@@ -1,13 +1,13 @@
 //! Override maps in memory: read whole once, then what is new.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::{Store, StoreError};
 use crate::event::ProjectNumber;
 use crate::metrics::identity::Overrides;
-use crate::store::{Store, StoreError};
 
 /// Rows of all maps that are kept: about 210 MB. Beyond, those that are not asked for are read again when they are.
 const MOST_ROWS: usize = 4_000_000;
@@ -28,10 +28,9 @@ impl Maps {
     }
 }
 
-/// Keeps maps. Cheap to clone; clones share them.
-#[derive(Clone)]
-pub struct PersonMaps {
-    store: Store,
+/// The maps that a store keeps. Cheap to clone; clones share them.
+#[derive(Clone, Default)]
+pub(super) struct KeptMaps {
     kept: Arc<Mutex<HashMap<ProjectNumber, Kept>>>,
 }
 
@@ -41,45 +40,52 @@ struct Kept {
     map: Arc<Overrides>,
 }
 
-impl PersonMaps {
-    /// No maps yet.
-    pub fn new(store: Store) -> PersonMaps {
-        PersonMaps {
-            store,
-            kept: Arc::default(),
-        }
-    }
-
-    /// The maps of these projects, no older than this call.
+impl Store {
+    /// The override maps of these projects, no older than this call.
     ///
     /// # Errors
     /// When ClickHouse does not answer.
-    pub async fn of(&self, projects: &[ProjectNumber]) -> Result<Maps, StoreError> {
-        let latest = self.store.latest_overrides(projects).await?;
-        let read = stream::iter(latest).map(async |(project, version)| {
-            let kept = self.kept(project);
-            if kept.version >= version {
-                return Ok((project, kept.map));
+    pub async fn override_maps(&self, projects: &[ProjectNumber]) -> Result<Maps, StoreError> {
+        if let Some(supposed) = &self.supposed {
+            let real = Store {
+                supposed: None,
+                ..self.clone()
+            };
+            let mut maps = Box::pin(real.override_maps(projects)).await?;
+            for project in projects {
+                let map = maps.maps.entry(*project).or_default();
+                Arc::make_mut(map).extend(supposed.rows().iter().copied());
             }
-            let (rows, version) = self.store.overrides_since(project, kept.version).await?;
-            let Kept { mut map, .. } = kept;
-            Arc::make_mut(&mut map).extend(rows);
-            self.keep(project, Kept { version, map: map.clone() });
+            return Ok(maps);
+        }
+        let latest = self.latest_overrides(projects).await?;
+        let read = stream::iter(latest).map(async |(project, version)| {
+            let Kept {
+                version: kept,
+                mut map,
+            } = self.maps.of(project);
+            if kept < version {
+                let (rows, version) = self.overrides_since(project, kept).await?;
+                Arc::make_mut(&mut map).extend(rows);
+                let map = map.clone();
+                self.maps.keep(project, Kept { version, map });
+            }
             Ok::<_, StoreError>((project, map))
         });
         let maps: HashMap<_, _> = read.buffer_unordered(AT_ONCE).try_collect().await?;
-        self.shrink(&maps);
+        self.maps.shrink(&maps);
         Ok(Maps { maps })
     }
+}
 
-    fn kept(&self, project: ProjectNumber) -> Kept {
-        let kept = self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        kept.get(&project).cloned().unwrap_or_default()
+impl KeptMaps {
+    fn of(&self, project: ProjectNumber) -> Kept {
+        self.kept().get(&project).cloned().unwrap_or_default()
     }
 
     /// Keeps a map unless somebody else brought a newer one meanwhile.
     fn keep(&self, project: ProjectNumber, map: Kept) {
-        let mut kept = self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut kept = self.kept();
         let known = kept.entry(project).or_default();
         if known.version < map.version {
             *known = map;
@@ -87,10 +93,14 @@ impl PersonMaps {
     }
 
     fn shrink(&self, wanted: &HashMap<ProjectNumber, Arc<Overrides>>) {
-        let mut kept = self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut kept = self.kept();
         let rows: usize = kept.values().map(|kept| kept.map.len()).sum();
         if rows > MOST_ROWS {
             kept.retain(|project, _| wanted.contains_key(project));
         }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<ProjectNumber, Kept>> {
+        self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
