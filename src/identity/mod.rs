@@ -15,6 +15,7 @@
 //! committed. Sketches of days on which somebody's events changed hands are made anew within seconds (of today's and
 //! yesterday's: a minute, in which more may change).
 
+mod again;
 mod around;
 mod known;
 mod salts;
@@ -159,6 +160,14 @@ impl Learner {
         ids: &BTreeSet<Id>,
         at_ms: i64,
     ) -> Result<Learned, LearnError> {
+        let name = self.take_turn(project).await?;
+        let learned = self.learn_in_turn(project, ids, at_ms).await;
+        self.stream.leave_identity(project, &name).await?;
+        learned
+    }
+
+    /// Waits for the turn; the name under which it was taken.
+    async fn take_turn(&self, project: ProjectNumber) -> Result<String, LearnError> {
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}:{turn}", self.owner);
         let mut tries = 0;
@@ -169,9 +178,7 @@ impl Learner {
             }
             tokio::time::sleep(TRY_AGAIN).await;
         }
-        let learned = self.learn_in_turn(project, ids, at_ms).await;
-        self.stream.leave_identity(project, &name).await?;
-        learned
+        Ok(name)
     }
 
     async fn learn_in_turn(

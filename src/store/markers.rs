@@ -68,7 +68,8 @@ impl Store {
                     project,
                     "SELECT project, device, clear, user, toUnixTimestamp64Milli(ts) AS ts, first, version \
                      FROM identity_markers FINAL \
-                     WHERE project = {project:UInt32} AND device IN {devices:Array(UInt128)}",
+                     WHERE project = {project:UInt32} \
+                       AND device IN (SELECT toUInt128(arrayJoin({devices:Array(String)})))",
                 )
                 .param("devices", devices);
             let rows: Vec<MarkerRow> = query.fetch_all().await?;
@@ -113,8 +114,8 @@ impl Store {
             return Ok(0);
         }
         let sql = format!(
-            "SELECT (SELECT uniqExact(device, user) FROM identity_edges WHERE {}) \
-               + (SELECT uniqExact(one, other) FROM identity_rulings WHERE {})",
+            "SELECT sum(found) FROM (SELECT uniqExact(device, user) AS found FROM identity_edges WHERE {} \
+               UNION ALL SELECT uniqExact(one, other) FROM identity_rulings WHERE {})",
             of(EDGES, project, actors),
             of(RULINGS, project, actors)
         );
@@ -143,16 +144,60 @@ impl Store {
         self.delete_rows(&rows).await
     }
 
-    /// Deletes what the override map said of these actors before its latest version.
+    /// Deletes what the override map said earlier of these actors, or of all.
     ///
     /// # Errors
     /// As [`Store::delete_id_pairs`].
-    pub async fn forget_overrides(&self, project: ProjectNumber, actors: &[u64]) -> Result<(), StoreError> {
-        let latest = "SELECT max(version) FROM person_map WHERE project = {project:UInt32}";
-        let version: u64 = self.question(project, latest).fetch_one().await?;
-        let older = of("actor IN (ids)", project, actors) + &format!(" AND version < {version}");
-        self.delete_rows(&[("person_map", older.clone()), ("person_changes", older)])
+    pub async fn forget_overrides(
+        &self,
+        project: ProjectNumber,
+        actors: Option<&[u64]>,
+    ) -> Result<(), StoreError> {
+        let whose = match actors {
+            Some(actors) => of("actor IN (ids)", project, actors),
+            None => format!("project = {project}"),
+        };
+        let older = format!(
+            "{whose} AND (actor, version) NOT IN (SELECT actor, max(version) FROM person_map WHERE {whose} GROUP BY actor)"
+        );
+        self.delete_rows(&[("person_changes", older.clone()), ("person_map", older)])
             .await
+    }
+
+    /// Deletes all that is known of a project's ids: of pairs that were seen or ruled up to an instant, or all. The
+    /// override map stays.
+    ///
+    /// # Errors
+    /// As [`Store::delete_id_pairs`].
+    pub async fn delete_all_id_pairs(
+        &self,
+        project: ProjectNumber,
+        until: Option<i64>,
+    ) -> Result<(), StoreError> {
+        let of = |time: &str| {
+            let known = until.map(|until| format!(" AND {time} <= fromUnixTimestamp64Milli({until}, 'UTC')"));
+            format!("project = {project}{}", known.unwrap_or_default())
+        };
+        let rows = [
+            ("identity_edges", of("ts")),
+            ("identity_rulings", of("at")),
+            ("identity_markers", format!("project = {project}")),
+        ];
+        self.delete_rows(&rows).await
+    }
+
+    /// Every id that a pair names.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn paired_ids(&self, project: ProjectNumber) -> Result<Vec<String>, StoreError> {
+        let query = self.question(
+            project,
+            "SELECT DISTINCT arrayJoin([device, user]) AS id FROM identity_edges WHERE project = {project:UInt32} \
+             UNION DISTINCT SELECT DISTINCT arrayJoin([one, other]) FROM identity_rulings \
+             WHERE project = {project:UInt32}",
+        );
+        Ok(query.fetch_all().await?)
     }
 
     async fn delete_rows(&self, rows: &[(&str, String)]) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! Who is who, over HTTP: whatever order events arrive in, whatever servers say, every answer is that of the twin's
 //! persons.
 
+pub mod erasure;
 mod orders;
 mod refusals;
 mod rulings;
@@ -53,7 +54,20 @@ async fn answers_are_the_twins(
     asked: &[Value],
     when: &str,
 ) {
-    let people = People::told(events, said, &Salt::new(&[], ProjectNumber(0)));
+    // Nobody was erased, so nothing is salted.
+    let nothing = Salt::new(&[], ProjectNumber(0));
+    answers_with_salt(world, of, (events, (said, &nothing)), asked, when).await;
+}
+
+/// The same after somebody was erased.
+async fn answers_with_salt(
+    world: &World,
+    of: &Tenant,
+    (events, (said, salt)): (&[Event], (&[Fact], &Salt)),
+    asked: &[Value],
+    when: &str,
+) {
+    let people = People::told(events, said, salt);
     for question in asked {
         let expected = twin(question, &of.zone, world.rooms.clock.now_ms(), &people);
         let path = of.path("/query");

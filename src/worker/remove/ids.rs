@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Open, RemoveError, Remover};
+use crate::event::{ProjectNumber, Which};
 use crate::identity::{Around, Salts};
 use crate::meta::{ErasureKind, Meta, TheirId};
 use crate::metrics::identity::{Id, IdentityGraph, Marker, Person, Salt};
@@ -45,10 +46,16 @@ impl Remover {
     /// Puts markers in the place of the person's pairs and takes them out of the override map. Markers first: whoever
     /// dies in between leaves both, which says the same.
     pub(super) async fn forget_ids(&self, open: &Open, now_ms: i64) -> Result<(), RemoveError> {
-        if open.kind != ErasureKind::Person {
-            return Ok(());
-        }
         let project = open.subject.project;
+        match (open.kind, &open.subject.which) {
+            (ErasureKind::Person, _) => {}
+            (ErasureKind::Project, Which::Until { until }) => {
+                let until = Some(*until).filter(|_| !open.project_gone);
+                return self.forget_all_ids(project, until, now_ms).await;
+            }
+            // Who is who is no event of a time.
+            _ => return Ok(()),
+        }
         let (actors, around) = self.known_ids(open).await?;
         let mut graph = around.salted_by(Salt::new(&self.meta.salt_of(project).await?, project));
         let users: Vec<u64> = around.users().map(Id::actor).collect();
@@ -59,7 +66,20 @@ impl Remover {
         self.store.add_markers(project, &markers).await?;
         self.store.delete_id_pairs(project, &actors, &users).await?;
         self.learner.learn(project, &around.near, now_ms).await?;
-        self.store.forget_overrides(project, &actors).await?;
+        self.store.forget_overrides(project, Some(&actors)).await?;
+        Ok(())
+    }
+
+    /// The same of a whole project: what is known of ids from later stays.
+    async fn forget_all_ids(
+        &self,
+        project: ProjectNumber,
+        until: Option<i64>,
+        now_ms: i64,
+    ) -> Result<(), RemoveError> {
+        self.store.delete_all_id_pairs(project, until).await?;
+        self.learner.begin_again(project, now_ms).await?;
+        self.store.forget_overrides(project, None).await?;
         Ok(())
     }
 

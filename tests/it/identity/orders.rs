@@ -10,7 +10,7 @@ use crate::harness::{NOW, Tenant, World};
 const HOUR: i64 = 3_600_000;
 
 /// Something that a device or a user did, `hours` ago.
-fn event(n: u128, name: &str, device: &str, user: &str, hours: i64) -> Event {
+pub fn event(n: u128, name: &str, device: &str, user: &str, hours: i64) -> Event {
     let ts = NOW - hours * HOUR;
     let fields = json!({
         "project": 1, "event": name, "ts": ts, "seq": 0, "id": Uuid::from_u128(n), "received_at": 0,
@@ -23,7 +23,7 @@ fn event(n: u128, name: &str, device: &str, user: &str, hours: i64) -> Event {
     serde_json::from_value(fields).expect("an event")
 }
 
-fn wire(event: &Event) -> Value {
+pub fn wire(event: &Event) -> Value {
     let mut wire = json!({"event": event.event, "id": event.id, "timestamp": event.ts});
     for (name, id) in [("device_id", &event.device_id), ("user_id", &event.user_id)] {
         if !id.is_empty() {
@@ -34,7 +34,7 @@ fn wire(event: &Event) -> Value {
 }
 
 /// Questions of several kinds about the last days.
-fn questions() -> Vec<Value> {
+pub fn questions() -> Vec<Value> {
     let range = |mut question: Value| {
         question["from"] = json!("2026-11-19");
         question["to"] = json!("2026-11-24");
