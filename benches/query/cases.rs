@@ -13,7 +13,8 @@ use crate::engines::process::{Process, cpu};
 use crate::installation::{Api, Installation};
 use crate::table::{Cost, beside, head, line, ms};
 
-const STEPS: [&str; 5] = [
+/// The steps of funnels.
+pub const STEPS: [&str; 5] = [
     "page_view",
     "view_item",
     "add_to_cart",
@@ -21,10 +22,11 @@ const STEPS: [&str; 5] = [
     "purchase",
 ];
 
-struct Bench<'a> {
-    installation: &'a Installation,
-    api: Api,
-    arguments: &'a Arguments,
+/// What is measured, and with what.
+pub struct Bench<'a> {
+    pub installation: &'a Installation,
+    pub api: Api,
+    pub arguments: &'a Arguments,
     /// ClickHouse, Redis, footfall.
     processes: Vec<Process>,
 }
@@ -63,11 +65,12 @@ pub async fn measure(installation: &Installation, arguments: &Arguments) -> anyh
 
 impl Bench<'_> {
     /// Something changes in the project: nothing that is remembered counts any more.
-    async fn change(&self) -> anyhow::Result<()> {
+    pub async fn change(&self) -> anyhow::Result<()> {
         Ok(self.installation.stream.raise_rev(&[self.api.number]).await?)
     }
 
-    fn cpu(&self) -> Duration {
+    /// CPU time of all processes so far.
+    pub fn cpu(&self) -> Duration {
         cpu(&self.processes).iter().sum()
     }
 
@@ -199,7 +202,9 @@ impl Bench<'_> {
         );
         self.beside("trend by day, 30 days, persons by country", &persons, &sql)
             .await?;
+        self.visits(from, end).await?;
         self.retention(end.plus(-56), end).await?;
+        self.paths(from, end).await?;
         self.identified(from, end).await
     }
 
@@ -260,59 +265,8 @@ impl Bench<'_> {
         .await
     }
 
-    /// The same questions when every person was known by another id before: an override each, at most a million.
-    async fn identified(&self, from: Day, end: Day) -> anyhow::Result<()> {
-        let number = self.api.number;
-        let sql = |table: &str| {
-            format!(
-                "INSERT INTO {table} SELECT {number}, actor, xxh3(concat('person of ', toString(actor))), \
-                   9223372036854775807, 1 FROM (SELECT DISTINCT actor FROM actor_days WHERE project = {number} LIMIT 1000000)"
-            )
-        };
-        let steps: Vec<Value> = STEPS[..3].iter().map(|step| json!({"event": step})).collect();
-        let funnel = json!({"kind": "funnel", "steps": steps, "window": "7d", "from": from.to_string(),
-            "to": end.to_string()});
-        let persons = json!({"kind": "trends", "series": [{"event": "page_view", "measure": "persons"}],
-            "from": from.to_string(), "to": end.to_string()});
-        println!("\nthe same before and after each person has an override (before stands in the place of SQL)");
-        let before = [self.alone(&funnel).await?, self.alone(&persons).await?];
-        for table in ["person_changes", "person_map"] {
-            self.installation.sql(&sql(table)).await?;
-        }
-        let after = [self.alone(&funnel).await?, self.alone(&persons).await?];
-        for ((name, before), after) in ["funnel of 3 steps, 30 days", "persons by day, 30 days"]
-            .iter()
-            .zip(before)
-            .zip(after)
-        {
-            beside(name, after, before);
-        }
-        Ok(())
-    }
-
-    /// Asks a question, each time computed anew.
-    async fn alone(&self, question: &Value) -> anyhow::Result<Cost> {
-        let request = post(&self.api, question);
-        let mut connection = Connection::open(&self.api).await?;
-        let (mut walls, mut spent) = (Vec::new(), Duration::ZERO);
-        for turn in 0..=self.arguments.repeat {
-            self.change().await?;
-            let before = self.cpu();
-            let reply = connection.ask(&request).await?;
-            ensure!(reply.status == 200, "{}", String::from_utf8_lossy(&reply.body));
-            if turn > 0 {
-                walls.push(reply.taken);
-                spent += self.cpu() - before;
-            }
-        }
-        Ok(Cost {
-            wall: median(&mut walls),
-            cpu: spent / self.arguments.repeat.max(1) as u32,
-        })
-    }
-
     /// Asks ours and theirs in turn, each computed anew.
-    async fn beside(&self, name: &str, question: &Value, sql: &str) -> anyhow::Result<()> {
+    pub async fn beside(&self, name: &str, question: &Value, sql: &str) -> anyhow::Result<()> {
         let request = post(&self.api, question);
         let mut connection = Connection::open(&self.api).await?;
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -355,7 +309,8 @@ fn own() -> Process {
     }
 }
 
-fn median(times: &mut [Duration]) -> Duration {
+/// The middle one.
+pub fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }

@@ -15,6 +15,7 @@ mod data;
 #[path = "../engines/mod.rs"]
 mod engines;
 mod installation;
+mod journeys;
 mod table;
 
 use clap::Parser;

@@ -121,6 +121,8 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(questions::retention::get_retention))
         .routes(routes!(questions::lifecycle::get_lifecycle))
         .routes(routes!(questions::lifecycle::get_stickiness))
+        .routes(routes!(questions::paths::get_paths))
+        .routes(routes!(questions::visits::get_web))
         .routes(routes!(events::event_names))
         .routes(routes!(events::list_events))
         .routes(routes!(export::export_events))

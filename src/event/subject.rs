@@ -54,7 +54,11 @@ impl Subject {
     pub fn takes(&self, event: &Event) -> bool {
         event.project == self.project
             && match &self.which {
-                Which::Persons { actors, until, splits } => {
+                Which::Persons {
+                    actors,
+                    until,
+                    splits,
+                } => {
                     let actor = event.actor();
                     let is_anothers = |(device, from): &(u64, i64)| *device == actor && event.ts >= *from;
                     actors.contains(&actor)

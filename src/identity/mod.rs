@@ -39,8 +39,9 @@ pub use around::Around;
 use known::Known;
 pub use salts::Salts;
 
-/// How long the turn stays with a learner that fell silent. Longer than what it does takes.
-const TURN: Duration = Duration::from_secs(60);
+/// How long the turn stays with a learner that fell silent. One that works prolongs it. One that wakes up later writes
+/// under a version that is behind by then.
+const TURN: Duration = Duration::from_secs(10);
 
 /// Between two tries to get the turn, and how many there are: 30 seconds.
 const TRY_AGAIN: Duration = Duration::from_millis(50);
@@ -161,7 +162,14 @@ impl Learner {
         at_ms: i64,
     ) -> Result<Learned, LearnError> {
         let name = self.take_turn(project).await?;
-        let learned = self.learn_in_turn(project, ids, at_ms).await;
+        let mut learning = std::pin::pin!(self.learn_in_turn(project, ids, at_ms));
+        let learned = loop {
+            match tokio::time::timeout(TURN / 4, &mut learning).await {
+                Ok(learned) => break learned,
+                // Redis being away for a moment does no harm: it is asked again before the time runs out.
+                Err(_) => drop(self.stream.take_identity(project, &name, TURN).await),
+            }
+        };
         self.stream.leave_identity(project, &name).await?;
         learned
     }

@@ -16,9 +16,9 @@ mod record;
 mod request;
 mod whole;
 
-pub use whole::TheirId;
 pub use record::{Certificate, ErasureCounts, Progress, RemovedCounts};
 pub(super) use request::Request;
+pub use whole::TheirId;
 
 /// What is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -22,6 +22,8 @@
 //!   *period* after. See [`retention`].
 //! - **lifecycle**: new, returning, resurrecting, dormant. See [`lifecycle`]. **Stickiness**: on how many days of a
 //!   range. See [`stickiness`].
+//! - **session**: what a person did on one device without a long silence. See [`session`]; its duration, bounce,
+//!   entry, exit and source: see [`visit`].
 //! - **final**: whether a point can still change only through late, corrected or erased events.
 //!
 //! Each question arrives as a *query* (texts, as a person would write them), is validated into a *spec*
@@ -36,6 +38,7 @@ pub mod identity;
 pub mod ledger;
 pub mod lifecycle;
 pub mod oracle;
+pub mod path;
 pub mod retention;
 pub mod selection;
 pub mod session;
@@ -44,6 +47,7 @@ pub mod stickiness;
 pub mod time;
 pub mod trend;
 pub mod turning;
+pub mod visit;
 
 /// The longest event name, in characters, as at capture.
 pub const MAX_NAME_CHARS: usize = 200;

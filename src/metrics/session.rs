@@ -36,10 +36,9 @@ pub fn sessions(events: impl IntoIterator<Item = Visit>) -> Vec<usize> {
     let mut found = Vec::new();
     for event in events {
         let key = (event.device, event.given);
-        let going_on = open.get(&key).is_some_and(|session| {
-            let silent = event.given == 0 && event.ts - session.last >= SILENCE_MS;
-            !silent && event.ts - session.start < LONGEST_MS
-        });
+        let going_on = open
+            .get(&key)
+            .is_some_and(|session| goes_on(session.start, session.last, event.ts, event.given != 0));
         if !going_on {
             open.insert(
                 key,
@@ -59,17 +58,35 @@ pub fn sessions(events: impl IntoIterator<Item = Visit>) -> Vec<usize> {
     found
 }
 
+/// Whether a session that began and was last heard of at these instants goes on with an event at `ts`, which comes from
+/// the same device and with the same id, or none.
+pub fn goes_on(start: i64, last: i64, ts: i64, has_id: bool) -> bool {
+    let silent = !has_id && ts - last >= SILENCE_MS;
+    !silent && ts - start < LONGEST_MS
+}
+
+/// Whether a session surely begins between an event and the next of the same device and id: after this long whatever
+/// came before has ended.
+pub fn surely_begins(last: i64, ts: i64, has_id: bool) -> bool {
+    ts - last >= if has_id { LONGEST_MS } else { SILENCE_MS }
+}
+
+/// Device and given id as one number, which is as good as the two within the events of a person.
+pub fn key(device: u64, given: u64) -> u64 {
+    // The odd factor mixes the id before the device is added, so that swapping the two is another key.
+    (given.wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(29) ^ device
+}
+
 /// Whether a session of the events from `from_ms` on may depend on what came before `since_ms`, from which on the
 /// events, which are in total order, were read. If not, [`sessions`] finds for them what it finds for all events.
 pub fn may_begin_earlier(events: impl IntoIterator<Item = Visit>, since_ms: i64, from_ms: i64) -> bool {
     // The latest event of each device and id, and whether a session surely began since.
     let mut known: HashMap<(u64, u64), (i64, bool)> = HashMap::new();
     for event in events {
-        let rest = if event.given == 0 { SILENCE_MS } else { LONGEST_MS };
         let (last, begun) = known
             .entry((event.device, event.given))
             .or_insert((since_ms, false));
-        *begun |= event.ts - *last >= rest;
+        *begun |= surely_begins(*last, event.ts, event.given != 0);
         *last = event.ts;
         if event.ts >= from_ms && !*begun {
             return true;

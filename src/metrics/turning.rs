@@ -6,6 +6,7 @@ use super::conversion::ConversionSpec;
 use super::funnel::FunnelSpec;
 use super::funnel::spec::View;
 use super::lifecycle::LifecycleSpec;
+use super::path::PathSpec;
 use super::retention::RetentionSpec;
 use super::stickiness::StickinessSpec;
 use super::time::{self, Interval, TimeRange, WeekStart};
@@ -71,6 +72,12 @@ impl Turning for FunnelSpec {
     }
 }
 
+impl Turning for PathSpec {
+    fn next_turn(&self, _: &Zone, now_ms: i64) -> Option<i64> {
+        Some(self.final_from()).filter(|turn| now_ms < *turn)
+    }
+}
+
 impl Turning for RetentionSpec {
     fn next_turn(&self, _: &Zone, now_ms: i64) -> Option<i64> {
         // Every period of every zone ends with a UTC quarter hour.
@@ -106,10 +113,14 @@ impl Turning for ConversionSpec {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use crate::metrics::active::{ActiveUsersQuery, from_windows};
     use crate::metrics::conversion::{ConversionQuery, ConversionReport, ConversionTally, GoalFacts};
     use crate::metrics::funnel::{FunnelQuery, FunnelTally, StepQuery, Values};
+    use crate::metrics::path::walk::Words;
+    use crate::metrics::path::{PathTally, PathsQuery};
     use crate::metrics::retention::{RetentionClock, RetentionQuery, RetentionTally};
     use crate::metrics::trend::{TrendReport, TrendsQuery};
 
@@ -179,6 +190,16 @@ mod tests {
             walk(&goal, zone, now, |now| {
                 let facts = GoalFacts::default();
                 format!("{:?}", ConversionReport::of_goal(&goal, zone, now, &facts))
+            });
+            let paths = PathsQuery {
+                from: from.clone(),
+                to: to.clone(),
+                ..Default::default()
+            };
+            let paths = paths.validate(zone, now).unwrap();
+            walk(&paths, zone, now, |now| {
+                let tally = PathTally::new(&paths, Words::default(), HashMap::new());
+                format!("{:?}", tally.finish(now))
             });
             let retention = RetentionQuery {
                 from: from.clone(),

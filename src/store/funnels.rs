@@ -9,8 +9,8 @@
 
 pub mod marks;
 pub mod rows;
-mod spread;
-mod sql;
+pub(super) mod spread;
+pub(super) mod sql;
 
 use std::collections::BTreeMap;
 
@@ -136,7 +136,7 @@ impl Store {
 }
 
 /// What ClickHouse told when it began to answer, or what came.
-fn rows_read(cursor: &BytesCursor, rows: usize) -> u64 {
+pub(super) fn rows_read(cursor: &BytesCursor, rows: usize) -> u64 {
     let told = cursor.summary().and_then(|summary| summary.read_rows());
     told.unwrap_or(0).max(rows as u64)
 }

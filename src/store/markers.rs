@@ -38,7 +38,10 @@ const RULINGS: &str = "(xxh3(other) IN (ids) OR (kind = 'users' AND xxh3(one) IN
 
 fn of(condition: &str, project: ProjectNumber, actors: &[u64]) -> String {
     let ids: Vec<String> = actors.iter().map(u64::to_string).collect();
-    format!("project = {project} AND {}", condition.replace("ids", &ids.join(", ")))
+    format!(
+        "project = {project} AND {}",
+        condition.replace("ids", &ids.join(", "))
+    )
 }
 
 impl Store {

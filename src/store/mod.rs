@@ -2,7 +2,7 @@
 //!
 //! Writing: [`migrate`] lays the tables, [`batch`] brings a worker's batch in exactly once, [`compact`]
 //! turns the small rows of many batches into generations. Reading: [`rollups`] is the only reader of rollup
-//! tables, [`events`] and [`funnels`] read the raw ones, [`audit`] compares the two. [`ledger`] keeps
+//! tables, [`events`], [`funnels`] and [`visits`] read the raw ones, [`audit`] compares the two. [`ledger`] keeps
 //! what became of every event received.
 //!
 //! Rules that hold everywhere here:
@@ -34,6 +34,7 @@ pub mod migrate;
 pub mod moves;
 mod native;
 mod parts;
+pub mod paths;
 mod people;
 pub mod remove;
 pub mod retention;
@@ -44,6 +45,7 @@ mod selection;
 pub mod supposed;
 pub mod tail;
 pub mod trends;
+pub mod visits;
 
 use std::sync::Arc;
 

@@ -4,6 +4,8 @@
 //! A block is the number of its columns, the number of its rows, and of each column its name, its type and its values
 //! (<https://clickhouse.com/docs/interfaces/formats/Native>). Only the types that we ask for are read.
 
+mod words;
+
 use std::ops::Range;
 
 use super::StoreError;
@@ -34,6 +36,8 @@ enum Column<'a> {
     Numbers(usize, &'a [u8]),
     /// A byte for each row that is not 0 where the text is missing; then the texts, a length before each.
     Texts(&'a [u8], &'a [u8]),
+    /// The texts that occur, a length before each; and each row's place among them, in so many bytes.
+    Words(usize, &'a [u8], usize, &'a [u8]),
 }
 
 impl Blocks {
@@ -70,6 +74,18 @@ impl Blocks {
         }
     }
 
+    /// The bytes of the next block, if the whole of it has come, and its rows: for [`Block::of`] elsewhere.
+    ///
+    /// # Errors
+    /// As [`Blocks::next_block`].
+    pub fn next_bytes(&mut self) -> Result<Option<(Vec<u8>, usize)>, StoreError> {
+        let from = self.at;
+        let Some(rows) = self.next_block()?.map(|block| block.rows) else {
+            return Ok(None);
+        };
+        Ok(Some((self.buffer[from..self.at].to_vec(), rows)))
+    }
+
     /// Nothing may be left at the end.
     ///
     /// # Errors
@@ -85,6 +101,16 @@ impl Blocks {
 }
 
 impl<'a> Block<'a> {
+    /// The block of [`Blocks::next_bytes`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`]: it is none.
+    pub fn of(bytes: &'a [u8]) -> Result<Block<'a>, StoreError> {
+        let mut left = Bytes { all: bytes, at: 0 };
+        let unreadable = |_| StoreError::Unreadable("half a block".to_owned());
+        left.block().map_err(unreadable)
+    }
+
     /// The rows in pieces of a thousand or so.
     pub fn pieces(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let rows = self.rows;
@@ -186,6 +212,10 @@ impl<'a> Bytes<'a> {
                 b"UUID" => 16,
                 b"Nullable(String)" => {
                     columns.push(self.texts(rows)?);
+                    continue;
+                }
+                b"LowCardinality(String)" => {
+                    columns.push(self.words(rows)?);
                     continue;
                 }
                 other => {
@@ -299,6 +329,11 @@ mod tests {
             }
             blocks.finish().unwrap();
             assert_eq!(found, 2, "pieces of {size}");
+            let mut copied = Blocks::default();
+            copied.push(&all);
+            let (bytes, rows) = copied.next_bytes().unwrap().unwrap();
+            assert_eq!((&bytes, rows), (&block(), 2));
+            assert_eq!(Block::of(&bytes).unwrap().rows, 2);
         }
     }
 

@@ -51,7 +51,11 @@ fn list(actors: &[u64]) -> String {
 /// The subject as a condition on `events`, without the project.
 fn which(subject: &Subject) -> String {
     match &subject.which {
-        Which::Persons { actors, until, splits } => {
+        Which::Persons {
+            actors,
+            until,
+            splits,
+        } => {
             let anothers = splits
                 .iter()
                 .map(|(device, from)| format!(" AND NOT (actor = {device} AND ts >= {})", instant(*from)));

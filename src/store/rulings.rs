@@ -88,7 +88,11 @@ impl From<SaidRow> for Said {
             of_device: row.of_device == 1,
             one: row.one,
             other: row.other,
-            verdict: if row.joins == 1 { Verdict::Join } else { Verdict::Part },
+            verdict: if row.joins == 1 {
+                Verdict::Join
+            } else {
+                Verdict::Part
+            },
             by: row.said_by,
             place: SaidPlace {
                 at: row.at_ms,

@@ -46,7 +46,27 @@ def question(body, drawn):
             body["brackets"] = sorted({n % 31 for n in body["brackets"]} | {0, 31})
     elif kind == "funnel":
         funnel(body, drawn)
+    elif kind == "paths":
+        paths(body, drawn)
+    elif kind in ("sessions", "web"):
+        sessions(body)
     return body
+
+
+def sessions(body):
+    """Values that can be, tables once, and the first page of a list."""
+    for only in body.get("only") or []:
+        only["values"] = ["/", None]
+    if body.get("tables"):
+        body["tables"] = sorted(set(body["tables"]))
+    if body.get("breakdown") == "page":
+        body["breakdown"] = "entry_page"
+    if body.get("list") is not None:
+        body["list"] = {"limit": 10}
+    if body.get("interval") == "minute":
+        body["interval"] = "hour"
+    if body.get("breakdown_limit"):
+        body["breakdown_limit"] = 5
 
 
 def series(one):
@@ -103,6 +123,44 @@ def funnel(body, drawn):
         body.pop(name, None)
 
 
+def paths(body, drawn):
+    """Anchors that go with the mode, or a funnel that says all of it."""
+    link = body.get("funnel")
+    if link:
+        query = link["query"]
+        query["steps"] = (query.get("steps") or [])[:3]
+        while len(query["steps"]) < 2:
+            query["steps"].append({"event": NAMES[len(query["steps"])]})
+        for step in query["steps"]:
+            step["optional"] = False
+        if query.get("order") == "any":
+            query.pop("order")
+        for name in ("entity", "actors", "breakdown", "view"):
+            query.pop(name, None)
+        funnel(query, drawn)
+        link["step"] = 1
+        for name in ("mode", "anchor", "until", "count", "from", "to"):
+            body.pop(name, None)
+    elif body.get("mode") == "between":
+        body["anchor"] = body.get("anchor") or {"event": NAMES[0]}
+        body["until"] = body.get("until") or {"page": "/"}
+    else:
+        body.pop("until", None)
+    one = lambda matcher: {"event": matcher["event"]} if matcher.get("event") else {"page": named(matcher.get("page"), "/")}
+    for name in ("anchor", "until"):
+        if body.get(name):
+            body[name] = one(body[name])
+    body["exclude"] = [one(matcher) for matcher in body.get("exclude") or []]
+    body["clean"] = [{"pattern": "[0-9]+", "replace": rule.get("replace", "")[:500]} for rule in body.get("clean") or []]
+    body["group"] = [named(text, "/*") for text in body.get("group") or []]
+    if body.get("steps") is not None:
+        body["steps"] = body["steps"] % 18 + 3
+    if body.get("list"):
+        body["list"].update(position=1, limit=10, cursor=None)
+        if body["list"].get("to"):
+            body["list"]["drop_off"] = False
+
+
 def mended(value, drawn):
     """Names, lengths, dates, filters and choices, wherever they stand."""
     if isinstance(value, list):
@@ -116,7 +174,9 @@ def mended(value, drawn):
     if set(value) <= {"property", "person"}:
         return {"property": named(value.get("property"), "plan")}
     for name, one in value.items():
-        if name in ("event", "goal", "after") and (isinstance(one, str) or name == "goal"):
+        if name == "page" and isinstance(one, str):
+            value[name] = named(one, "/")
+        elif name in ("event", "goal", "after") and (isinstance(one, str) or name == "goal"):
             value[name] = named(one, NAMES[drawn % 5])
         elif name == "events" and isinstance(one, list):
             value[name] = [named(text, NAMES[place % 5]) for place, text in enumerate(one)]

@@ -202,8 +202,8 @@ pub fn ms(text: &str) -> i64 {
 #[test]
 fn the_worlds_are_worth_comparing() {
     let mut rng = fastrand::Rng::with_seed(1);
-    let (mut converted, mut ties, mut copies) = (0, 0, 0);
-    for (zone, at) in TRANSITIONS.into_iter().cycle().take(21) {
+    let (mut converted, mut ties, mut copies, mut walked) = (0, 0, 0, 0);
+    for (zone, at) in TRANSITIONS.into_iter().cycle().take(28) {
         let zone = Zone::parse(zone).expect("a zone");
         let drawn = Drawn::new(&mut rng, ms(at), ProjectNumber(1), &zone);
         let mut events = stored(&drawn.events);
@@ -213,10 +213,12 @@ fn the_worlds_are_worth_comparing() {
         for question in questions(&mut rng, &drawn, &zone) {
             let report = twin(&question, &zone, ms(at), &drawn.events);
             converted += report["overall"]["converted"].as_u64().unwrap_or(0);
+            let positions = report["positions"].as_array().map_or(0, Vec::len);
+            walked += usize::from(positions > 2);
         }
     }
     assert!(
-        converted > 10 && ties > 10 && copies > 5,
-        "{converted} {ties} {copies}"
+        converted > 10 && ties > 10 && copies > 5 && walked > 20,
+        "{converted} {ties} {copies} {walked}"
     );
 }

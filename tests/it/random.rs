@@ -123,13 +123,14 @@ fn event(rng: &mut fastrand::Rng, project: ProjectNumber, zone: &Zone, ts: i64) 
         0 => actor_of(SESSION),
         _ => 0,
     };
+    let path = *rng.choice(&crate::random_paths::PAGES).expect("one");
     let fields = json!({
         "project": project, "event": name, "ts": ts, "seq": 0, "id": Uuid::from_u128(rng.u128(..)),
         "received_at": 0, "distinct_id": if user.is_empty() { &device } else { &user },
-        "device_id": device, "user_id": user, "session": session, "path": "",
+        "device_id": device, "user_id": user, "session": session, "path": path,
         "host": "", "referrer_host": "", "utm_source": "", "utm_medium": "", "utm_campaign": "", "country": "",
         "region": "", "city": "", "browser": "", "os": "", "device": "", "lib": "", "amount": 0.0, "currency": "",
-        "props": properties(rng).to_string(), "flags": if name == "$identify" { flag::NOT_ACTIVITY } else { 0 },
+        "props": properties(rng, path).to_string(), "flags": if name == "$identify" { flag::NOT_ACTIVITY } else { 0 },
         "local_day": zone.local_day(ts),
     });
     serde_json::from_value(fields).expect("an event")
@@ -150,8 +151,11 @@ fn ids(rng: &mut fastrand::Rng, person: &str) -> (String, String) {
 }
 
 /// Few names and values, so that filters and breakdowns find some; sums of the numbers are exact in any order.
-fn properties(rng: &mut fastrand::Rng) -> Value {
+fn properties(rng: &mut fastrand::Rng, path: &str) -> Value {
     let mut properties = json!({});
+    if !path.is_empty() {
+        properties["$url"] = json!(path);
+    }
     let plans = [json!("club"), json!(1), json!(1.0), json!("1"), Value::Null];
     let numbers = [json!(1), json!(2.5), json!("3"), json!(-0.25), json!("many")];
     for (name, values) in [("plan", plans), ("n", numbers)] {
@@ -272,7 +276,13 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
         );
         asked.push(json!({"kind": "stickiness", "event": event, "from": day(rng.i32(-38..1)), "to": day(3)}));
     }
+    let filter = json!({"property": "p", "op": "is_set"});
+    asked.push(json!({"kind": "sessions", "from": from, "to": to, "compare": "previous"}));
+    asked.push(
+        json!({"kind": "sessions", "from": day(-38), "to": day(5), "interval": "week", "filter": filter}),
+    );
     asked.extend(crate::random_funnels::funnels(rng, drawn, (&from, &to)));
+    asked.extend(crate::random_paths::paths(rng, drawn, (&from, &to)));
     asked.extend((0..8).map(|_| retention(rng, drawn, zone)));
     asked
 }

@@ -41,6 +41,18 @@ pub fn twin<'a>(question: &Value, zone: &Zone, now: i64, events: impl Into<Peopl
             let spec = query.validate(zone, now).expect("valid");
             json(oracle::stickiness(&spec, zone, now, events))
         }
+        Question::Paths(query) => {
+            let spec = query.validate(zone, now).expect("valid");
+            json(oracle::paths(&spec, now, events))
+        }
+        Question::Sessions(query) => {
+            let spec = query.validate(zone, now).expect("valid");
+            json(oracle::sessions(&spec, zone, now, events))
+        }
+        Question::Web(query) => {
+            let spec = query.validate(zone, now).expect("valid");
+            json(oracle::web(&spec, zone, now, events))
+        }
     }
 }
 

@@ -595,6 +595,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/paths": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What people did after something, before it, or between two things, session by session. */
+        get: operations["paths"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/query": {
         parameters: {
             query?: never;
@@ -1057,6 +1074,48 @@ export interface components {
             meta: components["schemas"]["Envelope"];
         };
         /** @description A report in its trust envelope. */
+        Answer_PathsReport: {
+            /** @description What people did after something, before it, or between two things, as a graph of nodes by position. */
+            data: {
+                /** @description What a path is counted as. */
+                counted: components["schemas"]["PathCounted"];
+                /** @description From the nodes of each position to those of the next, the largest first. */
+                edges: components["schemas"]["PathEdge"][];
+                /**
+                 * @description Whether only late events can change it: all sessions of the range (the windows of all who entered the funnel)
+                 *     are over.
+                 */
+                final: boolean;
+                /**
+                 * Format: date-time
+                 * @description Start of the range in which sessions begin (of a funnel: in which the first step falls).
+                 */
+                from: string;
+                list?: components["schemas"]["PathList"] | null;
+                /** @description Which part of a session is a path. */
+                mode: components["schemas"]["Mode"];
+                /** @description What a node is. */
+                nodes: components["schemas"]["NodeKind"];
+                /**
+                 * Format: int64
+                 * @description How many paths there are: the sum of the first position.
+                 */
+                paths: number;
+                /**
+                 * @description The positions that somebody came to; the first one is the anchor's. In `before` the second lies before the
+                 *     first.
+                 */
+                positions: components["schemas"]["PathPosition"][];
+                /**
+                 * Format: date-time
+                 * @description End of the range, not included.
+                 */
+                to: string;
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
         Answer_RetentionReport: {
             /** @description How many of those who started came back, by cohort and period. */
             data: {
@@ -1357,6 +1416,19 @@ export interface components {
             current_password: string;
             /** @description 10 to 200 characters. */
             new_password: string;
+        };
+        /**
+         * @description Every match of a pattern in a path becomes a text.
+         * @example {
+         *       "pattern": "/[0-9]+",
+         *       "replace": "/:id"
+         *     }
+         */
+        CleanQuery: {
+            /** @description A pattern (RE2) of at most 200 characters. */
+            pattern: string;
+            /** @description What stands in place of each match, as it is written. Default: nothing. */
+            replace?: string;
         };
         /**
          * @description What a trend is compared with.
@@ -2403,6 +2475,66 @@ export interface components {
             /** @description Each interval that the range touches, counted whole. */
             points: components["schemas"]["LifecyclePoint"][];
         };
+        /**
+         * @description Whose paths between two steps.
+         * @enum {string}
+         */
+        LinkOutcome: "converted" | "dropped";
+        /**
+         * @description Two steps of a funnel: the paths of those who came from the one to the next, or of those who came no further.
+         * @example {
+         *       "query": {
+         *         "steps": [
+         *           {
+         *             "event": "view_item"
+         *           },
+         *           {
+         *             "event": "purchase"
+         *           }
+         *         ],
+         *         "window": "7d"
+         *       },
+         *       "step": 1
+         *     }
+         */
+        LinkQuery: {
+            outcome?: components["schemas"]["LinkOutcome"] | null;
+            /** @description The funnel of persons, in order and with a window of time. What it would show beside its steps is left out. */
+            query: components["schemas"]["FunnelQuery"];
+            /**
+             * @description The mandatory step (from 1, not the last) at which paths begin.
+             * @example 1
+             */
+            step: number;
+        };
+        /**
+         * @description A page of the persons behind a node, its drop-off, or an edge.
+         * @example {
+         *       "node": {
+         *         "label": "/pricing"
+         *       },
+         *       "position": 2,
+         *       "to": {
+         *         "label": "/sign-up"
+         *       }
+         *     }
+         */
+        ListQuery: {
+            /** @description Where the page before ended: its `next`. */
+            cursor?: string | null;
+            /** @description Only those whose path ends at the node. */
+            drop_off?: boolean;
+            /** @description How many, 1 to 1,000. Default: 100. */
+            limit?: number | null;
+            /** @description The node there, as the chart names it. */
+            node: components["schemas"]["NodeQuery"];
+            /**
+             * @description The position, from 1.
+             * @example 2
+             */
+            position: number;
+            to?: components["schemas"]["NodeQuery"] | null;
+        };
         /** @description A page of a list. */
         Listed_ApiKey: {
             /** @description The rows, oldest first. */
@@ -2573,6 +2705,18 @@ export interface components {
             /** @description Its password. */
             password: string;
         };
+        /**
+         * @description Events of a name, or of a page: `{"event": "sign_up"}` or `{"page": "/pricing"}`.
+         * @example {
+         *       "event": "sign_up"
+         *     }
+         */
+        MatcherQuery: {
+            /** @description The event's name. */
+            event?: string | null;
+            /** @description The path of its page, as the graph shows it: after cleaning and grouping. */
+            page?: string | null;
+        };
         /** @description Everything that a dashboard must know about who is signed in. */
         Me: {
             /** @description The user's organizations; beyond 1000 see `/v1/organizations`. */
@@ -2612,6 +2756,11 @@ export interface components {
              */
             user_id: string;
         };
+        /**
+         * @description Which part of a session is a path.
+         * @enum {string}
+         */
+        Mode: "after" | "before" | "between";
         /**
          * Format: date-time
          * @description An instant in RFC 3339, UTC.
@@ -2678,6 +2827,22 @@ export interface components {
             /** @description IANA name of the zone whose days its reports count in; UTC if not given. */
             timezone?: string | null;
         };
+        /**
+         * @description What a node is.
+         * @enum {string}
+         */
+        NodeKind: "event" | "page";
+        /**
+         * @description A node as a chart names it.
+         * @example {
+         *       "label": "/pricing"
+         *     }
+         */
+        NodeQuery: {
+            kind?: components["schemas"]["ShownKind"] | null;
+            /** @description What it is called. */
+            label: string;
+        };
         /** @description The numbers of the moment. */
         Now: {
             /**
@@ -2735,6 +2900,204 @@ export interface components {
             name: string;
             /** @description What the caller may do in it. */
             role: components["schemas"]["Role"];
+        };
+        /**
+         * @description What a path is counted as.
+         * @enum {string}
+         */
+        PathCounted: "persons" | "sessions" | "chains";
+        /**
+         * @description Paths from a node to one of the next position.
+         * @example {
+         *       "count": 17,
+         *       "from": 0,
+         *       "position": 1,
+         *       "to": 2
+         *     }
+         */
+        PathEdge: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @description Its place among that position's nodes, from 0. */
+            from: number;
+            /** @description The position of the first, from 1. */
+            position: number;
+            /** @description The place of the other among the next position's, from 0. */
+            to: number;
+        };
+        /** @description A page of the persons behind a number. */
+        PathList: {
+            /** @description The next page's `cursor`; null on the last. */
+            next?: string | null;
+            /** @description In a stable order. */
+            rows: components["schemas"]["PathRow"][];
+            /**
+             * Format: int64
+             * @description How many there are on all pages: the chart's number.
+             */
+            total: number;
+        };
+        /**
+         * @description A node of a position: `count` is the sum of its edges to the next position, `drop_off`, `arrived` and `beyond`.
+         * @example {
+         *       "arrived": 0,
+         *       "beyond": 0,
+         *       "count": 120,
+         *       "drop_off": 31,
+         *       "kind": "node",
+         *       "label": "/pricing"
+         *     }
+         */
+        PathNode: {
+            /**
+             * Format: int64
+             * @description Of them those that are at their end here: the second anchor of `between`, the next step of a funnel.
+             */
+            arrived: number;
+            /**
+             * Format: int64
+             * @description Of them those that go on beyond the last position.
+             */
+            beyond: number;
+            /**
+             * Format: int64
+             * @description Paths that have it here.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Of them those that end here: nothing follows. In `before`: nothing came before.
+             */
+            drop_off: number;
+            /** @description What it is. */
+            kind: components["schemas"]["ShownKind"];
+            /** @description The event's name, the page's path, the step, `… 3 more` or `Other`. */
+            label: string;
+        };
+        /** @description A position of the graph. */
+        PathPosition: {
+            /**
+             * Format: int64
+             * @description Paths that come so far.
+             */
+            count: number;
+            /** @description The largest nodes, ordered by count, then by the bytes of their labels; `Other` is the last. */
+            nodes: components["schemas"]["PathNode"][];
+            /** @description From 1. */
+            position: number;
+        };
+        /** @description A person (in totals: one of their sessions) behind a number. */
+        PathRow: {
+            /** @description The person's number, in hexadecimal. */
+            actor: string;
+            /**
+             * Format: date-time
+             * @description When the path's first node was; in `before` that is the anchor.
+             */
+            at: string;
+            /** @description Who it is: an id under which the events came. */
+            distinct_id?: string | null;
+            /** @description The path, as far as there are positions. */
+            path: string[];
+        };
+        /**
+         * @description A question about paths: what people did after something, before it, or between two things, session by session.
+         * @example {
+         *       "anchor": {
+         *         "page": "/pricing"
+         *       },
+         *       "exclude": [
+         *         {
+         *           "event": "$identify"
+         *         }
+         *       ],
+         *       "from": "2026-11-01",
+         *       "group": [
+         *         "/product/*"
+         *       ],
+         *       "mode": "after",
+         *       "nodes": "page",
+         *       "steps": 5,
+         *       "to": "2026-12-01"
+         *     }
+         */
+        PathsQuery: {
+            anchor?: components["schemas"]["MatcherQuery"] | null;
+            /** @description Rules that clean the paths of pages, at most 20, one after the other. A path that they leave empty is no node. */
+            clean?: components["schemas"]["CleanQuery"][];
+            /** @description Whether consecutive identical nodes are one. Default: yes. */
+            collapse?: boolean | null;
+            count?: components["schemas"]["Count"] | null;
+            /** @description Events that are left out, at most 50: what comes before and after them stands side by side. */
+            exclude?: components["schemas"]["MatcherQuery"][];
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which a session has to begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            funnel?: components["schemas"]["LinkQuery"] | null;
+            /**
+             * @description Wildcards that group clean paths under their own text, at most 50: `/product/*`. The first that fits counts; a
+             *     `*` stands for any characters, also none.
+             * @example [
+             *       "/product/*"
+             *     ]
+             */
+            group?: string[];
+            list?: components["schemas"]["ListQuery"] | null;
+            mode?: components["schemas"]["Mode"] | null;
+            nodes?: components["schemas"]["NodeKind"] | null;
+            /** @description Positions of the graph, the anchor's included: 2 to 20 (`between`: 3 to 20). Default: 5. */
+            steps?: number | null;
+            /**
+             * @description End of the range, not included; sessions are read to their end. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description Nodes of a position, 1 to 50; the rest is `Other`. Default: 10. */
+            top?: number | null;
+            until?: components["schemas"]["MatcherQuery"] | null;
+        };
+        /** @description What people did after something, before it, or between two things, as a graph of nodes by position. */
+        PathsReport: {
+            /** @description What a path is counted as. */
+            counted: components["schemas"]["PathCounted"];
+            /** @description From the nodes of each position to those of the next, the largest first. */
+            edges: components["schemas"]["PathEdge"][];
+            /**
+             * @description Whether only late events can change it: all sessions of the range (the windows of all who entered the funnel)
+             *     are over.
+             */
+            final: boolean;
+            /**
+             * Format: date-time
+             * @description Start of the range in which sessions begin (of a funnel: in which the first step falls).
+             */
+            from: string;
+            list?: components["schemas"]["PathList"] | null;
+            /** @description Which part of a session is a path. */
+            mode: components["schemas"]["Mode"];
+            /** @description What a node is. */
+            nodes: components["schemas"]["NodeKind"];
+            /**
+             * Format: int64
+             * @description How many paths there are: the sum of the first position.
+             */
+            paths: number;
+            /**
+             * @description The positions that somebody came to; the first one is the anchor's. In `before` the second lies before the
+             *     first.
+             */
+            positions: components["schemas"]["PathPosition"][];
+            /**
+             * Format: date-time
+             * @description End of the range, not included.
+             */
+            to: string;
         };
         /** @description Everything that somebody did up to now, under all of these ids. */
         PersonRequest: {
@@ -3211,6 +3574,45 @@ export interface components {
              * @example 2026-12-01
              */
             to?: string | null;
+        } | {
+            anchor?: components["schemas"]["MatcherQuery"] | null;
+            /** @description Rules that clean the paths of pages, at most 20, one after the other. A path that they leave empty is no node. */
+            clean?: components["schemas"]["CleanQuery"][];
+            /** @description Whether consecutive identical nodes are one. Default: yes. */
+            collapse?: boolean | null;
+            count?: components["schemas"]["Count"] | null;
+            /** @description Events that are left out, at most 50: what comes before and after them stands side by side. */
+            exclude?: components["schemas"]["MatcherQuery"][];
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which a session has to begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            funnel?: components["schemas"]["LinkQuery"] | null;
+            /**
+             * @description Wildcards that group clean paths under their own text, at most 50: `/product/*`. The first that fits counts; a
+             *     `*` stands for any characters, also none.
+             * @example [
+             *       "/product/*"
+             *     ]
+             */
+            group?: string[];
+            /** @enum {string} */
+            kind: "paths";
+            list?: components["schemas"]["ListQuery"] | null;
+            mode?: components["schemas"]["Mode"] | null;
+            nodes?: components["schemas"]["NodeKind"] | null;
+            /** @description Positions of the graph, the anchor's included: 2 to 20 (`between`: 3 to 20). Default: 5. */
+            steps?: number | null;
+            /**
+             * @description End of the range, not included; sessions are read to their end. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description Nodes of a position, 1 to 50; the rest is `Other`. Default: 10. */
+            top?: number | null;
+            until?: components["schemas"]["MatcherQuery"] | null;
         };
         /** @description The answer to a [`Question`], tagged by the same `kind`. */
         QuestionAnswer: {
@@ -3389,6 +3791,48 @@ export interface components {
             };
             /** @enum {string} */
             kind: "stickiness";
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description What people did after something, before it, or between two things, as a graph of nodes by position. */
+            data: {
+                /** @description What a path is counted as. */
+                counted: components["schemas"]["PathCounted"];
+                /** @description From the nodes of each position to those of the next, the largest first. */
+                edges: components["schemas"]["PathEdge"][];
+                /**
+                 * @description Whether only late events can change it: all sessions of the range (the windows of all who entered the funnel)
+                 *     are over.
+                 */
+                final: boolean;
+                /**
+                 * Format: date-time
+                 * @description Start of the range in which sessions begin (of a funnel: in which the first step falls).
+                 */
+                from: string;
+                list?: components["schemas"]["PathList"] | null;
+                /** @description Which part of a session is a path. */
+                mode: components["schemas"]["Mode"];
+                /** @description What a node is. */
+                nodes: components["schemas"]["NodeKind"];
+                /**
+                 * Format: int64
+                 * @description How many paths there are: the sum of the first position.
+                 */
+                paths: number;
+                /**
+                 * @description The positions that somebody came to; the first one is the anchor's. In `before` the second lies before the
+                 *     first.
+                 */
+                positions: components["schemas"]["PathPosition"][];
+                /**
+                 * Format: date-time
+                 * @description End of the range, not included.
+                 */
+                to: string;
+            };
+            /** @enum {string} */
+            kind: "paths";
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
         } | {
@@ -3930,6 +4374,11 @@ export interface components {
             /** @description Who is signed in. */
             user: components["schemas"]["User"];
         };
+        /**
+         * @description What a node of a chart is.
+         * @enum {string}
+         */
+        ShownKind: "node" | "step" | "more" | "other";
         /**
          * @description What the persons of a split have in common.
          * @enum {string}
@@ -7535,6 +7984,127 @@ export interface operations {
             };
             /** @description No such thing, or not for this caller: `not_found`. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    paths: {
+        parameters: {
+            query?: {
+                /** @description Which part of a session is a path. Default: `after`. */
+                mode?: "after" | "before" | "between";
+                /** @description The event that is the anchor. Default: any node. */
+                anchor?: string;
+                /** @description The page that is the anchor, instead. */
+                anchor_page?: string;
+                /** @description The event at which paths end, for `between`. */
+                until?: string;
+                /** @description The page at which paths end, instead. */
+                until_page?: string;
+                /** @description What a node is. Default: `event`. */
+                nodes?: "event" | "page";
+                /** @description Positions of the graph, the anchor's included. Default: 5. */
+                steps?: number;
+                /** @description Persons or sessions. Default: `unique`. */
+                count?: "unique" | "total";
+                /** @description An event that is left out; repeat it for several. */
+                exclude?: string[];
+                /** @description A wildcard that groups pages, such as `/product/*`; repeat it for several. */
+                group?: string[];
+                /** @description Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`. */
+                from?: string;
+                /** @description End of that range, not included. Default: tomorrow. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The graph */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_PathsReport"];
+                };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -10,6 +10,7 @@ import type { DateRange } from "./range";
 
 type Schemas = components["schemas"];
 type RetentionBody = Extract<Schemas["Question"], { kind: "retention" }>;
+type PathsBody = Extract<Schemas["Question"], { kind: "paths" }>;
 type TrendBody = Extract<Schemas["Question"], { kind: "trends" }>;
 export type Me = Schemas["Me"];
 export type Project = Schemas["Project"];
@@ -25,7 +26,10 @@ export type StickinessReport = Schemas["StickinessReport"];
 export type FunnelReport = Schemas["FunnelReport"];
 export type FunnelStepReport = Schemas["FunnelStepReport"];
 export type ConversionReport = Schemas["ConversionReport"];
+export type PathsReport = Schemas["PathsReport"];
 export type RetentionReport = Schemas["RetentionReport"];
+export type WebReport = Schemas["WebReport"];
+export type VisitFigures = Schemas["VisitFigures"];
 export type StoredEvent = Schemas["StoredEvent"];
 export type EventName = Schemas["EventTotal"];
 export type EventNames = Schemas["EventNames"];
@@ -271,8 +275,14 @@ export const conversion = (
 ): Promise<Answer<ConversionReport>> =>
   query<ConversionReport>(project, { kind: "conversion", after, goal, window, ...dates(range) }, signal);
 
+export const pathsOf = (project: string, question: PathsBody, signal: AbortSignal): Promise<Answer<PathsReport>> =>
+  query<PathsReport>(project, question, signal);
+
 export const retention = (project: string, question: RetentionBody, signal: AbortSignal): Promise<Answer<RetentionReport>> =>
   query<RetentionReport>(project, question, signal);
+
+export const web = (project: string, question: Schemas["WebQuery"], signal: AbortSignal): Promise<Answer<WebReport>> =>
+  query<WebReport>(project, { kind: "web", ...question }, signal);
 
 // One route answers every kind of question; the report's type follows from the kind that was asked.
 async function query<T>(project: string, question: Schemas["Question"], signal: AbortSignal): Promise<Answer<T>> {

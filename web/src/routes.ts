@@ -4,7 +4,7 @@
  */
 
 /** Pages inside a project, in the order of the navigation. */
-export const PROJECT_PAGES = ["overview", "trends", "active", "funnels", "retention", "events", "health", "settings"] as const;
+export const PROJECT_PAGES = ["overview", "web", "trends", "active", "funnels", "paths", "retention", "events", "health", "settings"] as const;
 export type ProjectPage = (typeof PROJECT_PAGES)[number];
 
 export type Route =
@@ -53,9 +53,11 @@ export function returnPath(query: URLSearchParams): string {
 /** A page's name for people. */
 export const PAGE_NAMES: Record<ProjectPage, string> = {
   overview: "Overview",
+  web: "Web",
   trends: "Trends",
   active: "Active users",
   funnels: "Funnels",
+  paths: "Paths",
   retention: "Retention",
   events: "Events",
   health: "Data health",

@@ -3,9 +3,11 @@ import type { ProjectPage } from "./routes";
 
 export const GO: Record<string, ProjectPage> = {
   o: "overview",
+  w: "web",
   t: "trends",
   a: "active",
   f: "funnels",
+  p: "paths",
   r: "retention",
   e: "events",
   h: "health",

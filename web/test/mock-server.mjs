@@ -14,6 +14,7 @@ import * as health from "./mock-health.mjs";
 import * as insights from "./mock-insights.mjs";
 import * as privacy from "./mock-privacy.mjs";
 import { retention } from "./mock-retention.mjs";
+import { web } from "./mock-web.mjs";
 import * as world from "./mock-world.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -99,7 +100,7 @@ async function answer(request, response, state, { fail, slow }) {
       const detail = errors.map((one) => `${one.pointer}: ${one.detail}`).join("; ");
       return problem(response, 422, "invalid_field", detail, errors);
     }
-    const answers = { funnel, conversion: world.conversion, retention };
+    const answers = { funnel, conversion: world.conversion, retention, web };
     const data = answers[body.kind](body);
     return json(response, 200, { kind: body.kind, data, meta: world.meta(project, body, false) });
   }

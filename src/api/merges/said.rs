@@ -90,7 +90,10 @@ impl Case {
         verdict: Verdict,
     ) -> Answered<Case> {
         let pair = of_ids(pair)?;
-        let around = learner.around(project, &ids_of(&pair)).await.map_err(not_learned)?;
+        let around = learner
+            .around(project, &ids_of(&pair))
+            .await
+            .map_err(not_learned)?;
         let facts = &around.facts;
         let is_user = |id: &Id| facts.iter().any(|fact| names_as_user(fact, id));
         if let Pair::Device { device, .. } = &pair
@@ -105,9 +108,7 @@ impl Case {
         });
         let latest = latest.max_by_key(|ruling| (ruling.at, ruling.verdict)).cloned();
         let is_seen = facts.iter().any(|fact| match (fact, &pair) {
-            (Fact::Seen(edge), Pair::Device { device, user }) => {
-                edge.device == *device && edge.user == *user
-            }
+            (Fact::Seen(edge), Pair::Device { device, user }) => edge.device == *device && edge.user == *user,
             _ => false,
         });
         Ok(Case {
@@ -127,7 +128,10 @@ impl Case {
     /// What the verdict, given now, comes to.
     pub fn rule(&mut self, now_ms: i64) -> Answered<Said> {
         // Of two at the same instant it could lose against the one before.
-        let at = self.latest.as_ref().map_or(now_ms, |latest| now_ms.max(latest.at + 1));
+        let at = self
+            .latest
+            .as_ref()
+            .map_or(now_ms, |latest| now_ms.max(latest.at + 1));
         let ruling = Ruling {
             pair: self.pair.clone(),
             at,
@@ -173,16 +177,21 @@ pub(super) fn not_learned(error: LearnError) -> Problem {
         LearnError::Store(error) => error.into(),
         error => {
             tracing::warn!(%error, "identity waits");
-            Problem::unavailable("what is known of ids cannot be read or learned now: say it again", 2)
+            Problem::unavailable(
+                "what is known of ids cannot be read or learned now: say it again",
+                2,
+            )
         }
     }
 }
 
 fn ids_of(pair: &Pair) -> BTreeSet<Id> {
     match pair {
-        Pair::Device { device: one, user: other } | Pair::Users(one, other) => {
-            BTreeSet::from([one.clone(), other.clone()])
+        Pair::Device {
+            device: one,
+            user: other,
         }
+        | Pair::Users(one, other) => BTreeSet::from([one.clone(), other.clone()]),
     }
 }
 
@@ -221,7 +230,11 @@ fn of_ids(pair: &IdPair) -> Answered<Pair> {
             return Err(Problem::invalid_field(&pointer, "wrong_length", detail));
         }
         if Id::read(id.text()).is_none() {
-            return Err(Problem::invalid_field(&pointer, "nobody", Refused::Nobody.to_string()));
+            return Err(Problem::invalid_field(
+                &pointer,
+                "nobody",
+                Refused::Nobody.to_string(),
+            ));
         }
     }
     match alias(from.named(), into.named(), 0, true) {

@@ -1,6 +1,6 @@
 //! Funnels: the store gathers the events that matter person by person, the matcher folds them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
+use super::{Asked, Loaded, NotModified, Questions, Served, folding, refused, refused_query};
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::{Answer, Warning};
@@ -119,9 +119,6 @@ const MAX_UNORDERED: usize = 4 * MAX_NAMED;
 /// The most persons whose sessions are told by all that they ever did.
 const MAX_RESTLESS: usize = 4 * MAX_NAMED;
 
-/// Threads that fold the events of one funnel.
-const THREADS: usize = 4;
-
 /// Gathers the events and folds them: first by whose, when and what; with ids where the question needs them, or for
 /// those persons whose events only ids put into order.
 pub(super) async fn fold(asked: &Asked, spec: &FunnelSpec) -> Result<Folded, Problem> {
@@ -172,38 +169,13 @@ pub(super) async fn fold(asked: &Asked, spec: &FunnelSpec) -> Result<Folded, Pro
     })
 }
 
-/// Folds pieces on several threads, each into a copy of the empty tally.
+/// Folds pieces on several threads.
 async fn folded<T: Piece>(pieces: Vec<T>, empty: &FunnelTally) -> Result<FunnelTally, Problem> {
-    let threads = THREADS.min(pieces.len());
-    let pieces = Arc::new(Mutex::new(pieces));
-    // Whoever asked may go away: the threads then find nothing more to do.
-    let _leaving = Leaving(pieces.clone());
-    let mut running = Vec::new();
-    for _ in 0..threads {
-        let (pieces, mut tally) = (pieces.clone(), empty.clone());
-        running.push(tokio::task::spawn_blocking(move || {
-            let mut scratch = T::Scratch::default();
-            let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            while let Some(piece) = next() {
-                piece.fold(&mut tally, &mut scratch);
-            }
-            tally
-        }));
-    }
     let mut whole = empty.clone();
-    for thread in running {
-        whole.absorb(thread.await.map_err(Problem::internal)?);
+    for tally in folding::folded(pieces, empty, T::fold).await? {
+        whole.absorb(tally);
     }
     Ok(whole)
-}
-
-/// Takes what is left of the work with it when it goes.
-struct Leaving<T>(Arc<Mutex<Vec<T>>>);
-
-impl<T> Drop for Leaving<T> {
-    fn drop(&mut self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
 }
 
 /// The ids under which the persons of a page sent their events, and the names of the events that stopped them.

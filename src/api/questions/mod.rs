@@ -5,12 +5,15 @@ pub mod active;
 pub mod conversion;
 pub mod funnels;
 pub mod lifecycle;
+pub mod paths;
 pub mod retention;
 pub mod trends;
+pub mod visits;
 
 mod admission;
 mod asked;
 mod explain;
+mod folding;
 mod question;
 mod served;
 
@@ -33,9 +36,11 @@ use crate::metrics::conversion::ConversionReport;
 use crate::metrics::envelope::Answer;
 use crate::metrics::funnel::FunnelReport;
 use crate::metrics::lifecycle::LifecycleReport;
+use crate::metrics::path::PathsReport;
 use crate::metrics::retention::RetentionReport;
 use crate::metrics::stickiness::StickinessReport;
 use crate::metrics::trend::TrendReport;
+use crate::metrics::visit::{SessionsReport, WebReport};
 use crate::problem::{FieldError, Problem};
 use crate::serving::shelf::BookError;
 use crate::serving::{Serving, ServingLimits};
@@ -125,10 +130,6 @@ impl Questions {
 /// The answer to a [`Question`], tagged by the same `kind`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one exists for each answer, and it is written out at once"
-)]
 pub enum QuestionAnswer {
     /// To `active_users`.
     ActiveUsers(Answer<ActiveUsersReport>),
@@ -144,6 +145,12 @@ pub enum QuestionAnswer {
     Lifecycle(Answer<LifecycleReport>),
     /// To `stickiness`.
     Stickiness(Answer<StickinessReport>),
+    /// To `paths`.
+    Paths(Answer<PathsReport>),
+    /// To `sessions`.
+    Sessions(Answer<SessionsReport>),
+    /// To `web`.
+    Web(Answer<WebReport>),
     /// To any question with `explain=true`.
     Explanation(Explanation),
 }
@@ -191,6 +198,9 @@ async fn answer(asked: Asked, question: Question) -> Answered<Served> {
         Question::Retention(query) => retention::answer(asked, &query).await,
         Question::Lifecycle(query) => lifecycle::answer(asked, &query).await,
         Question::Stickiness(query) => lifecycle::stickiness(asked, &query).await,
+        Question::Paths(query) => paths::answer(asked, &query).await,
+        Question::Sessions(query) => visits::sessions(asked, &query).await,
+        Question::Web(query) => visits::web(asked, &query).await,
     }
 }
 

@@ -11,10 +11,16 @@ use crate::metrics::active::ActiveUsersQuery;
 use crate::metrics::conversion::ConversionQuery;
 use crate::metrics::funnel::FunnelQuery;
 use crate::metrics::lifecycle::LifecycleQuery;
+use crate::metrics::path::PathsQuery;
 use crate::metrics::retention::RetentionQuery;
 use crate::metrics::stickiness::StickinessQuery;
 use crate::metrics::trend::TrendsQuery;
+use crate::metrics::visit::{SessionsQuery, WebQuery};
 use crate::problem::Problem;
+
+/// The kinds, in words.
+const KNOWN: &str =
+    "active_users, trends, funnel, conversion, retention, lifecycle, stickiness, paths, sessions or web";
 
 /// A question, tagged by `kind`. Unknown members are refused.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -34,6 +40,12 @@ pub enum Question {
     Lifecycle(LifecycleQuery),
     /// On how many days people were active.
     Stickiness(StickinessQuery),
+    /// What people did after something, before it, or between two things.
+    Paths(Box<PathsQuery>),
+    /// Sessions over time, and which they were.
+    Sessions(Box<SessionsQuery>),
+    /// The overview of a web site.
+    Web(Box<WebQuery>),
 }
 
 impl Question {
@@ -41,7 +53,7 @@ impl Question {
     /// lose the place of what is wrong. Refusals: as [`read_json`].
     pub fn read(body: &[u8]) -> Result<Question, Problem> {
         let mut members: Map<String, Value> = read_json(body)?;
-        let known = "active_users, trends, funnel, conversion, retention, lifecycle or stickiness";
+        let known = KNOWN;
         let kind = match members.remove("kind") {
             Some(Value::String(kind)) => kind,
             None => {
@@ -61,6 +73,9 @@ impl Question {
             "retention" => of_kind(members).map(Question::Retention),
             "lifecycle" => of_kind(members).map(Question::Lifecycle),
             "stickiness" => of_kind(members).map(Question::Stickiness),
+            "paths" => of_kind(members).map(Question::Paths),
+            "sessions" => of_kind(members).map(Question::Sessions),
+            "web" => of_kind(members).map(Question::Web),
             _ => {
                 let detail = format!("{kind:?} is no kind of question: {known}");
                 Err(Problem::invalid_field("/kind", "unknown_value", detail))
@@ -114,10 +129,7 @@ mod tests {
         ] {
             let (pointer, code, detail) = error(body);
             assert_eq!((&*pointer, &*code), ("/kind", expected));
-            assert!(
-                detail
-                    .contains("active_users, trends, funnel, conversion, retention, lifecycle or stickiness")
-            );
+            assert!(detail.contains(KNOWN), "{detail}");
         }
     }
 }

@@ -64,6 +64,21 @@ impl Pattern {
         self.compiled.is_match(text.as_bytes())
     }
 
+    /// The text with every match replaced by `with`, as it is written. A match of nothing is none.
+    pub fn replaced(&self, text: &str, with: &str) -> String {
+        let mut replaced: Vec<u8> = Vec::with_capacity(text.len());
+        let mut from = 0;
+        for found in self.compiled.find_iter(text.as_bytes()) {
+            if !found.is_empty() {
+                replaced.extend(&text.as_bytes()[from..found.start()]);
+                replaced.extend(with.as_bytes());
+                from = found.end();
+            }
+        }
+        replaced.extend(&text.as_bytes()[from..]);
+        String::from_utf8_lossy(&replaced).into_owned()
+    }
+
     /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.text

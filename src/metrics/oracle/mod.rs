@@ -13,9 +13,11 @@ mod funnel;
 mod identity;
 mod label;
 mod lifecycle;
+mod path;
 mod people;
 mod retention;
 mod trend;
+mod visits;
 
 #[cfg(test)]
 mod calendar_cases;
@@ -34,9 +36,11 @@ pub(in crate::metrics) use funnel::reported_chain;
 pub use funnel::{actors, funnel};
 pub use identity::Persons;
 pub use lifecycle::{lifecycle, stickiness};
+pub use path::paths;
 pub use people::People;
 pub use retention::retention;
 pub use trend::trend;
+pub use visits::{sessions, web};
 
 use crate::event::{Event, Zone};
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::{Persons, first_copies};
-use crate::event::{Event, ProjectNumber};
+use crate::event::{Day, Event, ProjectNumber};
 use crate::metrics::filter::PersonProperties;
 use crate::metrics::identity::{Edge, Fact, Id, MAX_DEVICES, Person, Salt};
+use crate::metrics::time::TimeRange;
 
 /// The events of a project, each with its person. Made of events alone, persons follow from the ids that these name
 /// together; with [`People::told`], from what servers said too.
@@ -57,6 +58,24 @@ impl<'a> People<'a> {
             events.sort_by_key(|event| (event.ts, event.seq, event.id));
         }
         persons
+    }
+
+    /// These events alone, each still whose it is.
+    pub fn among(&self, events: &[&'a Event]) -> People<'a> {
+        People {
+            events: events.to_vec(),
+            persons: self.persons.clone(),
+        }
+    }
+
+    /// The id by which a person is called: of those under which they sent events on the UTC days of a range the canonical
+    /// one, else the smallest.
+    pub fn name(&self, person: u64, range: TimeRange) -> Option<&'a str> {
+        let days = Day::of_utc(range.from_ms)..=Day::of_utc(range.to_ms - 1);
+        let theirs = self.events.iter().filter(|event| self.person(event) == person);
+        let sent = theirs.filter(|event| days.contains(&event.day()));
+        let named = sent.map(|event| (event.actor() != person, event.distinct_id.as_str()));
+        named.min().map(|(_, name)| name)
     }
 
     /// What is known about each person.

@@ -72,14 +72,21 @@ impl<T: Owned> Spread<T> {
 
     /// The partitions with rows, each to be read on its own.
     pub fn into_partitions(self) -> Vec<Partition<T>> {
-        let mut partitions = Vec::new();
-        for (mut pieces, open) in self.full.into_iter().zip(self.open) {
-            pieces.push(open);
-            pieces.retain(|rows| !rows.is_empty());
-            if !pieces.is_empty() {
-                partitions.push(Partition(pieces));
+        Spread::gathered([self])
+    }
+
+    /// The same of several, which were filled side by side.
+    pub fn gathered(spreads: impl IntoIterator<Item = Spread<T>>) -> Vec<Partition<T>> {
+        let mut partitions: Vec<Partition<T>> = (0..PARTITIONS).map(|_| Partition(Vec::new())).collect();
+        for spread in spreads {
+            let rows = spread.full.into_iter().zip(spread.open);
+            for (partition, (mut pieces, open)) in partitions.iter_mut().zip(rows) {
+                pieces.push(open);
+                pieces.retain(|rows| !rows.is_empty());
+                partition.0.append(&mut pieces);
             }
         }
+        partitions.retain(|partition| !partition.0.is_empty());
         partitions
     }
 }
@@ -167,15 +174,15 @@ mod tests {
             rows in prop::collection::vec((prop_oneof![0..20_u64, any::<u64>()], 0..50_u32), 0..2_000)
         ) {
             let mut expected: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
-            let mut spread = Spread::new();
-            for row in &rows {
+            let mut spreads = [Spread::new(), Spread::new()];
+            for (n, row) in rows.iter().enumerate() {
                 expected.entry(row.0).or_default().push(row.1);
-                spread.push(*row);
+                spreads[n % 2].push(*row);
             }
             expected.values_mut().for_each(|places| places.sort_unstable());
             let mut found: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
             let mut scratch = Scratch::default();
-            for partition in spread.into_partitions() {
+            for partition in Spread::gathered(spreads) {
                 partition.by_owner(&mut scratch, |rows| {
                     let places = rows.iter().map(|row| row.1).collect();
                     assert!(found.insert(rows[0].0, places).is_none(), "an owner comes once");

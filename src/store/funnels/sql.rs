@@ -7,8 +7,8 @@ use crate::metrics::funnel::spec::{Alternative, Entity, FunnelSpec, FunnelStep, 
 use crate::store::filter::{Bind, condition, value};
 use crate::store::people::{PEOPLE, maybe_of};
 
-/// 21 bytes each, of 128 KiB.
-const PERSONS_A_PARAMETER: usize = 4_000;
+/// The most persons of one parameter: 21 bytes each, of 128 KiB.
+pub const PERSONS_A_PARAMETER: usize = 4_000;
 
 const MS_A_DAY: i64 = 86_400_000;
 
@@ -116,7 +116,7 @@ fn width_of_marks(spec: &FunnelSpec) -> usize {
 }
 
 /// A half-open range of instants. The day prunes; the time decides where an end is not a day's.
-fn within(from_ms: i64, to_ms: i64, bind: &mut Bind) -> String {
+pub fn within(from_ms: i64, to_ms: i64, bind: &mut Bind) -> String {
     let (first, last) = (Day::of_utc(from_ms).as_u16(), Day::of_utc(to_ms - 1).as_u16());
     let mut conditions = format!(
         "day >= toDate({}) AND day <= toDate({})",

@@ -32,14 +32,18 @@ pub fn markers(events: &[Event], users: &[&str], salt: &Salt) -> Vec<Fact> {
     let mut first: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     for event in events {
         if !event.device_id.is_empty() && !event.user_id.is_empty() && event.device_id != event.user_id {
-            let ts = first.entry((&event.device_id, &event.user_id)).or_insert(event.ts);
+            let ts = first
+                .entry((&event.device_id, &event.user_id))
+                .or_insert(event.ts);
             *ts = event.ts.min(*ts);
         }
     }
     let id = |text: &str| Id::read(text).expect("an id");
     let marker = |((device, user), ts): (&(&str, &str), &i64)| {
         let of_device = first.iter().filter(|((other, _), _)| other == device);
-        let earliest = of_device.min_by_key(|((_, user), ts)| (**ts, *user)).map(|(pair, _)| pair.1);
+        let earliest = of_device
+            .min_by_key(|((_, user), ts)| (**ts, *user))
+            .map(|(pair, _)| pair.1);
         let is_theirs = earliest.is_some_and(|earliest| users.contains(&earliest));
         Fact::Erased(Marker {
             device: salt.of(&id(device)),
@@ -69,27 +73,48 @@ async fn of_a_merged_person_nothing_is_left_by_whatever_id_they_are_named() {
         world.erase().await;
         world.count_anew().await;
         let done = world.get(&address, &owner.token).await.expect(200);
-        assert_eq!((&done["state"], &done["persons"]), (&json!("done"), &json!(4)), "{done}");
+        assert_eq!(
+            (&done["state"], &done["persons"]),
+            (&json!("done"), &json!(4)),
+            "{done}"
+        );
         assert_eq!(done["counts"]["before"]["events"], 5, "{done}");
         assert_eq!(done["counts"]["before"]["id_pairs"], 3, "{done}");
-        let zero = json!({"events": 0, "actor_days": 0, "dead_letters": 0, "rejected_samples": 0, "id_pairs": 0});
+        let zero =
+            json!({"events": 0, "actor_days": 0, "dead_letters": 0, "rejected_samples": 0, "id_pairs": 0});
         assert_eq!(done["certificate"]["counts_after"], zero, "{done}");
 
         // What is left: bob, whoever used the tablet after him, carl.
-        let left: Vec<Event> = all.iter().filter(|event| [5, 6, 8].contains(&event.id.as_u128())).cloned().collect();
-        let salt = Salt::new(&world.rooms.meta.salt_of(owner.number).await.expect("a salt"), owner.number);
+        let left: Vec<Event> = all
+            .iter()
+            .filter(|event| [5, 6, 8].contains(&event.id.as_u128()))
+            .cloned()
+            .collect();
+        let salt = Salt::new(
+            &world.rooms.meta.salt_of(owner.number).await.expect("a salt"),
+            owner.number,
+        );
         let markers = markers(&all, &["ann", "ann-old"], &salt);
         let told = (markers.as_slice(), &salt);
         answers_with_salt(&world, &owner, (&left, told), &questions(), name).await;
 
         // Nobody is mapped to them, and nothing names them.
         let ids = ["phone", "tablet", "ann", "ann-old"].map(actor_of);
-        let rows = world.rooms.store.overrides_of(owner.number, &ids).await.expect("a map");
+        let rows = world
+            .rooms
+            .store
+            .overrides_of(owner.number, &ids)
+            .await
+            .expect("a map");
         for row in rows.iter().filter(|row| row.actor != actor_of("tablet")) {
             assert!(row.is_own(), "{name}: {row:?}");
         }
         let others = [actor_of("bob")];
-        assert_eq!(world.rooms.store.id_pairs(owner.number, &others).await, Ok(1), "bob's stays");
+        assert_eq!(
+            world.rooms.store.id_pairs(owner.number, &others).await,
+            Ok(1),
+            "bob's stays"
+        );
 
         // Sent again, nothing of it comes back.
         for event in &all {

@@ -22,7 +22,9 @@ async fn what_makes_no_sense_is_refused_in_words() {
     for (one, other, pointer, code) in cases {
         for (path, more) in [("merge", json!({})), ("preview", json!({"verdict": "merge"}))] {
             let mut body = json!({"from": named(one), "into": named(other)});
-            body.as_object_mut().expect("a body").extend(more.as_object().expect("more").clone());
+            body.as_object_mut()
+                .expect("a body")
+                .extend(more.as_object().expect("more").clone());
             let path = owner.path(&format!("/persons/{path}"));
             let refused = world.ask("POST", &path, &owner.secret, body).await;
             let refused = refused.problem(422, "invalid_field");
@@ -87,11 +89,25 @@ async fn what_was_said_is_listed_the_latest_first_with_who_said_it() {
     }
     let mut told: Vec<(&str, &Value, &Value)> = listed
         .iter()
-        .map(|one| (one["verdict"].as_str().expect("a verdict"), &one["device"], &one["users"]))
+        .map(|one| {
+            (
+                one["verdict"].as_str().expect("a verdict"),
+                &one["device"],
+                &one["users"],
+            )
+        })
         .collect();
-    assert_eq!(told[0], ("unmerge", &Value::Null, &json!(["ann", "bob"])), "{listed:?}");
+    assert_eq!(
+        told[0],
+        ("unmerge", &Value::Null, &json!(["ann", "bob"])),
+        "{listed:?}"
+    );
     told.sort_by_key(|one| one.0);
-    assert_eq!(told[..2].iter().filter(|one| one.1 == "phone").count(), 1, "{listed:?}");
+    assert_eq!(
+        told[..2].iter().filter(|one| one.1 == "phone").count(),
+        1,
+        "{listed:?}"
+    );
     let by = |device: bool| {
         let found = listed.iter().find(|one| one["device"].is_string() == device);
         found.and_then(|one| one["by"].as_str()).expect("somebody")

@@ -7,7 +7,7 @@ mod chains;
 mod doer;
 mod parts;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod why;
 
 use self::attempts::{Outcome, outcomes};

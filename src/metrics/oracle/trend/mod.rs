@@ -37,12 +37,7 @@ struct World<'a> {
 }
 
 /// The report over a project's events.
-pub fn trend<'a>(
-    spec: &TrendSpec,
-    zone: &Zone,
-    now_ms: i64,
-    events: impl Into<People<'a>>,
-) -> TrendReport {
+pub fn trend<'a>(spec: &TrendSpec, zone: &Zone, now_ms: i64, events: impl Into<People<'a>>) -> TrendReport {
     let people = events.into();
     let mut world = World {
         spec,

@@ -1,0 +1,237 @@
+//! Sessions and the web overview: events as narrow rows, folded person by person on several threads, and every number
+//! read off the sessions that they make.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
+use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
+use crate::api::{Accounts, Answered, Caller};
+use crate::metrics::envelope::Answer;
+use crate::metrics::time::{Interval, WeekStart};
+use crate::metrics::trend::CompareWith;
+use crate::metrics::visit::{
+    Chunk, Column, Columns, Fold, ListedSession, SessionsQuery, SessionsReport, SessionsSpec, VisitSpec,
+    WebQuery, WebReport, WebSpec, WebTable,
+};
+use crate::problem::Problem;
+use crate::store::StoreError;
+use crate::store::visits::{MAX_AGAIN, MAX_NAMED, Persons, Reading};
+
+/// The query string of a web overview.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WebParams {
+    /// Start of the range in which visits begin: a local date or an instant. Default: 30 days before `to`.
+    #[serde(default)]
+    from: Option<String>,
+    /// End of that range, not included. Default: tomorrow.
+    #[serde(default)]
+    to: Option<String>,
+    /// Width of a point.
+    #[serde(default)]
+    #[param(inline)]
+    interval: Interval,
+    /// First day of a week, for the interval `week`.
+    #[serde(default)]
+    #[param(inline)]
+    week_start: WeekStart,
+    /// `previous`: beside each number the one of the range before.
+    #[serde(default)]
+    #[param(inline)]
+    compare: Option<CompareWith>,
+    /// The most rows of a table, 1 to 500. Default: 10.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 500)]
+    table_limit: Option<u32>,
+}
+
+/// The overview of a web site: visitors, visits, views, bounces, sources, campaigns, pages, countries, devices.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{id}/web",
+    operation_id = "web",
+    tag = "questions",
+    params(("id" = Uuid, Path, description = "The project"), WebParams),
+    responses((status = 200, description = "The overview", body = Answer<WebReport>), NotModified, SignedIn, Named, Validated, Loaded),
+    security(("access_token" = []), ("secret_key" = []))
+)]
+pub async fn get_web(
+    caller: Caller,
+    State(accounts): State<Accounts>,
+    State(questions): State<Questions>,
+    ApiPath(id): ApiPath<Uuid>,
+    headers: HeaderMap,
+    ApiQuery(params): ApiQuery<WebParams>,
+) -> Answered<Served> {
+    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let query = WebQuery {
+        from: params.from,
+        to: params.to,
+        interval: params.interval,
+        week_start: params.week_start,
+        compare: params.compare,
+        table_limit: params.table_limit,
+        ..WebQuery::default()
+    };
+    let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
+    Ok(serve_web(asked, spec).await?.to_get(&headers))
+}
+
+/// Validates and answers a web overview.
+pub async fn web(asked: Asked, query: &WebQuery) -> Result<Served, Problem> {
+    let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused)?;
+    Ok(serve_web(asked, spec).await?.tagged("web"))
+}
+
+async fn serve_web(asked: Asked, spec: WebSpec) -> Result<Served, Problem> {
+    let compute = |asked: Arc<Asked>, spec| async move { web_report(&asked, spec).await };
+    asked.serve("web", spec, compute).await
+}
+
+async fn web_report(asked: &Asked, spec: WebSpec) -> Result<Answer<WebReport>, Problem> {
+    let found = sessions_of(asked, &spec.visits, &spec.columns()).await?;
+    let range = spec.visits.range;
+    let (spec, sessions) = (Arc::new(spec), Arc::new((found.chunks, found.columns)));
+    let tables = spec.tables.iter().map(|by| {
+        let (spec, sessions, by) = (spec.clone(), sessions.clone(), *by);
+        tokio::task::spawn_blocking(move || WebTable::of(&spec, by, &sessions.0, &sessions.1))
+    });
+    // All of them at once.
+    let running: Vec<_> = tables.collect();
+    let (zone, now_ms) = (asked.zone.clone(), asked.now_ms);
+    let whole = {
+        let (spec, sessions) = (spec.clone(), sessions.clone());
+        tokio::task::spawn_blocking(move || WebReport::new(&spec, &zone, now_ms, &sessions.0, Vec::new()))
+    };
+    let mut report = whole.await.map_err(Problem::internal)?;
+    for table in running {
+        report.tables.push(table.await.map_err(Problem::internal)?);
+    }
+    asked.answer(report, range, found.rows_read, None).await
+}
+
+/// Validates and answers a question about sessions.
+pub async fn sessions(asked: Asked, query: &SessionsQuery) -> Result<Served, Problem> {
+    let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused)?;
+    let compute = |asked: Arc<Asked>, spec| async move { sessions_report(&asked, spec).await };
+    Ok(asked.serve("sessions", spec, compute).await?.tagged("sessions"))
+}
+
+async fn sessions_report(asked: &Asked, spec: SessionsSpec) -> Result<Answer<SessionsReport>, Problem> {
+    let found = sessions_of(asked, &spec.visits, &spec.columns()).await?;
+    let (range, facts) = (spec.visits.range, spec.visits.facts_range());
+    let (zone, now_ms) = (asked.zone.clone(), asked.now_ms);
+    let report = tokio::task::spawn_blocking(move || {
+        SessionsReport::new(&spec, &zone, now_ms, &found.chunks, &found.columns)
+    });
+    let mut report = report.await.map_err(Problem::internal)?;
+    if let Some(page) = &mut report.list {
+        let number = |session: &ListedSession| u64::from_str_radix(&session.actor, 16).ok();
+        let mut persons: Vec<u64> = page.sessions.iter().filter_map(number).collect();
+        persons.sort_unstable();
+        persons.dedup();
+        let names = asked.store.distinct_ids(asked.number, &persons, facts).await?;
+        for session in &mut page.sessions {
+            session.distinct_id = number(session).and_then(|person| names.get(&person).cloned());
+        }
+    }
+    asked.answer(report, range, found.rows_read, None).await
+}
+
+/// Sessions, and what tells them apart.
+struct Found {
+    chunks: Vec<Chunk>,
+    columns: Arc<Columns>,
+    rows_read: u64,
+}
+
+/// Threads that fold the events of one question.
+const THREADS: usize = 4;
+
+/// Gathers the events and folds them: all around the range first; then, of the few persons whose sessions these do not
+/// tell, everything with its ids.
+async fn sessions_of(asked: &Asked, spec: &VisitSpec, wanted: &[Column]) -> Result<Found, Problem> {
+    let mut found = Found {
+        chunks: Vec::new(),
+        columns: Arc::default(),
+        rows_read: 0,
+    };
+    let mut aside = Vec::new();
+    for with_ids in [false, true] {
+        found.columns = Arc::default();
+        found.chunks = read(asked, spec, wanted, Reading::All { with_ids }, &mut found).await?;
+        let unordered: usize = found.chunks.iter().map(|chunk| chunk.unordered.len()).sum();
+        if with_ids || unordered <= MAX_AGAIN {
+            break;
+        }
+    }
+    for chunk in &mut found.chunks {
+        aside.append(&mut chunk.restless);
+        aside.append(&mut chunk.unordered);
+    }
+    if aside.len() > MAX_AGAIN {
+        let detail = format!(
+            "more than {MAX_AGAIN} persons were never silent for so long that a session ended before the range"
+        );
+        return Err(StoreError::TooManyRows(detail).into());
+    }
+    for persons in aside.chunks(MAX_NAMED) {
+        let more = read(asked, spec, wanted, Reading::Of(persons), &mut found).await?;
+        found.chunks.extend(more);
+    }
+    Ok(found)
+}
+
+/// Reads and folds, each thread into a chunk of its own.
+async fn read(
+    asked: &Asked,
+    spec: &VisitSpec,
+    wanted: &[Column],
+    reading: Reading<'_>,
+    found: &mut Found,
+) -> Result<Vec<Chunk>, Problem> {
+    let (store, columns) = (&asked.store, &mut found.columns);
+    let facts = store
+        .visit_events(asked.number, spec, wanted, reading, columns)
+        .await?;
+    found.rows_read += facts.rows_read;
+    let is_all = matches!(reading, Reading::Of(_));
+    let threads = THREADS.min(facts.pieces.len());
+    let pieces = Arc::new(Mutex::new(facts.pieces));
+    // Whoever asked may go away: the threads then find nothing more to do.
+    let _leaving = Leaving(pieces.clone());
+    let mut running = Vec::new();
+    for _ in 0..threads {
+        let (pieces, columns, spec) = (pieces.clone(), found.columns.clone(), spec.clone());
+        running.push(tokio::task::spawn_blocking(move || {
+            let fold = Fold::new(&spec, &columns, facts.since_ms, is_all);
+            let (mut chunk, mut scratch) = (Chunk::default(), Default::default());
+            let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            while let Some(piece) = next() {
+                piece.fold(&fold, &mut chunk, &mut scratch);
+            }
+            chunk
+        }));
+    }
+    let mut chunks = Vec::new();
+    for thread in running {
+        chunks.push(thread.await.map_err(Problem::internal)?);
+    }
+    Ok(chunks)
+}
+
+/// Takes what is left of the work with it when it goes.
+struct Leaving(Arc<Mutex<Vec<Persons>>>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
