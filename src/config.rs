@@ -103,6 +103,10 @@ pub struct Config {
     #[arg(long, env = "FOOTFALL_SKETCHBOOK_MB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(..=65_536))]
     pub sketchbook_mb: u64,
 
+    /// Minutes after which the members of a cohort are looked for again.
+    #[arg(long, env = "FOOTFALL_COHORT_REFRESH_MIN", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=1_440))]
+    pub cohort_refresh_min: u64,
+
     /// Signs access tokens: at least 32 characters that nobody can guess, the same for every node. Unset: made at the
     /// first start and kept in the data directory.
     #[arg(long, env = "FOOTFALL_SIGNING_SECRET", hide_env_values = true)]
@@ -164,6 +168,7 @@ impl Config {
             ("stream-requests", self.stream_requests.to_string()),
             ("answer-cache-mb", self.answer_cache_mb.to_string()),
             ("sketchbook-mb", self.sketchbook_mb.to_string()),
+            ("cohort-refresh-min", self.cohort_refresh_min.to_string()),
             (
                 "signing-secret",
                 self.signing_secret

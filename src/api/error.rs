@@ -48,6 +48,11 @@ pub async fn json_body<S: Send + Sync>(request: Request, state: &S) -> Result<By
             "send the body as Content-Type: application/json",
         ));
     }
+    body_in_time(request, state).await
+}
+
+/// The body of a request, whatever it is.
+pub async fn body_in_time<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     // Not 408, which a client may take for a reason to send the request again at once.
     tokio::time::timeout(BODY_WITHIN, Bytes::from_request(request, state))
         .await
@@ -211,6 +216,8 @@ impl From<MetaError> for Problem {
             MetaError::AlreadyMember => conflict("already_member"),
             MetaError::LastOwner => conflict("last_owner"),
             MetaError::ErasureLimit(_) => conflict("erasure_limit"),
+            MetaError::CohortLimit => conflict("cohort_limit"),
+            MetaError::MarkLimit(_) => conflict("mark_limit"),
             MetaError::PasswordNeeded => {
                 Problem::invalid_field("/password", "missing_field", error.to_string())
             }

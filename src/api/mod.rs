@@ -9,6 +9,7 @@ pub mod audit;
 pub mod auth;
 pub mod authority;
 pub mod caller;
+pub mod cohorts;
 pub mod erasures;
 pub mod error;
 pub mod events;
@@ -24,6 +25,7 @@ pub mod openapi;
 mod problems;
 pub mod projects;
 pub mod questions;
+pub mod schema;
 mod throttle;
 pub mod token;
 
@@ -123,8 +125,26 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(questions::lifecycle::get_stickiness))
         .routes(routes!(questions::paths::get_paths))
         .routes(routes!(questions::visits::get_web))
+        .routes(routes!(cohorts::list_cohorts, cohorts::create_cohort))
+        .routes(routes!(cohorts::preview_cohort))
+        .routes(routes!(
+            cohorts::get_cohort,
+            cohorts::update_cohort,
+            cohorts::delete_cohort
+        ))
+        .routes(routes!(cohorts::refresh_cohort))
+        .routes(routes!(
+            cohorts::members::list_cohort_members,
+            cohorts::members::upload_cohort_members
+        ))
+        .routes(routes!(cohorts::members::explain_cohort_member))
         .routes(routes!(events::event_names))
         .routes(routes!(events::list_events))
+        .routes(routes!(schema::events::schema_events))
+        .routes(routes!(schema::events::schema_event, schema::marks::mark_event))
+        .routes(routes!(schema::properties::schema_properties))
+        .routes(routes!(schema::marks::mark_property))
+        .routes(routes!(schema::values::schema_values))
         .routes(routes!(export::export_events))
         .routes(routes!(live::live))
         .routes(routes!(audit::audit_project))

@@ -15,6 +15,11 @@ const CODES: &[(&str, u16, &str)] = &[
         "The body is larger than the route takes; <code>detail</code> names the limit.",
     ),
     (
+        "cohort_limit",
+        409,
+        "The project, or the list, has as many as it may have; <code>detail</code> names the limit.",
+    ),
+    (
         "cross_site_request",
         403,
         "A request with the refresh cookie came from another site.",
@@ -69,6 +74,11 @@ const CODES: &[(&str, u16, &str)] = &[
         "The body is not JSON; <code>detail</code> says where it breaks.",
     ),
     ("malformed_zstd", 400, "The body is not the zstd it claims to be."),
+    (
+        "mark_limit",
+        409,
+        "The project has as many marked names as it may: 10,000.",
+    ),
     (
         "method_not_allowed",
         405,

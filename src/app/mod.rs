@@ -30,6 +30,7 @@ use crate::engines::Engines;
 use crate::stream::APPEND_TIMEOUT;
 use crate::telemetry;
 use crate::worker::Worker;
+use crate::worker::cohorts::Refresher;
 use crate::worker::deliver::{DeliverOptions, Deliverer};
 use crate::worker::remove::{self, Remover};
 use crate::worker::roll::{RollOptions, Roller};
@@ -79,9 +80,10 @@ impl App {
                 lease_ttl: Duration::from_secs(config.lease_s),
                 ..DeliverOptions::default()
             };
+            let every = Duration::from_secs(config.cohort_refresh_min * 60);
             async move {
                 if works {
-                    work(rooms, options, stop).await?;
+                    work(rooms, options, every, stop).await?;
                 } else {
                     stop.cancelled().await;
                 }
@@ -163,7 +165,12 @@ impl App {
 }
 
 /// The worker role until `stop`.
-async fn work(rooms: Rooms, options: DeliverOptions, stop: CancellationToken) -> anyhow::Result<()> {
+async fn work(
+    rooms: Rooms,
+    options: DeliverOptions,
+    cohorts_every: Duration,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let zones = Zones::read(&rooms.meta).await?;
     let deliverer = Deliverer::new(rooms.stream.clone(), rooms.store.clone(), options)
         .with_salts(remove::salts(rooms.meta.clone()));
@@ -183,11 +190,18 @@ async fn work(rooms: Rooms, options: DeliverOptions, stop: CancellationToken) ->
         rooms.store.clone(),
         roller.clone(),
     );
+    let refresher = Refresher::new(
+        rooms.meta.clone(),
+        rooms.stream.clone(),
+        rooms.store.clone(),
+        cohorts_every,
+    );
     let worker = Worker::new(deliverer, roller, rooms.clock.clone());
     tokio::join!(
         worker.run(stop.clone()),
         watch::follow(&rooms, &zones, &stop),
         remover.run(&rooms.clock, stop.clone()),
+        refresher.run(&rooms.clock, stop.clone()),
         zones.follow(&rooms.meta, stop.clone()),
         zone_change::follow(&rooms, stop.clone()),
     );

@@ -18,6 +18,15 @@ pub enum MetaError {
     /// Too many erasures wait, or too much is remembered as erased.
     #[error("{0}")]
     ErasureLimit(String),
+    /// The project has as many cohorts as it may have.
+    #[error(
+        "a project has at most {} cohorts: delete one that is not needed",
+        super::MAX_COHORTS
+    )]
+    CohortLimit,
+    /// Too many names are marked in a project.
+    #[error("a project has at most {0} marked names: take marks away that nobody needs")]
+    MarkLimit(i64),
     /// Registration is over: the first account exists and sign-up is not open.
     #[error("registration is closed: ask an administrator of your organization to add you")]
     RegistrationClosed,

@@ -16,7 +16,9 @@ const MIGRATIONS: &[(&str, &str)] = embedded![
     "0001_accounts",
     "0002_projects",
     "0003_removals",
-    "0004_zone_kept"
+    "0004_zone_kept",
+    "0006_cohorts",
+    "0007_schema_marks",
 ];
 
 /// A migration that [`Meta::migrate`] ran just now.

@@ -7,11 +7,13 @@
 //! Time is an argument. Nothing here knows HTTP, Redis or ClickHouse.
 
 mod accounts;
+mod cohorts;
 mod copy;
 mod erasures;
 mod error;
 mod key_text;
 mod keys;
+mod marks;
 mod members;
 mod migrate;
 mod page;
@@ -31,6 +33,7 @@ use sqlx::{Any, AnyPool, Row, Transaction};
 use uuid::Uuid;
 
 pub use accounts::{Credentials, Organization, Registered, Registration, User};
+pub use cohorts::{Cohort, CohortChange, DueCohort, MAX_COHORTS};
 pub use erasures::{
     Certificate, Erasure, ErasureCounts, ErasureKind, ErasureState, NewErasure, Open, Progress,
     RemovedCounts, TheirId,
@@ -38,6 +41,7 @@ pub use erasures::{
 pub use error::MetaError;
 pub use key_text::{KeyKind, PublicPart, digest, parse_key};
 pub use keys::{ApiKey, KeyInfo, KeySnapshot};
+pub use marks::{MOST_MARKS, Mark, MarkChange, Named};
 pub use members::{AddedMember, Member, NewMember, Role};
 pub use migrate::AppliedMigration;
 pub use page::{Moment, Page, Paged};

@@ -299,6 +299,10 @@ impl Meta {
             .bind(now_ms)
             .execute(&mut *tx)
             .await?;
+        sqlx::query("DELETE FROM schema_marks WHERE project_id = $1")
+            .bind(project.to_string())
+            .execute(&mut *tx)
+            .await?;
         // The erasure has raised the version.
         tx.commit().await?;
         Ok(erasure)

@@ -5,8 +5,8 @@
 //!
 //! # Glossary
 //!
-//! - **person**: who did it. Derived from an event's actor by [`identity::person_of`] when the question is
-//!   asked, never stored. What makes a person of devices and users: see [`identity`].
+//! - **person**: who did it. Derived from an event's actor by the override map when the question is asked,
+//!   never stored with the event. What makes a person of devices and users: see [`identity`].
 //! - **total order**: `(ts, seq, id)`. What "before" and "later" mean for events of one person.
 //! - **range**: half-open `[from, to)`, of instants ([`time::TimeRange`]) or of local days
 //!   ([`time::DayRange`]).
@@ -20,6 +20,8 @@
 //! - **conversion** of B after A: the two-step funnel by local day of entry. See [`conversion`].
 //! - **retention**: of those who started in a *cohort* (a local hour, day, week, month), who came back in which
 //!   *period* after. See [`retention`].
+//! - **cohort** (as a filter): persons by what they did, what is known of them, or a list; their members are written
+//!   down from time to time. See [`cohort`].
 //! - **lifecycle**: new, returning, resurrecting, dormant. See [`lifecycle`]. **Stickiness**: on how many days of a
 //!   range. See [`stickiness`].
 //! - **session**: what a person did on one device without a long silence. See [`session`]; its duration, bounce,
@@ -30,6 +32,7 @@
 //! (numbers, nothing left to default) or refused with [`SpecError`]s, and leaves as a *report*.
 
 pub mod active;
+pub mod cohort;
 pub mod conversion;
 pub mod envelope;
 pub mod filter;
@@ -40,6 +43,7 @@ pub mod lifecycle;
 pub mod oracle;
 pub mod path;
 pub mod retention;
+pub mod schema;
 pub mod selection;
 pub mod session;
 pub mod sketch;

@@ -144,7 +144,7 @@ impl Store {
         if !users.is_empty() {
             rows.push(("identity_edges", of("xxh3(device) IN (ids)", project, users)));
         }
-        self.delete_rows(&rows).await
+        self.delete_each(&rows).await
     }
 
     /// Deletes what the override map said earlier of these actors, or of all.
@@ -163,7 +163,7 @@ impl Store {
         let older = format!(
             "{whose} AND (actor, version) NOT IN (SELECT actor, max(version) FROM person_map WHERE {whose} GROUP BY actor)"
         );
-        self.delete_rows(&[("person_changes", older.clone()), ("person_map", older)])
+        self.delete_each(&[("person_changes", older.clone()), ("person_map", older)])
             .await
     }
 
@@ -186,7 +186,7 @@ impl Store {
             ("identity_rulings", of("at")),
             ("identity_markers", format!("project = {project}")),
         ];
-        self.delete_rows(&rows).await
+        self.delete_each(&rows).await
     }
 
     /// Every id that a pair names.
@@ -203,7 +203,7 @@ impl Store {
         Ok(query.fetch_all().await?)
     }
 
-    async fn delete_rows(&self, rows: &[(&str, String)]) -> Result<(), StoreError> {
+    async fn delete_each(&self, rows: &[(&str, String)]) -> Result<(), StoreError> {
         for (table, rows) in rows {
             let found: u64 = self
                 .statement(&format!("SELECT count() FROM {table} WHERE {rows}"))

@@ -40,6 +40,10 @@ const STATEMENTS: &[Statement] = statements![
     "0015_identity_markers.sql",
     "0016_person_map.sql",
     "0017_person_changes.sql",
+    "0024_cohort_members.sql",
+    "0025_cohort_sizes.sql",
+    "0026_schema_days.sql",
+    "0027_schema_looks.sql",
     "0030_events_merges.sql",
     "0031_identity_moves.sql",
 ];

@@ -8,12 +8,14 @@
 //! swap its sides, so that the hash table is built over the few heads.
 
 mod counts;
+mod names;
 mod sketches;
 mod upto;
 
 use clickhouse::Row;
 use serde::Deserialize;
 
+pub use names::{NameDay, NameSpan};
 pub use sketches::DeltaSpan;
 pub(super) use upto::FINGERPRINT;
 

@@ -101,6 +101,11 @@ impl Keys {
         format!("{}folding", self.prefix)
     }
 
+    /// String: who looks at names of events and properties, or forgets some, at the moment.
+    pub(super) fn schema(&self) -> String {
+        format!("{}schema", self.prefix)
+    }
+
     /// String: the worker that compacts and rebuilds the project at the moment.
     pub(super) fn roll(&self, project: ProjectNumber) -> String {
         format!("{}roll:{{p{project}}}", self.prefix)

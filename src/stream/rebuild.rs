@@ -19,6 +19,8 @@ pub enum RollupKind {
     /// Sketches of every day with activity, after a change of zone. Which days those are is settled when it is
     /// due, because a backfill may be on its way into the tables; the day is the one on which it was asked for.
     AllSketches,
+    /// Names that were seen; the day is a UTC day.
+    Schema,
 }
 
 impl RollupKind {
@@ -28,6 +30,7 @@ impl RollupKind {
             RollupKind::Counts => "counts",
             RollupKind::Sketches => "sketches",
             RollupKind::AllSketches => "all-sketches",
+            RollupKind::Schema => "schema",
         }
     }
 }
@@ -63,6 +66,7 @@ impl FromStr for Rebuild {
             "counts" => RollupKind::Counts,
             "sketches" => RollupKind::Sketches,
             "all-sketches" => RollupKind::AllSketches,
+            "schema" => RollupKind::Schema,
             _ => return Err(()),
         };
         let project = ProjectNumber(project.parse().map_err(drop)?);

@@ -240,6 +240,17 @@ impl EventStream {
         self.leave_turn(&self.keys().folding(), owner).await
     }
 
+    /// Takes or keeps the turn to look at names, or to forget some; false while somebody else has it. A look that began
+    /// before a removal would bring back what was removed.
+    pub async fn take_schema(&self, owner: &str, ttl: Duration) -> Result<bool, StreamError> {
+        self.take_turn(&self.keys().schema(), owner, ttl).await
+    }
+
+    /// Gives that turn up, if it is still `owner`'s.
+    pub async fn leave_schema(&self, owner: &str) -> Result<(), StreamError> {
+        self.leave_turn(&self.keys().schema(), owner).await
+    }
+
     pub(super) async fn take_turn(&self, key: &str, owner: &str, ttl: Duration) -> Result<bool, StreamError> {
         let ttl = ttl.as_millis() as u64;
         let mut set = redis::cmd("SET");

@@ -5,6 +5,7 @@
 //! only between two batches. One that dies is noticed when its leases run out.
 
 mod batch;
+pub mod cohorts;
 pub mod deliver;
 mod insert;
 mod ledger;
@@ -79,7 +80,13 @@ impl Worker {
     /// shards back. An engine that is away only makes it wait.
     pub async fn run(&self, shutdown: CancellationToken) {
         let rolling = self.roller.run(&self.clock, shutdown.clone());
-        tokio::join!(self.own_shards(&shutdown), rolling, self.watch_merges(&shutdown));
+        let looking = self.roller.look_at_names(shutdown.clone());
+        tokio::join!(
+            self.own_shards(&shutdown),
+            rolling,
+            looking,
+            self.watch_merges(&shutdown)
+        );
     }
 
     async fn watch_merges(&self, shutdown: &CancellationToken) {

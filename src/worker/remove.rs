@@ -291,6 +291,14 @@ impl Remover {
         if days.is_some() || !matches!(subject.which, Which::Times { .. }) {
             self.store.delete_actor_days(subject, days).await?;
         }
+        self.store
+            .forget_cohort_members(subject, open.project_gone)
+            .await?;
+        match open.project_gone {
+            true => self.meta.forget_cohorts(subject.project).await?,
+            // Whoever is left belongs where what is left says.
+            false => self.meta.cohorts_are_due(subject.project).await?,
+        }
         self.still(open).await?;
         self.forget_ids(open, now_ms).await?;
         self.still(open).await?;
@@ -304,6 +312,9 @@ impl Remover {
                 return Ok(Moved::Waits(
                     "the project's rollups or the ledger are being compacted".to_owned(),
                 ));
+            }
+            if !self.roller.forget_names(subject.project, before).await? {
+                return Ok(Moved::Waits("names of new events are being noted".to_owned()));
             }
         }
         self.stream.raise_rev(&[subject.project]).await?;

@@ -5,6 +5,8 @@
 //! two rollers at once, a late one and one that dies half-way are harmless. The lease of a project only saves
 //! double work.
 
+mod schema;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -372,6 +374,7 @@ impl Roller {
                 }
                 // Another roller queued it a moment ago: the next look expands it.
                 RollupKind::AllSketches => return self.expand(rebuild, now_ms, now_ms).await,
+                RollupKind::Schema => return self.renote(claimed, now_ms, rolled).await,
             };
             if let Outcome::Switched { .. } = outcome {
                 rolled.rebuilt += 1;

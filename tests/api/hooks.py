@@ -168,6 +168,8 @@ def mended(value, drawn):
     if not isinstance(value, dict):
         return value
     # What a conversion is worth is a property, under the name that a predicate has for what it compares with.
+    # No project here has a cohort.
+    value.pop("cohort", None)
     if "goal" not in value and {"and", "or", "op", "value"} & set(value):
         return predicate(value, drawn)
     value = {name: mended(one, drawn + len(name)) for name, one in value.items()}

@@ -4,6 +4,7 @@
 mod audit;
 mod bad_events;
 mod bad_questions;
+mod cohorts;
 mod consistency;
 mod envelope;
 mod erasures;
@@ -26,6 +27,8 @@ mod random_funnels;
 mod random_paths;
 mod retention;
 mod returning;
+mod schema;
+mod schema_marks;
 mod serving;
 mod tenants;
 mod times;

@@ -103,6 +103,15 @@ impl Drawn {
         self
     }
 
+    /// The same of people who are known by one id each.
+    pub fn by_one_id(mut self) -> Drawn {
+        for event in &mut self.events {
+            event.device_id.clear();
+            event.user_id.clone_from(&event.distinct_id);
+        }
+        self
+    }
+
     /// The days of its events, UTC and local.
     pub fn days(&self) -> BTreeSet<Day> {
         let days = self

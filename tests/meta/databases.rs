@@ -48,6 +48,16 @@ impl Database {
         }
     }
 
+    /// Runs SQL behind the product's back.
+    pub async fn run(&self, statement: &str) {
+        install_default_drivers();
+        let mut connection = AnyConnection::connect(&self.url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+
     /// Opened and migrated.
     pub async fn meta(&self) -> Meta {
         let meta = Meta::connect(&self.url).await.unwrap();

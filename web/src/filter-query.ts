@@ -10,9 +10,9 @@ export type ApiFilter = Omit<Schemas["FilterQuery"], "and" | "or" | "value"> & {
   value?: unknown;
 };
 
-/** A property to break down by, to hold constant or to group by. */
+/** A property to break down by, to hold constant or to group by. Of a cohort the name is its id. */
 export interface Property {
-  of: "event" | "person";
+  of: "event" | "person" | "cohort";
   name: string;
 }
 
@@ -129,6 +129,7 @@ export function written(filter: Filter): Filter {
 /** `plan is pro`, in words; a group is only counted. */
 export function ruleWords(rule: Rule): string {
   if (rule.of === "nested") return "a group of tests";
+  if (rule.of === "cohort") return rule.op === "not_in" ? "is not in a cohort" : "is in a cohort";
   const subject = rule.of === "name" ? "event name" : rule.of === "person" ? `person's ${rule.name}` : rule.name;
   const values = rule.values.filter(Boolean).join(rule.op === "between" ? " and " : ", ");
   return [subject, OPS[rule.op], values].filter(Boolean).join(" ");
@@ -140,22 +141,26 @@ export function filterWords(filter: Filter): string {
 }
 
 export function propertyToApi({ of, name }: Property): Schemas["PropertyQuery"] {
+  if (of === "cohort") return { cohort: name };
   return of === "event" ? { property: name.trim() } : { person: name.trim() };
 }
 
 export function propertyFromApi(given: unknown): Property | null {
   if (!isRecord(given)) return null;
+  if (typeof given.cohort === "string") return { of: "cohort", name: given.cohort };
   if (typeof given.property === "string") return { of: "event", name: given.property };
   return typeof given.person === "string" ? { of: "person", name: given.person } : null;
 }
 
 /** `plan`, `person's plan`. */
 export function propertyWords({ of, name }: Property): string {
+  if (of === "cohort") return "cohort";
   return of === "event" ? name : `person's ${name}`;
 }
 
 function ruleToApi(rule: Rule): ApiFilter {
   if (rule.of === "nested") return rule.nested ?? { and: [] };
+  if (rule.of === "cohort") return { cohort: rule.name, op: rule.op === "not_in" ? "not_in" : "in" };
   const subject = { event: { property: rule.name }, person: { person: rule.name }, name: { event_name: true } }[rule.of];
   const wanted = arity(rule.op);
   if (wanted === 0) return { ...subject, op: rule.op };
@@ -167,7 +172,7 @@ function ruleFromApi(given: unknown): Rule | null {
   if (Array.isArray(given.and) || Array.isArray(given.or)) {
     return { ...emptyRule(), of: "nested", nested: given as ApiFilter };
   }
-  const op = given.op ?? "is";
+  const op = given.op ?? (given.cohort == null ? "is" : "in");
   if (typeof op !== "string" || !Object.hasOwn(OPS, op)) return null;
   const values = (Array.isArray(given.value) ? given.value : [given.value]).filter((value) => value != null).map(String);
   const rule = { op: op as Op, values: valuesFor(op as Op, values), nested: null };

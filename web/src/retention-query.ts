@@ -103,7 +103,7 @@ export function retentionFromUrl(query: URLSearchParams): RetentionQuery {
   };
   const selection = (name: string): Selection => ({ events: query.getAll(name).filter(Boolean), ...filter(`${name}_filter`) });
   const unit = choice("unit", UNITS, usual.unit);
-  const [by, person] = [query.get("by"), query.get("by_person")];
+  const [by, person, cohort] = [query.get("by"), query.get("by_person"), query.get("by_cohort")];
   return {
     start: selection("start"),
     returns: selection("return"),
@@ -115,7 +115,7 @@ export function retentionFromUrl(query: URLSearchParams): RetentionQuery {
     periods: whole("periods", PERIODS[unit].most),
     brackets: query.has("brackets") ? bracketsOf(query.get("brackets")!) : null,
     week_start: choice("week_start", WEEK_STARTS, usual.week_start),
-    breakdown: by !== null ? { property: by } : person !== null ? { person } : null,
+    breakdown: by !== null ? { property: by } : person !== null ? { person } : cohort !== null ? { cohort } : null,
     breakdown_limit: whole("top", 200) ?? usual.breakdown_limit,
     ...filter("filter"),
   };
@@ -140,6 +140,7 @@ export function retentionToUrl(question: RetentionQuery): [name: string, value: 
     ["week_start", question.week_start, usual.week_start],
     ["by", breakdown?.property ?? "", ""],
     ["by_person", breakdown?.person ?? "", ""],
+    ["by_cohort", breakdown?.cohort ?? "", ""],
     ["top", `${question.breakdown_limit}`, `${usual.breakdown_limit}`],
     ["filter", question.filter ? JSON.stringify(question.filter) : "", ""],
   ];
@@ -159,7 +160,7 @@ export function problemOf(question: RetentionQuery): string | null {
   if (edges && (edges.length < 2 || edges.some((edge, index) => index > 0 && edge <= edges[index - 1]!))) {
     return "Brackets are two or more edges, each greater than the one before: 0, 1, 3, 7.";
   }
-  if (question.breakdown && !(question.breakdown.property ?? question.breakdown.person)) return "By which property is it split?";
+  if (question.breakdown && !(question.breakdown.property ?? question.breakdown.person ?? question.breakdown.cohort)) return "By which property is it split?";
   return null;
 }
 

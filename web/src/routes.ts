@@ -4,7 +4,7 @@
  */
 
 /** Pages inside a project, in the order of the navigation. */
-export const PROJECT_PAGES = ["overview", "web", "trends", "active", "funnels", "paths", "retention", "events", "health", "settings"] as const;
+export const PROJECT_PAGES = ["overview", "web", "trends", "active", "funnels", "paths", "retention", "cohorts", "events", "schema", "health", "settings"] as const;
 export type ProjectPage = (typeof PROJECT_PAGES)[number];
 
 export type Route =
@@ -59,7 +59,9 @@ export const PAGE_NAMES: Record<ProjectPage, string> = {
   funnels: "Funnels",
   paths: "Paths",
   retention: "Retention",
+  cohorts: "Cohorts",
   events: "Events",
+  schema: "Data",
   health: "Data health",
   settings: "Settings",
 };

@@ -9,7 +9,9 @@ export const GO: Record<string, ProjectPage> = {
   f: "funnels",
   p: "paths",
   r: "retention",
+  c: "cohorts",
   e: "events",
+  d: "schema",
   h: "health",
   s: "settings",
 };

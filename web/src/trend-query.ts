@@ -84,7 +84,7 @@ export function withMeasure({ of, cumulative, rolling_days, ...rest }: Series, m
   return next;
 }
 
-const nameOf = (property: Property | null | undefined): string => property?.property ?? property?.person ?? "";
+const nameOf = (property: Property | null | undefined): string => property?.property ?? property?.person ?? property?.cohort ?? "";
 
 /** What keeps the question from being asked, in words; null when it can be. The server has the last word. */
 export function complaintAbout(question: TrendQuestion): string | null {
@@ -106,7 +106,8 @@ export function trendToUrl(question: TrendQuestion): [name: string, value: strin
     : [["series", JSON.stringify(question.series)]];
   if (question.filter) parameters.push(["filter", JSON.stringify(question.filter)]);
   for (const property of question.breakdown) {
-    parameters.push(property.person == null ? ["by", property.property ?? ""] : ["by_person", property.person]);
+    if (property.cohort != null) parameters.push(["by_cohort", property.cohort]);
+    else parameters.push(property.person == null ? ["by", property.property ?? ""] : ["by_person", property.person]);
   }
   if (question.breakdown_limit !== usual.breakdown_limit) parameters.push(["top", `${question.breakdown_limit}`]);
   if (question.formula.trim()) parameters.push(["formula", question.formula.trim()]);
@@ -128,7 +129,10 @@ export function trendFromUrl(query: URLSearchParams): TrendQuestion {
   const question: TrendQuestion = {
     ...usualTrend(series as Series[]),
     breakdown: [...query]
-      .flatMap(([name, value]): Property[] => (name === "by" ? [{ property: value }] : name === "by_person" ? [{ person: value }] : []))
+      .flatMap(([name, value]): Property[] => {
+        if (name === "by_cohort") return [{ cohort: value }];
+        return name === "by" ? [{ property: value }] : name === "by_person" ? [{ person: value }] : [];
+      })
       .slice(0, MAX_BREAKDOWN),
     formula: query.get("formula") ?? "",
     interval: interval !== null && Object.hasOwn(INTERVALS, interval) ? (interval as Interval) : null,

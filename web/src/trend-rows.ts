@@ -47,7 +47,7 @@ export const hasBegun = (point: { start: string }, asOf: string): boolean => Dat
 /** The whole question in a line. */
 export function trendWords(question: TrendQuestion): string {
   const series = question.series.map(seriesName).join("; ") || "Choose an event";
-  const by = question.breakdown.map((property) => property.property ?? property.person).join(" and ");
+  const by = question.breakdown.map((property) => property.property ?? property.person ?? "cohort").join(" and ");
   return `${question.formula.trim() ? `${question.formula.trim()}: ` : ""}${series}${by ? ` by ${by}` : ""}`;
 }
 

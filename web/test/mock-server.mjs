@@ -15,6 +15,7 @@ import * as insights from "./mock-insights.mjs";
 import * as privacy from "./mock-privacy.mjs";
 import { retention } from "./mock-retention.mjs";
 import { web } from "./mock-web.mjs";
+import * as schema from "./mock-schema.mjs";
 import * as world from "./mock-world.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -86,6 +87,13 @@ async function answer(request, response, state, { fail, slow }) {
   }
   if (rest === "events/names") {
     return json(response, 200, { data: { events: empty ? [] : world.names(range) }, meta: world.meta(project, range, false) });
+  }
+  if (rest.startsWith("schema/")) {
+    const path = rest.slice("schema/".length);
+    if (request.method === "PATCH") return json(response, 200, schema.mark(path, url.searchParams, body));
+    const data = schema.ask(path, url.searchParams, empty);
+    if (data === null) return problem(response, 404, "not_found", "There is no such event.");
+    return json(response, 200, { data, meta: world.meta(project, { from: null, to: null }, false) });
   }
   if (rest === "query" && Object.hasOwn(insights.ANSWERS, body.kind)) {
     const refused = insights.refusal(body);

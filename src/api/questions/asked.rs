@@ -12,7 +12,7 @@ use super::admission::{Admission, Place};
 use super::served::Served;
 use crate::api::{Accounts, Caller};
 use crate::event::{Day, ProjectNumber, Zone};
-use crate::meta::Project;
+use crate::meta::{Meta, Project};
 use crate::metrics::envelope::{Answer, Envelope, Warning};
 use crate::metrics::time::{DayRange, Moment, TimeRange};
 use crate::metrics::turning::Turning;
@@ -36,6 +36,10 @@ pub struct Asked {
     pub now_ms: i64,
     /// Facts.
     pub store: Arc<Store>,
+    /// The control database.
+    pub(super) meta: Meta,
+    /// What to know of the cohorts that it names.
+    pub(super) cohorts: Vec<Warning>,
     questions: Questions,
     fresh: Fresh,
     started: Instant,
@@ -71,6 +75,8 @@ impl Asked {
             zone: project.zone(),
             now_ms,
             store: questions.store.clone(),
+            meta: accounts.meta.clone(),
+            cohorts: Vec::new(),
             questions: questions.clone(),
             fresh,
             started,
@@ -259,6 +265,27 @@ impl Asked {
         })
     }
 
+    /// Wraps what is told of the moment, without a range: a preview, an explanation.
+    pub fn told<T>(&self, data: T, rows_read: u64) -> Answer<T> {
+        let meta = Envelope {
+            as_of: self.as_of(),
+            complete: true,
+            approximate: false,
+            error: None,
+            overcount_bound: None,
+            rows_read,
+            elapsed_ms: 0.0,
+            cached: false,
+            timezone: self.zone.name().to_owned(),
+            warnings: Vec::new(),
+            range: None,
+        };
+        Answer {
+            data,
+            meta: self.current(&meta, false),
+        }
+    }
+
     fn served(&self, known: &Remembered, cached: bool) -> Served {
         Served::new(known, self.current(&known.meta, cached))
     }
@@ -289,6 +316,7 @@ impl Asked {
                 format!("the project keeps no events from before {kept_from}: the range begins earlier"),
             ));
         }
+        meta.warnings.extend(self.cohorts.iter().cloned());
         if as_of.pending_rows > 0 {
             // Without a number: it counts the events of all tenants.
             meta.warnings.push(Warning::new(
@@ -310,4 +338,9 @@ impl Asked {
 }
 
 /// Warnings that say how things stood when one question came. They are never remembered.
-const OF_THE_MOMENT: [&str; 3] = ["beyond_retention", "events_pending", "rebuild_pending"];
+const OF_THE_MOMENT: [&str; 4] = [
+    "beyond_retention",
+    "cohort_as_of",
+    "events_pending",
+    "rebuild_pending",
+];

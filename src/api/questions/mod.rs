@@ -12,6 +12,7 @@ pub mod visits;
 
 mod admission;
 mod asked;
+mod cohorts;
 mod explain;
 mod folding;
 mod question;
@@ -190,6 +191,7 @@ pub async fn ask(
 }
 
 async fn answer(asked: Asked, question: Question) -> Answered<Served> {
+    let asked = asked.knowing_cohorts(&question).await?;
     match question {
         Question::ActiveUsers(query) => active::answer(asked, &query).await,
         Question::Trends(query) => trends::answer(asked, &query).await,

@@ -1,6 +1,7 @@
 //! From queries to filters: everything that is refused, by pointer.
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::pattern::Pattern;
 use super::predicate::{Finite, Instant, Test};
@@ -8,8 +9,8 @@ use super::query::{FilterQuery, Op, PropertyQuery};
 use super::text::{canonical, number_of};
 use super::time::{instant_of, moment_of};
 use super::{
-    Filter, MAX_BREAKDOWN_LIMIT, MAX_CHILDREN, MAX_DEPTH, MAX_LIST_BYTES, MAX_PREDICATES, MAX_VALUE_CHARS,
-    MAX_VALUES, Predicate, Property,
+    Filter, IN_COHORT, MAX_BREAKDOWN_LIMIT, MAX_CHILDREN, MAX_DEPTH, MAX_LIST_BYTES, MAX_PREDICATES,
+    MAX_VALUE_CHARS, MAX_VALUES, Predicate, Property,
 };
 use crate::event::Zone;
 use crate::metrics::{MAX_NAME_CHARS, SpecError};
@@ -38,18 +39,19 @@ impl FilterQuery {
 impl PropertyQuery {
     /// The property; what is wrong is added to `errors`.
     pub fn validate(&self, pointer: &str, errors: &mut Vec<SpecError>) -> Property {
-        let (property, member) = match (&self.property, &self.person) {
-            (Some(name), None) => (Property::Event(name.clone()), "property"),
-            (None, Some(name)) => (Property::Person(name.clone()), "person"),
-            (None, None) => {
+        let (property, member) = match (&self.property, &self.person, self.cohort) {
+            (Some(name), None, None) => (Property::Event(name.clone()), "property"),
+            (None, Some(name), None) => (Property::Person(name.clone()), "person"),
+            (None, None, Some(cohort)) => return Property::Cohort(cohort),
+            (None, None, None) => {
                 errors.push(SpecError::new(
                     pointer,
                     "required",
-                    "name a `property` or a `person` property",
+                    "name a `property`, a `person` property or a `cohort`",
                 ));
                 return Property::Event(String::new());
             }
-            (Some(_), Some(_)) => {
+            _ => {
                 errors.push(one_subject(pointer));
                 return Property::Event(String::new());
             }
@@ -73,12 +75,14 @@ fn one_subject(pointer: &str) -> SpecError {
     SpecError::new(
         pointer,
         "ambiguous",
-        "one of `and`, `or`, `property`, `person` and `event_name`, not several",
+        "one of `and`, `or`, `property`, `person`, `cohort` and `event_name`, not several",
     )
 }
 
 fn check_name(property: &Property, pointer: &str, errors: &mut Vec<SpecError>) {
-    let (Property::Event(name) | Property::Person(name)) = property;
+    let (Property::Event(name) | Property::Person(name)) = property else {
+        return;
+    };
     if name.is_empty() {
         errors.push(SpecError::new(pointer, "required", "name the property"));
     } else if name.chars().count() > MAX_NAME_CHARS {
@@ -104,11 +108,13 @@ impl Check<'_> {
             query.or.is_some(),
             query.property.is_some(),
             query.person.is_some(),
+            query.cohort.is_some(),
             query.event_name.is_some(),
         ];
         match subjects.iter().filter(|given| **given).count() {
             0 => {
-                let detail = "a filter is one of `and`, `or`, `property`, `person` and `event_name`";
+                let detail =
+                    "a filter is one of `and`, `or`, `property`, `person`, `cohort` and `event_name`";
                 self.wrong(pointer, "required", detail);
                 return Filter::everything();
             }
@@ -165,6 +171,9 @@ impl Check<'_> {
     }
 
     fn predicate(&mut self, query: &FilterQuery, pointer: &str) -> Predicate {
+        if let Some(cohort) = query.cohort {
+            return self.membership(query, cohort, pointer);
+        }
         let property = if let Some(name) = &query.property {
             Some(Property::Event(name.clone()))
         } else {
@@ -174,7 +183,7 @@ impl Check<'_> {
             Some(property) => {
                 let member = match property {
                     Property::Event(_) => "property",
-                    Property::Person(_) => "person",
+                    Property::Person(_) | Property::Cohort(_) => "person",
                 };
                 check_name(property, &format!("{pointer}/{member}"), self.errors);
             }
@@ -189,6 +198,27 @@ impl Check<'_> {
         Predicate {
             property,
             test: test.unwrap_or(Test::IsSet),
+        }
+    }
+
+    fn membership(&mut self, query: &FilterQuery, cohort: Uuid, pointer: &str) -> Predicate {
+        if query.value.is_some() {
+            let detail = "a cohort is compared with nothing: `in` or `not_in`";
+            self.wrong(format!("{pointer}/value"), "not_allowed", detail);
+        }
+        let member = IN_COHORT.to_owned();
+        let test = match query.op {
+            None | Some(Op::In) => Test::Is(member),
+            Some(Op::NotIn) => Test::IsNot(member),
+            Some(_) => {
+                let detail = "people are `in` a cohort or `not_in` it";
+                self.wrong(format!("{pointer}/op"), "not_allowed", detail);
+                Test::Is(member)
+            }
+        };
+        Predicate {
+            property: Some(Property::Cohort(cohort)),
+            test,
         }
     }
 

@@ -14,6 +14,8 @@
 //! `{"property": "plan"}` is what the client sent under that name. Names with a dollar sign that are listed in
 //! [`COLUMNS`] are what capture found out or took out of the context (`$path`, `$browser`, `$country`, …): for
 //! these the empty text (and the amount 0) means missing. `{"person": "plan"}` is the person's current value.
+//! `{"cohort": "…"}` is never missing: [`IN_COHORT`] or [`NOT_IN_COHORT`], as the cohort's members were last written
+//! down.
 
 #[cfg(test)]
 mod cases;
@@ -28,12 +30,13 @@ mod time;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::event::Event;
 
 pub use check::breakdown_limit;
 pub use pattern::Pattern;
-pub use person::{PersonProperties, persons};
+pub use person::PersonProperties;
 pub use predicate::{Finite, Instant, Test};
 pub use query::{FilterQuery, Op, PropertyQuery};
 pub use text::{canonical, number_of, text_of_number};
@@ -58,6 +61,10 @@ pub const MAX_BREAKDOWN: usize = 3;
 pub const DEFAULT_BREAKDOWN_LIMIT: u32 = 25;
 /// The most values that a breakdown shows.
 pub const MAX_BREAKDOWN_LIMIT: u32 = 200;
+/// The value of a cohort, as a property, for its members.
+pub const IN_COHORT: &str = "in";
+/// Its value for everybody else.
+pub const NOT_IN_COHORT: &str = "not in";
 /// What a breakdown calls a missing value.
 pub const NONE: &str = "(none)";
 /// What a breakdown calls everything beyond the values that it shows.
@@ -98,6 +105,9 @@ pub enum Property {
     /// A property of the person, as it is when the question is asked.
     #[serde(rename = "person")]
     Person(String),
+    /// Whether the person belongs to a cohort: [`IN_COHORT`] or [`NOT_IN_COHORT`].
+    #[serde(rename = "cohort")]
+    Cohort(Uuid),
 }
 
 /// A validated filter.
@@ -155,6 +165,14 @@ impl Filter {
         }
     }
 
+    /// Whether it asks for members of cohorts.
+    pub fn names_cohorts(&self) -> bool {
+        match self {
+            Filter::And(children) | Filter::Or(children) => children.iter().any(Filter::names_cohorts),
+            Filter::Predicate(predicate) => matches!(predicate.property, Some(Property::Cohort(_))),
+        }
+    }
+
     /// Whether the answer depends on properties of persons.
     pub fn reads_person(&self) -> bool {
         match self {
@@ -168,6 +186,14 @@ impl Filter {
 pub fn value_of(property: &Property, event: &Event, person: &PersonProperties) -> Option<String> {
     match property {
         Property::Person(name) => person.get(name).map(str::to_owned),
+        Property::Cohort(cohort) => {
+            let text = if person.is_in(*cohort) {
+                IN_COHORT
+            } else {
+                NOT_IN_COHORT
+            };
+            Some(text.to_owned())
+        }
         Property::Event(name) => match column_of(name) {
             Some(column) => of_column(column, event),
             None => text::property(&event.props, name),

@@ -1,17 +1,18 @@
 //! What is known about persons: the properties that events set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::text::canonical;
 use crate::event::Event;
-use crate::metrics::identity::person_of;
 
 /// The properties of one person, as canonical texts; what is null is missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PersonProperties {
     values: BTreeMap<String, String>,
+    cohorts: BTreeSet<Uuid>,
 }
 
 impl PersonProperties {
@@ -38,23 +39,22 @@ impl PersonProperties {
         let values = once.into_iter().filter_map(|(name, value)| Some((name, value?)));
         PersonProperties {
             values: values.collect(),
+            cohorts: BTreeSet::new(),
         }
+    }
+
+    /// The same of a member of these cohorts.
+    pub fn within(self, cohorts: BTreeSet<Uuid>) -> PersonProperties {
+        PersonProperties { cohorts, ..self }
+    }
+
+    /// Whether the person is a member.
+    pub fn is_in(&self, cohort: Uuid) -> bool {
+        self.cohorts.contains(&cohort)
     }
 
     /// The canonical text of a property; `None` when it is missing.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
-}
-
-/// The properties of every person that has an event in the slice.
-pub fn persons<'a>(events: impl IntoIterator<Item = &'a Event>) -> BTreeMap<u64, PersonProperties> {
-    let mut by_person: BTreeMap<u64, Vec<&Event>> = BTreeMap::new();
-    for event in events {
-        by_person.entry(person_of(event.actor())).or_default().push(event);
-    }
-    by_person
-        .into_iter()
-        .map(|(person, events)| (person, PersonProperties::of(events)))
-        .collect()
 }

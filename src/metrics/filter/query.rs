@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
+use uuid::Uuid;
 
 /// A filter: `{"and": […]}`, `{"or": […]}` (1 to 20 members, nested at most 4 deep, at most 50 predicates), or a
-/// predicate over a property of the event, a property of the person, or the event's name.
+/// predicate over a property of the event, a property of the person, the event's name, or a cohort.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"and": [
@@ -31,6 +32,9 @@ pub struct FilterQuery {
     /// A property of the person, as it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
+    /// The id of a cohort of the project: `in` (the default) its members, or `not_in`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cohort: Option<Uuid>,
     /// `true`: the name of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_name: Option<bool>,
@@ -109,7 +113,8 @@ pub enum Op {
     After,
 }
 
-/// The name of a property to break down by or to hold constant: `{"property": "plan"}` or `{"person": "plan"}`.
+/// The name of a property to break down by or to hold constant: `{"property": "plan"}`, `{"person": "plan"}`, or
+/// `{"cohort": "…"}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"property": "plan"}))]
@@ -121,4 +126,7 @@ pub struct PropertyQuery {
     /// A property of the person, as it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
+    /// The id of a cohort of the project: the values are `in` and `not in`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cohort: Option<Uuid>,
 }

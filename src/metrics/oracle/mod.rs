@@ -8,6 +8,7 @@
 //! they are follows from the ids that they name ([`Persons`]); who knows more hands [`People`] instead.
 
 mod active;
+mod cohort;
 mod conversion;
 mod funnel;
 mod identity;
@@ -16,6 +17,7 @@ mod lifecycle;
 mod path;
 mod people;
 mod retention;
+mod schema;
 mod trend;
 mod visits;
 
@@ -30,6 +32,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 
 pub use active::active_users;
+pub use cohort::{Told, cohort};
 pub use conversion::conversion;
 #[cfg(test)]
 pub(in crate::metrics) use funnel::reported_chain;
@@ -39,6 +42,7 @@ pub use lifecycle::{lifecycle, stickiness};
 pub use path::paths;
 pub use people::People;
 pub use retention::retention;
+pub use schema::{schema_names, schema_properties};
 pub use trend::trend;
 pub use visits::{sessions, web};
 

@@ -1,7 +1,8 @@
 //! A filter as a condition.
 
+use super::value::member;
 use super::{Bind, value};
-use crate::metrics::filter::{Filter, Property, Test, column_of};
+use crate::metrics::filter::{Filter, IN_COHORT, Property, Test, column_of};
 
 /// The filter as a boolean (never NULL) over the columns of `events`. `{project:UInt32}` has to be bound.
 pub fn condition(filter: &Filter, bind: &mut Bind) -> String {
@@ -16,6 +17,13 @@ pub fn condition(filter: &Filter, bind: &mut Bind) -> String {
                 // What is no text, or missing, is empty here: equal to none of these either.
                 let text = format!("JSONExtractString(props, {})", bind.text(name));
                 test(&text, &predicate.test, bind)
+            }
+            Some(Property::Cohort(cohort)) => {
+                let member = member(*cohort, bind);
+                match predicate.test.holds(Some(IN_COHORT)) {
+                    true => member,
+                    false => format!("NOT {member}"),
+                }
             }
             Some(Property::Event(_) | Property::Person(_)) => {
                 let property = predicate.property.as_ref().map(|property| value(property, bind));

@@ -1,7 +1,9 @@
 //! A property's canonical text.
 
+use uuid::Uuid;
+
 use super::Bind;
-use crate::metrics::filter::{Property, column_of};
+use crate::metrics::filter::{IN_COHORT, NOT_IN_COHORT, Property, column_of};
 use crate::store::people::PEOPLE;
 
 /// The property's canonical text over the columns of `people`: a `Nullable(String)`, NULL when it is missing or
@@ -17,7 +19,22 @@ pub fn value(property: &Property, bind: &mut Bind) -> String {
             }
         },
         Property::Person(name) => person(name, bind),
+        Property::Cohort(cohort) => format!(
+            "toNullable(if({}, '{IN_COHORT}', '{NOT_IN_COHORT}'))",
+            member(*cohort, bind)
+        ),
     }
+}
+
+/// Whether the person of the event (the column `person`) was a member of the cohort when its members were last written
+/// down. The set is built once a statement.
+pub(super) fn member(cohort: Uuid, bind: &mut Bind) -> String {
+    let cohort = bind.text(cohort.to_string());
+    format!(
+        "(person IN (SELECT person FROM cohort_members WHERE project = {{project:UInt32}} AND cohort = toUUID({cohort}) \
+           AND generation = (SELECT max(generation) FROM cohort_sizes \
+             WHERE project = {{project:UInt32}} AND cohort = toUUID({cohort}))))"
+    )
 }
 
 /// What to group events by for the same, and the canonical text of such a group's `key`: columns are grouped as they are

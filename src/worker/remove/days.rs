@@ -64,5 +64,6 @@ pub(super) fn rebuilds(open: &Open, progress: &Progress) -> Vec<Rebuild> {
     };
     let mut all = of(RollupKind::Counts, &progress.count_days);
     all.extend(of(RollupKind::Sketches, &progress.sketch_days));
+    all.extend(of(RollupKind::Schema, &progress.count_days));
     all
 }

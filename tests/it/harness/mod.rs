@@ -218,6 +218,12 @@ impl World {
         self.roller().await.roll_once(now_ms).await.expect("rolled")
     }
 
+    /// Notes the names of everything that was delivered.
+    pub async fn note_names(&self) {
+        let roller = self.roller().await;
+        roller.note_names().await.expect("names are noted");
+    }
+
     async fn roller(&self) -> Roller {
         let zones: HashMap<_, _> = self
             .rooms

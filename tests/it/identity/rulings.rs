@@ -37,8 +37,7 @@ async fn world(seed: u64, turn: usize) -> (World, Tenant, Drawn, Vec<Value>) {
 
 #[tokio::test]
 async fn a_merge_is_in_every_answer_and_an_unmerge_restores_every_number() {
-    for turn in 0..PAIRS.len() {
-        let (one, other) = PAIRS[turn];
+    for (turn, (one, other)) in PAIRS.into_iter().enumerate() {
         let (world, owner, drawn, asked) = world(700 + turn as u64, turn).await;
         let answers = async |said: &[Fact], when: &str| {
             let when = format!("{one} and {other}, {when}");
@@ -86,8 +85,7 @@ fn persons(events: &[Event], said: &[Fact]) -> i64 {
 
 #[tokio::test]
 async fn a_preview_is_what_then_happens() {
-    for turn in 0..PAIRS.len() {
-        let (one, other) = PAIRS[turn];
+    for (turn, (one, other)) in PAIRS.into_iter().enumerate() {
         let (world, owner, drawn, _) = world(800 + turn as u64, turn + 2).await;
         let mut said = Vec::new();
         for (n, what) in ["merge", "unmerge", "merge"].into_iter().enumerate() {
