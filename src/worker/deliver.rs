@@ -188,14 +188,9 @@ impl Delivery {
             }
             State::Open(batch) => match batch.due() {
                 Some(table) => {
-                    let Deliverer {
-                        stream,
-                        store,
-                        learner,
-                        ..
-                    } = &self.deliverer;
-                    learn(stream, learner, &mut self.lease, batch).await?;
-                    let inserted = insert(stream, store, &mut self.lease, batch).await;
+                    let with = &self.deliverer;
+                    learn(&with.stream, &with.learner, &mut self.lease, batch).await?;
+                    let inserted = insert(&with.stream, &with.store, &mut self.lease, batch).await;
                     match inserted {
                         Ok(()) => batch.advance(),
                         Err(_) => batch.cast_doubt(),
@@ -285,13 +280,8 @@ impl Delivery {
     }
 
     async fn plan(&mut self) -> Result<Step, DeliverError> {
-        let Deliverer {
-            stream,
-            options,
-            memory,
-            ..
-        } = &self.deliverer;
-        let reserved = memory.reserve(options.max_bytes);
+        let (stream, options) = (&self.deliverer.stream, &self.deliverer.options);
+        let reserved = self.deliverer.memory.reserve(options.max_bytes);
         let reserved = holding(stream, &mut self.lease, reserved).await?;
         let read = stream.read_range(
             self.lease.shard,

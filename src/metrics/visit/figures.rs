@@ -64,7 +64,7 @@ pub struct VisitsBefore {
     /// The instant after its last.
     #[schema(value_type = String, format = DateTime)]
     pub to: Moment,
-    /// Up to where `total` counts: while the range is open, the same moment of the range before.
+    /// Up to where `total` counts: while the range is open, the same minute of the range before.
     #[schema(value_type = String, format = DateTime)]
     pub until: Moment,
     /// What it came to until then.

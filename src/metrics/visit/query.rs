@@ -225,9 +225,11 @@ impl Asked<'_> {
         if !errors.is_empty() {
             return spec;
         }
+        // To the minute, so that whoever asks within it gets the same answer, remembered.
+        let minute_ms = now_ms - now_ms.rem_euclid(60_000);
         spec.compare = self
             .compare
-            .map(|CompareWith::Previous| Compare::with_previous(range, spec.week_start, zone, now_ms));
+            .map(|CompareWith::Previous| Compare::with_previous(range, spec.week_start, zone, minute_ms));
         if zone.local_day(spec.earliest_ms()) < FIRST_DAY {
             let detail = format!("the range before would start before {FIRST_DAY}");
             errors.push(SpecError::new("/compare", "out_of_range", detail));
