@@ -95,6 +95,20 @@ impl Caller {
         Ok(project)
     }
 
+    /// The project, for what members and servers may say about its persons, and the name of who says it.
+    pub async fn says(&self, accounts: &Accounts, project: Uuid) -> Result<(Project, String), Problem> {
+        match self {
+            Caller::User { .. } => {
+                let project = self.project(&accounts.meta, project, Need::Write).await?;
+                Ok((project, self.email(&accounts.meta).await?))
+            }
+            Caller::ApiKey(key) => {
+                let project = self.project(&accounts.meta, project, Need::Read).await?;
+                Ok((project, format!("key {}", key.key_id)))
+            }
+        }
+    }
+
     /// The project, for a question about it: as [`Caller::project`], from memory.
     pub async fn reads(&self, accounts: &Accounts, project: Uuid) -> Result<Project, Problem> {
         let found = match self {

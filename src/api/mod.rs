@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod letters;
 pub mod live;
 pub mod members;
+pub mod merges;
 pub mod openapi;
 mod problems;
 pub mod projects;
@@ -167,6 +168,10 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(saved::undo_saved))
         .routes(routes!(saved::restore_saved))
         .routes(routes!(saved::move_saved))
+        .routes(routes!(merges::merge_persons))
+        .routes(routes!(merges::unmerge_persons))
+        .routes(routes!(merges::preview_merge))
+        .routes(routes!(merges::list_rulings))
 }
 
 /// Sign-in, organizations, members, projects, keys. Generic, so that they can be served (and tested) with

@@ -20,6 +20,7 @@ use utoipa::{Modify, OpenApi};
         (name = "questions", description = "Active users, trends, funnels, conversion, retention"),
         (name = "saved", description = "Saved questions, dashboards and annotations: shared, versioned, undone"),
         (name = "events", description = "Raw events: latest, live, export"),
+        (name = "identity", description = "Which ids are one person: merging, unmerging, what that would change"),
         (name = "cohorts", description = "People by what they did, what is known of them, or a list"),
         (name = "schema", description = "Names of events and properties: what was seen, and what people say about it"),
         (name = "privacy", description = "Erasing persons, ranges of time, everything"),

@@ -146,6 +146,11 @@ const CODES: &[(&str, u16, &str)] = &[
         429,
         "Too many failed sign-ins; wait for Retry-After.",
     ),
+    (
+        "too_many_devices",
+        409,
+        "The person would have more than 500 devices.",
+    ),
     ("too_many_events", 413, "A request has at most 1,000 events."),
     (
         "too_many_questions",

@@ -30,6 +30,7 @@ use crate::api::{self, Accounts, ApiState, assets};
 use crate::capture::{self, CaptureState};
 use crate::config::Role;
 use crate::problem::Problem;
+use crate::worker::remove;
 
 /// The dashboard runs only what we ship: no inline script, nothing from elsewhere.
 const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; \
@@ -71,7 +72,8 @@ pub fn router(
             rooms.open_signup,
             zone_change::hook(rooms),
         );
-        let questions = Questions::new(rooms.store.clone(), rooms.stream.clone(), rooms.serving);
+        let salts = remove::salts(rooms.meta.clone());
+        let questions = Questions::new(rooms.store.clone(), rooms.stream.clone(), rooms.serving, salts);
         let state = ApiState {
             accounts,
             questions,

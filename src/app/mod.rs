@@ -32,7 +32,7 @@ use crate::telemetry;
 use crate::worker::Worker;
 use crate::worker::cohorts::Refresher;
 use crate::worker::deliver::{DeliverOptions, Deliverer};
-use crate::worker::remove::Remover;
+use crate::worker::remove::{self, Remover};
 use crate::worker::roll::{RollOptions, Roller};
 
 pub use attach::attach;
@@ -172,7 +172,8 @@ async fn work(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let zones = Zones::read(&rooms.meta).await?;
-    let deliverer = Deliverer::new(rooms.stream.clone(), rooms.store.clone(), options);
+    let deliverer = Deliverer::new(rooms.stream.clone(), rooms.store.clone(), options)
+        .with_salts(remove::salts(rooms.meta.clone()));
     let zone_of = {
         let zones = zones.clone();
         Arc::new(move |project| zones.known(project))

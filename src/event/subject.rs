@@ -25,6 +25,9 @@ pub enum Which {
         actors: Vec<u64>,
         /// UTC milliseconds, included.
         until: i64,
+        /// Of actors who are devices that somebody else used later: what happened from an instant on is not theirs.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        splits: Vec<(u64, i64)>,
     },
     /// Events that happened in a range of UTC milliseconds, whoever did it.
     Times {
@@ -51,8 +54,16 @@ impl Subject {
     pub fn takes(&self, event: &Event) -> bool {
         event.project == self.project
             && match &self.which {
-                Which::Persons { actors, until } => {
-                    actors.contains(&event.actor()) && known_at(*until, event.ts, event.received_at)
+                Which::Persons {
+                    actors,
+                    until,
+                    splits,
+                } => {
+                    let actor = event.actor();
+                    let is_anothers = |(device, from): &(u64, i64)| *device == actor && event.ts >= *from;
+                    actors.contains(&actor)
+                        && known_at(*until, event.ts, event.received_at)
+                        && !splits.iter().any(is_anothers)
                 }
                 Which::Times { from, to } => (*from..*to).contains(&event.ts),
                 Which::Until { until } => known_at(*until, event.ts, event.received_at),

@@ -35,6 +35,9 @@ pub struct WireEvent {
     /// The client's own id of this browser or installation.
     #[schema(value_type = Option<String>, max_length = 200)]
     pub device_id: Option<Value>,
+    /// Of `$alias` only: the id that the person had before on a device, taken as `device_id` where the event has none.
+    #[schema(value_type = Option<String>, max_length = 200)]
+    pub previous_id: Option<Value>,
     /// The client's id of the visit.
     #[schema(value_type = Option<String>)]
     pub session_id: Option<Value>,
@@ -61,6 +64,7 @@ enum Member {
     DistinctId,
     UserId,
     DeviceId,
+    PreviousId,
     SessionId,
     Timestamp,
     Properties,
@@ -89,6 +93,7 @@ impl<'de> Deserialize<'de> for WireEvent {
                         Member::DistinctId => &mut event.distinct_id,
                         Member::UserId => &mut event.user_id,
                         Member::DeviceId => &mut event.device_id,
+                        Member::PreviousId => &mut event.previous_id,
                         Member::SessionId => &mut event.session_id,
                         Member::Timestamp => &mut event.timestamp,
                         Member::Properties => &mut event.properties,

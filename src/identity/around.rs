@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::{LearnError, Salts};
 use crate::event::ProjectNumber;
 use crate::metrics::identity::{Edge, Fact, Id, IdentityGraph, Pair, Ruling, Salt};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// Steps from the ids within which attributions may change: an edge concerns its device and one more device of its
 /// user, a ruling the devices of both its users.
@@ -18,20 +19,29 @@ const FAR: usize = NEAR + 3;
 const MOST_IDS: usize = 20_000;
 
 /// Facts around some ids.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Around {
     /// Everything that names an id near the given ones, or one that decides about those.
     pub facts: Vec<Fact>,
+    /// The given ids.
+    pub given: BTreeSet<Id>,
     /// The given ids and those whose attribution may hang on them.
     pub near: BTreeSet<Id>,
+    /// The project's, where a fact is salted.
+    salt: Salt,
 }
 
 impl Around {
     /// Reads them, step by step, until no id is new.
     ///
     /// # Errors
-    /// When ClickHouse does not answer.
-    pub async fn of(store: &Store, project: ProjectNumber, ids: &BTreeSet<Id>) -> Result<Around, StoreError> {
+    /// When an engine does not answer.
+    pub async fn of(
+        store: &Store,
+        project: ProjectNumber,
+        ids: &BTreeSet<Id>,
+        salts: &Salts,
+    ) -> Result<Around, LearnError> {
         let (mut edges, mut rulings) = (BTreeSet::new(), BTreeSet::new());
         let mut reached = ids.clone();
         let mut near = ids.clone();
@@ -60,15 +70,44 @@ impl Around {
             rulings.extend(ruled);
             frontier = next;
         }
-        let edges = edges.into_iter().map(Fact::Seen);
+        // Markers first: a later one looks for its device among all.
+        let mut facts = Vec::new();
+        let mut salt = Salt::new(&[], project);
+        if store.has_markers(project).await? {
+            salt = salts.of(project).await.map_err(LearnError::Salt)?;
+            let devices: Vec<_> = reached.iter().map(|id| salt.of(id)).collect();
+            let markers = store.markers_of(project, &devices).await?;
+            facts.extend(markers.into_iter().map(Fact::Erased));
+        }
+        facts.extend(edges.into_iter().map(Fact::Seen));
+        facts.extend(rulings.into_iter().map(Fact::Ruled));
         Ok(Around {
-            facts: edges.chain(rulings.into_iter().map(Fact::Ruled)).collect(),
+            facts,
+            given: ids.clone(),
             near,
+            salt,
+        })
+    }
+
+    /// The ids that stand in a user's place anywhere.
+    pub fn users(&self) -> impl Iterator<Item = &Id> {
+        self.facts.iter().flat_map(|fact| match fact {
+            Fact::Seen(edge) => vec![&edge.user],
+            Fact::Ruled(ruling) => match &ruling.pair {
+                Pair::Device { user, .. } => vec![user],
+                Pair::Users(one, other) => vec![one, other],
+            },
+            Fact::Erased(_) => Vec::new(),
         })
     }
 
     /// The graph of the facts.
-    pub fn graph(&self, salt: Salt) -> IdentityGraph {
+    pub fn graph(&self) -> IdentityGraph {
+        self.salted_by(self.salt.clone())
+    }
+
+    /// The same to salt more with the project's secret.
+    pub fn salted_by(&self, salt: Salt) -> IdentityGraph {
         let mut graph = IdentityGraph::new(salt);
         graph.learn(&self.facts);
         graph

@@ -15,8 +15,10 @@
 //! committed. Sketches of days on which somebody's events changed hands are made anew within seconds (of today's and
 //! yesterday's: a minute, in which more may change).
 
+mod again;
 mod around;
 mod known;
+mod salts;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use std::time::Duration;
 use crate::event::zone::UTC_DAY_MS;
 use crate::event::{Day, ProjectNumber};
 use crate::fault::{self, Fault};
-use crate::metrics::identity::{Id, IdentityGraph, Override, Salt};
+use crate::metrics::identity::{Id, IdentityGraph, Override};
 use crate::store::identity::IdentityPair;
 use crate::store::maps::Maps;
 use crate::store::{Store, StoreError};
@@ -35,6 +37,7 @@ use crate::stream::{EventStream, StreamError};
 
 pub use around::Around;
 use known::Known;
+pub use salts::Salts;
 
 /// How long the turn stays with a learner that fell silent. One that works prolongs it. One that wakes up later writes
 /// under a version that is behind by then.
@@ -60,6 +63,8 @@ pub enum LearnError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Fault(#[from] Fault),
+    #[error("the project's salt cannot be read: {0}")]
+    Salt(String),
     #[error("others learn the project's identity all the time")]
     Busy,
 }
@@ -84,6 +89,7 @@ pub struct Learner {
     /// Numbers the turns that it, or a clone, took: clones work at once, and must not pass for one another.
     turns: Arc<AtomicU64>,
     known: Known,
+    salts: Salts,
 }
 
 impl Learner {
@@ -95,7 +101,21 @@ impl Learner {
             owner: Arc::from(uuid::Uuid::new_v4().simple().to_string()),
             turns: Arc::default(),
             known: Known::default(),
+            salts: Salts::default(),
         }
+    }
+
+    /// The same where persons may have been erased.
+    pub fn with_salts(self, salts: Salts) -> Learner {
+        Learner { salts, ..self }
+    }
+
+    /// What the tables say around these ids now.
+    ///
+    /// # Errors
+    /// When an engine does not answer.
+    pub async fn around(&self, project: ProjectNumber, ids: &BTreeSet<Id>) -> Result<Around, LearnError> {
+        Around::of(&self.store, project, ids, &self.salts).await
     }
 
     /// Learns the pairs of a batch, which are in the tables already. `at_ms` is when the batch was received.
@@ -141,16 +161,7 @@ impl Learner {
         ids: &BTreeSet<Id>,
         at_ms: i64,
     ) -> Result<Learned, LearnError> {
-        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}:{turn}", self.owner);
-        let mut tries = 0;
-        while !self.stream.take_identity(project, &name, TURN).await? {
-            tries += 1;
-            if tries == TRIES {
-                return Err(LearnError::Busy);
-            }
-            tokio::time::sleep(TRY_AGAIN).await;
-        }
+        let name = self.take_turn(project).await?;
         let mut learning = std::pin::pin!(self.learn_in_turn(project, ids, at_ms));
         let learned = loop {
             match tokio::time::timeout(TURN / 4, &mut learning).await {
@@ -163,14 +174,29 @@ impl Learner {
         learned
     }
 
+    /// Waits for the turn; the name under which it was taken.
+    async fn take_turn(&self, project: ProjectNumber) -> Result<String, LearnError> {
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}:{turn}", self.owner);
+        let mut tries = 0;
+        while !self.stream.take_identity(project, &name, TURN).await? {
+            tries += 1;
+            if tries == TRIES {
+                return Err(LearnError::Busy);
+            }
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
+        Ok(name)
+    }
+
     async fn learn_in_turn(
         &self,
         project: ProjectNumber,
         ids: &BTreeSet<Id>,
         at_ms: i64,
     ) -> Result<Learned, LearnError> {
-        let around = Around::of(&self.store, project, ids).await?;
-        let graph = around.graph(Salt::new(&[], project));
+        let around = self.around(project, ids).await?;
+        let graph = around.graph();
         let moved = self.differing(project, &graph, &around.near).await?;
         if moved.is_empty() {
             return Ok(Learned::default());

@@ -14,9 +14,11 @@ use crate::event::{Subject, Which, Zone, actor_of};
 
 mod record;
 mod request;
+mod whole;
 
 pub use record::{Certificate, ErasureCounts, Progress, RemovedCounts};
 pub(super) use request::Request;
+pub use whole::TheirId;
 
 /// What is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -312,7 +314,7 @@ impl Meta {
         .bind(open.state.as_str())
         .bind(state.as_str())
         .bind(detail)
-        .bind(to_json(progress)?)
+        .bind(to_json(&progress.without_persons())?)
         .bind(certificate)
         .bind(now_ms)
         .execute(&self.pool)
@@ -358,10 +360,12 @@ fn read_open(row: &AnyRow) -> Result<Open> {
     let ids: Option<String> = row.try_get("distinct_ids")?;
     let distinct_ids: Vec<String> = ids.as_deref().map_or_else(|| Ok(Vec::new()), from_json)?;
     let until: i64 = row.try_get("until_ms")?;
+    let progress: Progress = from_json(&row.try_get::<String, _>("progress")?)?;
     let which = match kind {
         ErasureKind::Person => Which::Persons {
             actors: distinct_ids.iter().map(|id| actor_of(id)).collect(),
             until,
+            splits: progress.splits.clone(),
         },
         ErasureKind::Range | ErasureKind::Retention => Which::Times {
             from: row.try_get::<Option<i64>, _>("from_ms")?.unwrap_or(i64::MIN),
@@ -381,7 +385,7 @@ fn read_open(row: &AnyRow) -> Result<Open> {
         version: row.try_get("version")?,
         state: ErasureState::read(row, "state")?,
         detail: row.try_get("detail")?,
-        progress: from_json(&row.try_get::<String, _>("progress")?)?,
+        progress,
         requested_at: row.try_get("requested_at")?,
         project_gone: row.try_get::<Option<i64>, _>("deleted_at")?.is_some(),
         zone: super::projects::read_zone(row)?,

@@ -5,8 +5,8 @@
 //!
 //! # Glossary
 //!
-//! - **person**: who did it. Derived from an event's actor by [`identity::person_of`] when the question is
-//!   asked, never stored. What makes a person of devices and users: see [`identity`].
+//! - **person**: who did it. Derived from an event's actor by the override map when the question is asked,
+//!   never stored with the event. What makes a person of devices and users: see [`identity`].
 //! - **total order**: `(ts, seq, id)`. What "before" and "later" mean for events of one person.
 //! - **range**: half-open `[from, to)`, of instants ([`time::TimeRange`]) or of local days
 //!   ([`time::DayRange`]).

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{BatchName, InsertError, Table};
 use super::{Store, StoreError};
+use crate::event::accept::NOT_ACTIVITY;
 use crate::event::{Day, ProjectNumber};
 use crate::metrics::identity::{Edge, Id, Override, Pair, Ruling, Verdict};
 
@@ -338,7 +339,7 @@ impl Store {
         Ok(())
     }
 
-    /// The local days (of the zone at capture) on which these actors were active.
+    /// The local days (of the zone at capture) on which these actors did anything.
     ///
     /// # Errors
     /// When ClickHouse does not answer.
@@ -353,9 +354,14 @@ impl Store {
                 .question(
                     project,
                     "SELECT DISTINCT actor, day FROM actor_days \
-                     WHERE project = {project:UInt32} AND actor IN {actors:Array(UInt64)} AND deleted = 0",
+                     WHERE project = {project:UInt32} AND actor IN {actors:Array(UInt64)} AND deleted = 0 \
+                     UNION DISTINCT SELECT DISTINCT actor, local_day AS day FROM events \
+                     WHERE project = {project:UInt32} AND event IN {quiet:Array(String)} \
+                       AND actor IN {actors:Array(UInt64)}",
                 )
-                .param("actors", actors);
+                .param("actors", actors)
+                // They have sketches of their own, and are no activity.
+                .param("quiet", NOT_ACTIVITY.as_slice());
             let rows: Vec<Active> = query.fetch_all().await?;
             found.extend(rows.iter().map(|row| (row.actor, Day(row.day.into()))));
         }

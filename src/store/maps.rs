@@ -49,6 +49,18 @@ impl Store {
         if self.past {
             return self.maps_of_then(projects).await;
         }
+        if let Some(supposed) = &self.supposed {
+            let real = Store {
+                supposed: None,
+                ..self.clone()
+            };
+            let mut maps = Box::pin(real.override_maps(projects)).await?;
+            for project in projects {
+                let map = maps.maps.entry(*project).or_default();
+                Arc::make_mut(map).extend(supposed.rows().iter().copied());
+            }
+            return Ok(maps);
+        }
         let latest = self.latest_overrides(projects).await?;
         let read = stream::iter(latest).map(async |(project, version)| {
             let Kept {

@@ -30,6 +30,7 @@ pub mod identity;
 pub mod installation;
 pub mod ledger;
 pub mod maps;
+mod markers;
 pub mod migrate;
 pub mod moves;
 mod native;
@@ -41,8 +42,10 @@ pub mod remove;
 pub mod retention;
 pub mod rollups;
 pub mod rows;
+pub mod rulings;
 pub mod schema;
 mod selection;
+pub mod supposed;
 pub mod tail;
 pub mod trends;
 pub mod visits;
@@ -113,6 +116,8 @@ pub struct Store {
     checked: Arc<OnceCell<()>>,
     /// Whether questions read the tables as they were ([`past`]).
     past: bool,
+    /// What the override map is supposed to say, where somebody asks what would be.
+    supposed: Option<Arc<supposed::Supposed>>,
 }
 
 impl Store {
@@ -149,6 +154,7 @@ impl Store {
             compression,
             checked: Arc::default(),
             past: false,
+            supposed: None,
             maps: maps::KeptMaps::default(),
             database: options.database,
         };
@@ -195,16 +201,23 @@ impl Store {
 
     /// A question of one project, by the reader account. `{project:UInt32}` is bound.
     fn question(&self, project: ProjectNumber, sql: &str) -> Query {
-        self.reader
-            .query_raw(&self.worded(sql))
-            .param("project", project.0)
+        self.by(&self.reader, project, sql)
     }
 
     /// A question whose answer is millions of narrow rows: without the check of column names and types, which
     /// costs a third of the reading. A test holds the columns.
     fn stream(&self, project: ProjectNumber, sql: &str) -> Query {
         let unchecked = self.reader.clone().with_validation(false);
-        unchecked.query_raw(&self.worded(sql)).param("project", project.0)
+        self.by(&unchecked, project, sql)
+    }
+
+    fn by(&self, reader: &Client, project: ProjectNumber, sql: &str) -> Query {
+        let sql = self.worded(sql);
+        let query = match &self.supposed {
+            Some(supposed) => supposed.bind(reader.query_raw(&supposed.said(&sql))),
+            None => reader.query_raw(&sql),
+        };
+        query.param("project", project.0)
     }
 
     /// A statement by the writer account.

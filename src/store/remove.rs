@@ -13,7 +13,8 @@ use super::{Store, StoreError};
 use crate::event::{Day, ProjectNumber, Subject, Which, flag};
 
 /// Tables whose masked rows hold something of a person.
-const MASKED: &str = "('events', 'actor_days', 'cohort_members')";
+const MASKED: &str = "('events', 'actor_days', 'cohort_members', 'identity_edges', 'identity_rulings', 'identity_markers', \
+                      'person_map', 'person_changes')";
 
 /// Instants beyond are no bound: the year 2149, where ClickHouse's days end.
 const END_OF_TIME: i64 = 5_650_000_000_000;
@@ -50,7 +51,21 @@ fn list(actors: &[u64]) -> String {
 /// The subject as a condition on `events`, without the project.
 fn which(subject: &Subject) -> String {
     match &subject.which {
-        Which::Persons { actors, until } => format!("actor IN ({}) AND {}", list(actors), known_at(*until)),
+        Which::Persons {
+            actors,
+            until,
+            splits,
+        } => {
+            let anothers = splits
+                .iter()
+                .map(|(device, from)| format!(" AND NOT (actor = {device} AND ts >= {})", instant(*from)));
+            format!(
+                "actor IN ({}) AND {}{}",
+                list(actors),
+                known_at(*until),
+                anothers.collect::<String>()
+            )
+        }
         Which::Times { from, to } => {
             let mut bounds = vec!["1".to_owned()];
             if *from > 0 {

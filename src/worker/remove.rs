@@ -14,6 +14,7 @@
 //! be done twice. So whoever goes on after a crash begins with the state that is written down.
 
 mod days;
+mod ids;
 mod turn;
 
 use std::collections::BTreeSet;
@@ -26,6 +27,7 @@ use super::roll::{RollError, Roller};
 use crate::clock::Clock;
 use crate::event::{Day, Which};
 use crate::fault::{self, Fault};
+use crate::identity::{LearnError, Learner};
 use crate::meta::{
     Certificate, ErasureKind, ErasureState, Meta, MetaError, Moment, Open, Progress, RemovedCounts,
 };
@@ -34,6 +36,8 @@ use crate::store::error::StoreError;
 use crate::stream::removal::Removal;
 use crate::stream::{EventStream, StreamError};
 use days::{local_days, note_days, rebuilds};
+
+pub use ids::salts;
 
 /// Between two looks at the erasures under way.
 const EVERY: Duration = Duration::from_secs(1);
@@ -60,6 +64,7 @@ pub struct Remover {
     stream: EventStream,
     store: Store,
     roller: Roller,
+    learner: Learner,
     owner: Arc<str>,
 }
 
@@ -74,6 +79,8 @@ pub enum RemoveError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Roll(#[from] RollError),
+    #[error(transparent)]
+    Identity(#[from] LearnError),
     #[error(transparent)]
     Fault(#[from] Fault),
     #[error("another worker moves it on, or workers are paused")]
@@ -92,11 +99,13 @@ enum Moved {
 impl Remover {
     /// A remover with an owner's name of its own.
     pub fn new(meta: Meta, stream: EventStream, store: Store, roller: Roller) -> Remover {
+        let learner = Learner::new(store.clone(), stream.clone()).with_salts(salts(meta.clone()));
         Remover {
             meta,
             stream,
             store,
             roller,
+            learner,
             owner: Arc::from(uuid::Uuid::new_v4().simple().to_string()),
         }
     }
@@ -131,10 +140,14 @@ impl Remover {
     }
 
     async fn step(&self, open: &Open, now_ms: i64) -> Result<bool, RemoveError> {
+        if open.state == ErasureState::Requested && self.widen(open).await? {
+            // Read again, it goes on with all ids.
+            return Ok(true);
+        }
         let moved = match open.state {
             ErasureState::Requested => self.raise_gates(open).await?,
             ErasureState::Waiting => self.count(open, now_ms).await?,
-            ErasureState::Removing => self.remove(open).await?,
+            ErasureState::Removing => self.remove(open, now_ms).await?,
             ErasureState::Rebuilding => self.rebuild(open, now_ms).await?,
             ErasureState::Verifying => self.verify(open, now_ms).await?,
             ErasureState::Done | ErasureState::Failed => return Ok(false),
@@ -228,6 +241,10 @@ impl Remover {
             },
             dead_letters: self.stream.dead_letters_of(&open.subject, false).await?,
             rejected_samples: self.samples(open, now_ms).await?,
+            id_pairs: match &open.subject.which {
+                Which::Persons { actors, .. } => self.store.id_pairs(open.subject.project, actors).await?,
+                Which::Times { .. } | Which::Until { .. } => 0,
+            },
         })
     }
 
@@ -244,7 +261,7 @@ impl Remover {
         Ok(before.count() as u64)
     }
 
-    async fn remove(&self, open: &Open) -> Result<Moved, RemoveError> {
+    async fn remove(&self, open: &Open, now_ms: i64) -> Result<Moved, RemoveError> {
         let subject = &open.subject;
         let removal = Removal {
             id: open.id,
@@ -282,6 +299,8 @@ impl Remover {
             // Whoever is left belongs where what is left says.
             false => self.meta.cohorts_are_due(subject.project).await?,
         }
+        self.still(open).await?;
+        self.forget_ids(open, now_ms).await?;
         self.still(open).await?;
         let forgets = open.project_gone || progress.rollups_before.is_some();
         if forgets {

@@ -119,7 +119,8 @@ async fn members_are_the_twins_and_every_question_takes_them() {
         world.at(NOW);
         world.sign_in(&mut owner, "ada@example.com").await;
         let mut project = world.project(&owner, zone, zone).await;
-        let drawn = Drawn::new(&mut rng, ms(at), project.number, &project.zone);
+        // Members are named by their one id here.
+        let drawn = Drawn::new(&mut rng, ms(at), project.number, &project.zone).by_one_id();
         world.at(now(&mut rng, std::slice::from_ref(&drawn)));
         world.sign_in(&mut project, "ada@example.com").await;
         let now = world.rooms.clock.now_ms();

@@ -80,6 +80,7 @@ async fn series(seed: u64) {
                 compare(&world, project, drawn, asked, &format!("{label}, {when}")).await;
             }
         };
+        world.count_anew().await;
         all("fresh").await;
         compacted += world.settle(world.rooms.clock.now_ms()).await.compacted;
         all("compacted").await;

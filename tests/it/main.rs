@@ -11,6 +11,7 @@ mod erasures;
 mod explain;
 mod funnels;
 mod harness;
+mod identity;
 mod keys;
 mod ledger;
 mod ledger_model;

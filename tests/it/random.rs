@@ -103,6 +103,15 @@ impl Drawn {
         self
     }
 
+    /// The same of people who are known by one id each.
+    pub fn by_one_id(mut self) -> Drawn {
+        for event in &mut self.events {
+            event.device_id.clear();
+            event.user_id.clone_from(&event.distinct_id);
+        }
+        self
+    }
+
     /// The days of its events, UTC and local.
     pub fn days(&self) -> BTreeSet<Day> {
         let days = self
@@ -118,12 +127,7 @@ fn event(rng: &mut fastrand::Rng, project: ProjectNumber, zone: &Zone, ts: i64) 
     let name = *rng
         .choice(&["A", "A", "B", "B", "C", "D", "$identify"])
         .expect("one");
-    // One person is known by the device only, the others have up to two of them.
-    let device = match rng.u8(0..3) {
-        _ if person == "p3" => person.clone(),
-        0 => format!("{person}-phone"),
-        _ => String::new(),
-    };
+    let (device, user) = ids(rng, &person);
     let session = match rng.u8(0..4) {
         0 => actor_of(SESSION),
         _ => 0,
@@ -131,13 +135,28 @@ fn event(rng: &mut fastrand::Rng, project: ProjectNumber, zone: &Zone, ts: i64) 
     let path = *rng.choice(&crate::random_paths::PAGES).expect("one");
     let fields = json!({
         "project": project, "event": name, "ts": ts, "seq": 0, "id": Uuid::from_u128(rng.u128(..)),
-        "received_at": 0, "distinct_id": person, "device_id": device, "user_id": "", "session": session, "path": path,
+        "received_at": 0, "distinct_id": if user.is_empty() { &device } else { &user },
+        "device_id": device, "user_id": user, "session": session, "path": path,
         "host": "", "referrer_host": "", "utm_source": "", "utm_medium": "", "utm_campaign": "", "country": "",
         "region": "", "city": "", "browser": "", "os": "", "device": "", "lib": "", "amount": 0.0, "currency": "",
         "props": properties(rng, path).to_string(), "flags": if name == "$identify" { flag::NOT_ACTIVITY } else { 0 },
         "local_day": zone.local_day(ts),
     });
     serde_json::from_value(fields).expect("an event")
+}
+
+/// The device and the user of an event. One person is known by the device only; the others have a phone, on which
+/// they say now and then who they are, and some use the same tablet.
+fn ids(rng: &mut fastrand::Rng, person: &str) -> (String, String) {
+    let phone = format!("{person}-phone");
+    match rng.u8(0..12) {
+        _ if person == "p3" => (person.to_owned(), String::new()),
+        0..2 => (phone, person.to_owned()),
+        2..4 => (phone, String::new()),
+        4 => ("tablet".to_owned(), person.to_owned()),
+        5 => ("tablet".to_owned(), String::new()),
+        _ => (String::new(), person.to_owned()),
+    }
 }
 
 /// Few names and values, so that filters and breakdowns find some; sums of the numbers are exact in any order.
@@ -171,8 +190,8 @@ fn wire(rng: &mut fastrand::Rng, event: &Event) -> Value {
     let properties: Value = serde_json::from_str(&event.props).expect("an object");
     let mut wire =
         json!({"event": event.event, "id": event.id, "timestamp": timestamp, "properties": properties});
-    if event.device_id != event.distinct_id {
-        wire["distinct_id"] = json!(event.distinct_id);
+    if !event.user_id.is_empty() {
+        wire["distinct_id"] = json!(event.user_id);
     }
     if !event.device_id.is_empty() {
         wire["device_id"] = json!(event.device_id);

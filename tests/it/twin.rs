@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use footfall::api::questions::Question;
 use footfall::event::{Event, Zone};
-use footfall::metrics::oracle;
+use footfall::metrics::oracle::{self, People};
 use serde::Serialize;
 use serde_json::Value;
 
 /// The report that `POST …/query` has to answer.
-pub fn twin(question: &Value, zone: &Zone, now: i64, events: &[Event]) -> Value {
+pub fn twin<'a>(question: &Value, zone: &Zone, now: i64, events: impl Into<People<'a>>) -> Value {
+    let events = &events.into();
     let question: Question = serde_json::from_value(question.clone()).expect("a question");
     match question {
         Question::ActiveUsers(query) => {

@@ -346,6 +346,7 @@ async fn a_list_means_whoever_did_something_under_its_ids() {
         project: PROJECT,
         which: Which::Persons {
             actors: vec![actor_of("ann")],
+            splits: Vec::new(),
             until: NOON,
         },
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clickhouse::{Client, Row};
 use footfall::event::{Event, Zone};
-use footfall::metrics::filter::{Filter, FilterQuery, PersonProperties, Property, persons, value_of};
+use footfall::metrics::filter::{Filter, FilterQuery, PersonProperties, Property, value_of};
 use footfall::store::filter::{Bind, condition, value};
 use footfall::store::{Store, StoreOptions};
 use serde::Deserialize;
@@ -281,6 +281,18 @@ struct Found {
     id: Uuid,
     passes: Vec<u8>,
     values: Vec<Option<String>>,
+}
+
+/// The properties of everybody who has an event; nobody has two ids here.
+fn persons(events: &[Event]) -> BTreeMap<u64, PersonProperties> {
+    let mut by_actor: BTreeMap<u64, Vec<&Event>> = BTreeMap::new();
+    for event in events {
+        by_actor.entry(event.actor()).or_default().push(event);
+    }
+    let persons = by_actor.into_iter();
+    persons
+        .map(|(actor, events)| (actor, PersonProperties::of(events)))
+        .collect()
 }
 
 #[tokio::test]

@@ -724,6 +724,85 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/persons/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says that two ids are one person. A device and a user: as an event that names both, and a tombstone on them is lifted.
+         *     Two users: a server merge. Two devices cannot be joined; give each an alias to a user. Everything of both, whenever
+         *     it happened, belongs to one person from now on, in sketches of days that are over within seconds; unmerging takes it
+         *     back.
+         */
+        post: operations["merge_persons"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/persons/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tries a merge or an unmerge without doing it: which persons there would be, and what it would do to the person count,
+         *     to active users and to a funnel.
+         */
+        post: operations["preview_merge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/persons/rulings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What servers and members said about ids, the latest first. */
+        get: operations["list_rulings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/persons/unmerge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says that two ids are not one person, whatever events say and whenever they happened, until they are merged again.
+         *     Events that name a user stay that user's. Where two users are joined in another way too, they stay joined.
+         */
+        post: operations["unmerge_persons"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/query": {
         parameters: {
             query?: never;
@@ -2806,6 +2885,31 @@ export interface components {
          * @enum {string}
          */
         GroupKind: "value" | "none" | "other";
+        /** @description An id of 1 to 200 characters, by what it is the id of. */
+        IdName: {
+            /** @description The application's id of a person. */
+            user: string;
+        } | {
+            /** @description A client's own id of a browser or an installation. */
+            device: string;
+        };
+        /**
+         * @description Two ids. Which of them stands first means nothing.
+         * @example {
+         *       "from": {
+         *         "device": "9b2e5a1c-0f0e-4a53-8f53-6a3f0f5e7f10"
+         *       },
+         *       "into": {
+         *         "user": "u_42"
+         *       }
+         *     }
+         */
+        IdPair: {
+            /** @description One. */
+            from: components["schemas"]["IdName"];
+            /** @description The other. */
+            into: components["schemas"]["IdName"];
+        };
         /**
          * @description The width of a point on a chart.
          * @enum {string}
@@ -3498,6 +3602,15 @@ export interface components {
             member: boolean;
             now: components["schemas"]["Explained"] | null;
         };
+        /** @description What would be different. */
+        MergePreview: {
+            /** @description Numbers as they would be. */
+            after: components["schemas"]["PreviewNumbers"];
+            /** @description Numbers as they are. */
+            before: components["schemas"]["PreviewNumbers"];
+            /** @description The persons who would lose or gain an event. */
+            persons: components["schemas"]["Persons"];
+        };
         /**
          * @description Which part of a session is a path.
          * @enum {string}
@@ -3907,16 +4020,133 @@ export interface components {
              */
             to: string;
         };
+        /** @description A person and their ids. */
+        PersonIds: {
+            /** @description Whether that is whoever uses the device without saying so, after users of two persons were seen on it. */
+            fresh: boolean;
+            /** @description The canonical id: the smallest user id, else the device's. */
+            id: string;
+            /** @description The ids, users first; at most 100. */
+            ids: string[];
+            /**
+             * Format: int64
+             * @description How many there are.
+             */
+            ids_total: number;
+        };
         /** @description Everything that somebody did up to now, under all of these ids. */
         PersonRequest: {
             /** @description 1 to 100 distinct ids: user ids, or device ids of visitors who never signed in. */
             distinct_ids: string[];
         };
         /**
+         * @description The persons who lose or gain an event, as they were and as they are then. Nobody: nothing changes hands.
+         * @example {
+         *       "after": [
+         *         {
+         *           "fresh": false,
+         *           "id": "ann",
+         *           "ids": [
+         *             "ann",
+         *             "ann@example.org",
+         *             "phone-1"
+         *           ],
+         *           "ids_total": 3
+         *         }
+         *       ],
+         *       "before": [
+         *         {
+         *           "fresh": false,
+         *           "id": "ann",
+         *           "ids": [
+         *             "ann",
+         *             "phone-1"
+         *           ],
+         *           "ids_total": 2
+         *         },
+         *         {
+         *           "fresh": false,
+         *           "id": "ann@example.org",
+         *           "ids": [
+         *             "ann@example.org"
+         *           ],
+         *           "ids_total": 1
+         *         }
+         *       ]
+         *     }
+         */
+        Persons: {
+            /** @description After. */
+            after: components["schemas"]["PersonIds"][];
+            /** @description Before. */
+            before: components["schemas"]["PersonIds"][];
+        };
+        /**
          * @description Another product's habits.
          * @enum {string}
          */
         Preset: "mixpanel" | "amplitude" | "posthog";
+        /** @description A local day. */
+        PreviewDay: {
+            /**
+             * Format: date
+             * @description The day.
+             */
+            date: string;
+            /**
+             * Format: int64
+             * @description Distinct persons active on it.
+             */
+            dau: number;
+        };
+        /** @description Numbers of a project. */
+        PreviewNumbers: {
+            /** @description Distinct persons active on each of the last days. */
+            days: components["schemas"]["PreviewDay"][];
+            funnel: components["schemas"]["FunnelReport"] | null;
+            /**
+             * Format: int64
+             * @description Of the persons concerned, those who have an event: the project's person count changes by the difference.
+             */
+            persons: number;
+        };
+        /**
+         * @description What shall be tried.
+         * @example {
+         *       "from": {
+         *         "user": "ann@example.org"
+         *       },
+         *       "funnel": {
+         *         "steps": [
+         *           {
+         *             "event": "view_item"
+         *           },
+         *           {
+         *             "event": "purchase"
+         *           }
+         *         ],
+         *         "window": "7d"
+         *       },
+         *       "into": {
+         *         "user": "ann"
+         *       },
+         *       "verdict": "merge"
+         *     }
+         */
+        PreviewRequest: {
+            /**
+             * Format: int32
+             * @description Days whose active persons are counted, up to today: 1 to 30. Default: 7.
+             */
+            days?: number | null;
+            /** @description One id. */
+            from: components["schemas"]["IdName"];
+            funnel?: components["schemas"]["FunnelQuery"] | null;
+            /** @description The other. */
+            into: components["schemas"]["IdName"];
+            /** @description `merge` or `unmerge`. */
+            verdict: components["schemas"]["RulingVerdict"];
+        };
         /** @description What one bucket of the range before had. */
         PreviousPoint: {
             /**
@@ -5000,6 +5230,11 @@ export interface components {
             events: number;
             /**
              * Format: int64
+             * @description Pairs of ids that were seen, or that a server named, together.
+             */
+            id_pairs?: number;
+            /**
+             * Format: int64
              * @description Texts of rejected events, kept to show why. All of the project's go.
              */
             rejected_samples: number;
@@ -5379,6 +5614,47 @@ export interface components {
             times?: number | null;
             /** @description The person's value of the property; absent when there is none. */
             value?: string | null;
+        };
+        /**
+         * @description What was said.
+         * @enum {string}
+         */
+        RulingVerdict: "merge" | "unmerge";
+        /**
+         * @description What somebody said about two ids.
+         * @example {
+         *       "at": "2026-11-23T10:15:00.250Z",
+         *       "by": "ada@example.org",
+         *       "device": "9b2e5a1c-0f0e-4a53-8f53-6a3f0f5e7f10",
+         *       "users": [
+         *         "u_42"
+         *       ],
+         *       "verdict": "merge"
+         *     }
+         */
+        RulingView: {
+            /**
+             * Format: date-time
+             * @description When it was said. The latest about a pair holds.
+             */
+            at: string;
+            /** @description Who said it: the email of somebody who signed in, or `key` with the id of a secret key. */
+            by: string;
+            /** @description The device, if it is about one. */
+            device: string | null;
+            /** @description The user whom the device was seen with, or both users. */
+            users: string[];
+            /** @description `merge`: they are one person. `unmerge`: they are not. */
+            verdict: components["schemas"]["RulingVerdict"];
+        };
+        /** @description A page of rulings. */
+        Rulings: {
+            /** @description The latest first. */
+            data: components["schemas"]["RulingView"][];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Where the next page starts; null on the last one. */
+            next_cursor: string | null;
         };
         /** @description An event's name, and what people say about it. */
         SchemaEvent: components["schemas"]["NameFacts"] & components["schemas"]["Mark"];
@@ -6209,7 +6485,7 @@ export interface components {
             total: components["schemas"]["VisitFigures"];
             /**
              * Format: date-time
-             * @description Up to where `total` counts: while the range is open, the same moment of the range before.
+             * @description Up to where `total` counts: while the range is open, the same minute of the range before.
              */
             until: string;
         };
@@ -6436,6 +6712,8 @@ export interface components {
              * @description The event's own UUID. An event that is sent again under its id is counted once.
              */
             id?: string | null;
+            /** @description Of `$alias` only: the id that the person had before on a device, taken as `device_id` where the event has none. */
+            previous_id?: string | null;
             /** @description Anything about the event: up to 255 members, up to 5 levels deep. */
             properties?: Record<string, never> | null;
             /** @description The client's id of the visit. */
@@ -10608,6 +10886,468 @@ export interface operations {
                 };
             };
             /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    merge_persons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IdPair"];
+            };
+        };
+        responses: {
+            /** @description Said, and questions that come now are answered so */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Persons"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_devices`: a person has at most 500 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_merge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewRequest"];
+            };
+        };
+        responses: {
+            /** @description What would be */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergePreview"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_devices`: a person has at most 500 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_rulings: {
+        parameters: {
+            query?: {
+                /** @description Only those that name this id. */
+                distinct_id?: string;
+                /** @description Rulings a page, 1 to 1,000. Default: 100. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of rulings */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rulings"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unmerge_persons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IdPair"];
+            };
+        };
+        responses: {
+            /** @description Said, and questions that come now are answered so */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Persons"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -56,6 +56,7 @@ const COUNTED: [keyof ErasureCounts, string][] = [
   ["actor_days", "Active days"],
   ["dead_letters", "Dead letters"],
   ["rejected_samples", "Rejected samples"],
+  ["id_pairs", "Pairs of ids"],
 ];
 
 /** Rows of a certificate: what, before, after. */

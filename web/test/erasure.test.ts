@@ -29,12 +29,13 @@ test("an erasure under way is asked for again, a finished one is not", () => {
 });
 
 test("a certificate's rows show what was not counted as unknown, not as nothing", () => {
-  const counts = { events: 10, actor_days: 2, dead_letters: 0, rejected_samples: 1 };
+  const counts = { events: 10, actor_days: 2, dead_letters: 0, rejected_samples: 1, id_pairs: 3 };
   expect(erasure.countRows(counts, null)).toEqual([
     ["Raw events", 10, null],
     ["Active days", 2, null],
     ["Dead letters", 0, null],
     ["Rejected samples", 1, null],
+    ["Pairs of ids", 3, null],
   ]);
 });
 

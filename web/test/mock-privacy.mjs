@@ -8,7 +8,7 @@ const DETAILS = [
   "deleted rows are being taken off the disk",
 ];
 const STEP_MS = 2_000;
-const counts = (events) => ({ events, actor_days: Math.round(events / 40), dead_letters: events > 0 ? 2 : 0, rejected_samples: events > 0 ? 1 : 0 });
+const counts = (events) => ({ events, actor_days: Math.round(events / 40), dead_letters: events > 0 ? 2 : 0, rejected_samples: events > 0 ? 1 : 0, id_pairs: events > 0 ? 3 : 0 });
 const ago = (ms) => new Date(Date.now() - ms).toISOString();
 const hash = (seed) => Array.from({ length: 64 }, (_, index) => ((seed * 31 + index * index * 7 + index) % 16).toString(16)).join("");
 

@@ -15,7 +15,6 @@ use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::conversion::{ConversionQuery, ConversionReport, ConversionSpec, ConversionValues};
 use crate::metrics::envelope::Answer;
 use crate::metrics::filter::PropertyQuery;
-use crate::metrics::identity::person_of;
 use crate::problem::Problem;
 
 /// The query string of a conversion.
@@ -109,8 +108,8 @@ async fn report(asked: &Asked, spec: &ConversionSpec) -> Result<Answer<Conversio
     if spec.value.is_some() {
         let mut events = asked.store.converting_events(number, spec, zone).await?;
         let mut values = ConversionValues::new(spec, zone);
-        while let Some((actor, event)) = events.next().await? {
-            values.push(person_of(actor), event);
+        while let Some((person, event)) = events.next().await? {
+            values.push(person, event);
         }
         report = report.worth(values);
         rows_read += events.rows_read();

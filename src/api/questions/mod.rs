@@ -33,6 +33,7 @@ use uuid::Uuid;
 
 use super::error::{ApiPath, ApiQuery, Named, SignedIn, WithBody};
 use super::{Accounts, Answered, Caller};
+use crate::identity::{Learner, Salts};
 use crate::metrics::SpecError;
 use crate::metrics::active::ActiveUsersReport;
 use crate::metrics::conversion::ConversionReport;
@@ -72,6 +73,8 @@ pub struct QuestionRooms {
     pub stream: EventStream,
     /// Freshness, remembered answers, what is being computed.
     pub serving: Serving,
+    /// Learns what servers say about ids.
+    pub learner: Learner,
     /// How many questions a project may have under way.
     pub admission: Admission,
     /// How many exports a project may have under way.
@@ -90,6 +93,11 @@ impl Questions {
     /// The same to questions that shall not run: what they would ask of ClickHouse is noted.
     fn explaining(&self) -> (Questions, Noted) {
         let (store, noted) = self.store.explaining();
+        (self.aside(store), noted)
+    }
+
+    /// The same about another state of the tables: nothing is remembered.
+    pub(super) fn aside(&self, store: Store) -> Questions {
         let nothing = ServingLimits {
             answer_bytes: 0,
             sketch_bytes: 0,
@@ -97,21 +105,22 @@ impl Questions {
         };
         let rooms = QuestionRooms {
             serving: Serving::new(store.clone(), self.stream.clone(), nothing),
+            learner: self.learner.clone(),
             store: Arc::new(store),
             stream: self.stream.clone(),
             admission: Admission::of_questions(),
             exports: Admission::of_exports(),
         };
-        let questions = Questions {
+        Questions {
             rooms: Arc::new(rooms),
-        };
-        (questions, noted)
+        }
     }
 
     /// Questions with the default limit of questions under way.
-    pub fn new(store: Store, stream: EventStream, limits: ServingLimits) -> Questions {
+    pub fn new(store: Store, stream: EventStream, limits: ServingLimits, salts: Salts) -> Questions {
         let rooms = QuestionRooms {
             serving: Serving::new(store.clone(), stream.clone(), limits),
+            learner: Learner::new(store.clone(), stream.clone()).with_salts(salts),
             store: Arc::new(store),
             stream,
             admission: Admission::of_questions(),

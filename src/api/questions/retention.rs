@@ -12,7 +12,6 @@ use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_quer
 use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::Answer;
-use crate::metrics::identity::person_of;
 use crate::metrics::retention::calendar::Calendar;
 use crate::metrics::retention::{
     RetentionClock, RetentionEntry, RetentionQuery, RetentionReport, RetentionRule, RetentionSpec,
@@ -143,8 +142,8 @@ async fn report(asked: &Asked, spec: &RetentionSpec) -> Result<Answer<RetentionR
 async fn from_events(asked: &Asked, spec: &RetentionSpec) -> Result<(RetentionTally, u64), Problem> {
     let mut rows = asked.store.return_events(asked.number, spec, &asked.zone).await?;
     let mut tally = RetentionTally::new(spec, &asked.zone);
-    while let Some((actor, event)) = rows.next().await? {
-        tally.push(person_of(actor), event);
+    while let Some((person, event)) = rows.next().await? {
+        tally.push(person, event);
     }
     Ok((tally, rows.rows_read()))
 }

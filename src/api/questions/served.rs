@@ -4,6 +4,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY}
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use utoipa::IntoResponses;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -53,6 +54,11 @@ impl Served {
     /// The range that was asked for.
     pub fn range(&self) -> Option<TimeRange> {
         self.meta.range
+    }
+
+    /// The report, for whoever reads on in it.
+    pub fn report<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.data).map_err(Problem::internal)
     }
 
     /// As one of the answers of `POST …/query`.

@@ -35,7 +35,10 @@ pub const MAX_DEPTH: usize = 5;
 pub const MAX_EVENT_BYTES: usize = 32 * 1024;
 
 /// Events that carry identity or person properties and are no activity.
-const NOT_ACTIVITY: [&str; 3] = ["$identify", "$alias", "$set"];
+pub const NOT_ACTIVITY: [&str; 3] = ["$identify", "$alias", "$set"];
+
+/// The event that names a person's earlier id.
+const ALIAS: &str = "$alias";
 
 /// What the endpoint knows about the request that brought an event.
 #[derive(Clone, Debug)]
@@ -61,7 +64,8 @@ pub struct Receipt {
 pub fn accept(wire: WireEvent, seq: u32, receipt: &Receipt) -> Result<Event, Rejection> {
     let event = event_name(wire.event)?;
     let own_id = event_id(wire.id)?;
-    let who = who::Who::settle(wire.distinct_id, wire.user_id, wire.device_id)?;
+    let previous = wire.previous_id.filter(|_| event == ALIAS);
+    let who = who::Who::settle(wire.distinct_id, wire.user_id, wire.device_id.or(previous))?;
     let session = who::read("/session_id", wire.session_id)?.map_or(0, |id| xxh3_64(id.as_bytes()));
     let time = time::settle(wire.timestamp, receipt.received_at, receipt.sent_at)?;
     let context = Context::read(wire.context)?;

@@ -196,6 +196,18 @@ fn the_events_own_members_come_before_its_context_and_that_before_the_batchs() {
 }
 
 #[test]
+fn an_alias_names_the_earlier_id_as_a_device() {
+    let ids = |wire| take(wire).map(|event| (event.device_id, event.user_id)).unwrap();
+    let pair = |device: &str, user: &str| (device.to_owned(), user.to_owned());
+    let alias = json!({"event": "$alias", "user_id": "u", "previous_id": "d"});
+    assert_eq!(ids(alias), pair("d", "u"));
+    let both = json!({"event": "$alias", "user_id": "u", "previous_id": "d", "device_id": "e"});
+    assert_eq!(ids(both), pair("e", "u"));
+    let other = json!({"event": "click", "user_id": "u", "previous_id": "d"});
+    assert_eq!(ids(other), pair("", "u"));
+}
+
+#[test]
 fn person_properties_are_kept_as_set() {
     let event = take(json!({"event": "$identify", "user_id": "u", "device_id": "d", "set": {"plan": "pro"}}))
         .unwrap();
@@ -337,6 +349,7 @@ fn any_wire() -> impl Strategy<Value = WireEvent> {
                     event,
                     id: id.filter(Value::is_number),
                     distinct_id: None,
+                    previous_id: None,
                     device_id,
                     user_id,
                     session_id,

@@ -53,7 +53,7 @@ pub fn readable_ids(event: &str) -> Vec<String> {
     let Ok(Value::Object(mut members)) = serde_json::from_str(event) else {
         return Vec::new();
     };
-    ["distinct_id", "user_id", "device_id"]
+    ["distinct_id", "user_id", "device_id", "previous_id"]
         .into_iter()
         .filter_map(|name| match members.remove(name)? {
             // Too long for an id it is still somebody's.

@@ -17,6 +17,9 @@ pub struct RemovedCounts {
     pub dead_letters: u64,
     /// Texts of rejected events, kept to show why. All of the project's go.
     pub rejected_samples: u64,
+    /// Pairs of ids that were seen, or that a server named, together.
+    #[serde(default)]
+    pub id_pairs: u64,
 }
 
 impl RemovedCounts {
@@ -57,6 +60,18 @@ pub struct Progress {
     pub rollups_before: Option<(i32, i32)>,
     /// Times that something was found after everything was removed.
     pub repeats: u32,
+    /// Devices that somebody else used from an instant on, by their actor numbers. Not kept beyond the end.
+    pub splits: Vec<(u64, i64)>,
+}
+
+impl Progress {
+    /// Without what stands for somebody.
+    pub(super) fn without_persons(&self) -> Progress {
+        Progress {
+            splits: Vec::new(),
+            ..self.clone()
+        }
+    }
 }
 
 /// Proof that nothing of the subject is left.

@@ -36,7 +36,7 @@ use crate::event::Event;
 
 pub use check::breakdown_limit;
 pub use pattern::Pattern;
-pub use person::{PersonProperties, persons};
+pub use person::PersonProperties;
 pub use predicate::{Finite, Instant, Test};
 pub use query::{FilterQuery, Op, PropertyQuery};
 pub use text::{canonical, number_of, text_of_number};

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::text::canonical;
 use crate::event::Event;
-use crate::metrics::identity::person_of;
 
 /// The properties of one person, as canonical texts; what is null is missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,16 +57,4 @@ impl PersonProperties {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
-}
-
-/// The properties of every person that has an event in the slice.
-pub fn persons<'a>(events: impl IntoIterator<Item = &'a Event>) -> BTreeMap<u64, PersonProperties> {
-    let mut by_person: BTreeMap<u64, Vec<&Event>> = BTreeMap::new();
-    for event in events {
-        by_person.entry(person_of(event.actor())).or_default().push(event);
-    }
-    by_person
-        .into_iter()
-        .map(|(person, events)| (person, PersonProperties::of(events)))
-        .collect()
 }

@@ -94,12 +94,3 @@ pub use marker::{Marker, Salt, Salted};
 pub use overrides::{NEVER, Override, Overrides};
 pub use person::{Attribution, Person, fresh_of};
 pub use preview::Preview;
-
-/// The person behind an actor.
-///
-/// Today every actor is a person of their own: identification within one device is settled at capture, which
-/// takes the user id when there is one. [`Overrides::person_of`] takes its place when the map is kept, so that
-/// every metric changes at once.
-pub fn person_of(actor: u64) -> u64 {
-    actor
-}

@@ -4,28 +4,35 @@ use std::collections::BTreeSet;
 
 use jiff::civil::{Date, Weekday};
 
-use super::{date_exists, end_of_day, first_copies, fraction, wall_clock};
-use crate::event::{Day, Event, Zone};
+use super::{People, date_exists, end_of_day, fraction, wall_clock};
+use crate::event::{Day, Zone};
 use crate::metrics::active::{
     ActiveDay, ActivePeriod, ActiveSpec, ActiveSplit, ActiveSummary, ActiveUsersReport,
 };
-use crate::metrics::filter::{persons, value_of};
+use crate::metrics::filter::value_of;
 use crate::metrics::time::WeekStart;
 use crate::metrics::trend::{Group, GroupKind, TrendGroup};
 
 /// Who was active on which date.
-type Active<'a> = BTreeSet<(Date, &'a str)>;
+type Active = BTreeSet<(Date, u64)>;
 
 /// The exact report over a project's events.
-pub fn active_users(spec: &ActiveSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> ActiveUsersReport {
-    let (selection, persons) = (spec.selection(), persons(first_copies(events)));
-    let mut active: Vec<(Date, &str, Group)> = Vec::new();
-    for event in first_copies(events) {
-        let person = &persons[&event.actor()];
-        if selection.matches(event, person) {
-            let values = spec.breakdown.iter().map(|by| value_of(by, event, person));
+pub fn active_users<'a>(
+    spec: &ActiveSpec,
+    zone: &Zone,
+    now_ms: i64,
+    events: impl Into<People<'a>>,
+) -> ActiveUsersReport {
+    let people = events.into();
+    let (selection, properties) = (spec.selection(), people.properties());
+    let mut active: Vec<(Date, u64, Group)> = Vec::new();
+    for event in people.events() {
+        let person = people.person(event);
+        let properties = &properties[&person];
+        if selection.matches(event, properties) {
+            let values = spec.breakdown.iter().map(|by| value_of(by, event, properties));
             let date = wall_clock(zone, event.ts).date();
-            active.push((date, event.distinct_id.as_str(), values.collect()));
+            active.push((date, person, values.collect()));
         }
     }
     let of = |wanted: &dyn Fn(&Group) -> bool| -> Active {
@@ -57,7 +64,7 @@ fn dates_that_count(spec: &ActiveSpec, zone: &Zone) -> BTreeSet<Date> {
 }
 
 /// The report of each value: those with the most persons in the range, what has none, and all others.
-fn splits(spec: &ActiveSpec, zone: &Zone, now_ms: i64, active: &[(Date, &str, Group)]) -> Vec<ActiveSplit> {
+fn splits(spec: &ActiveSpec, zone: &Zone, now_ms: i64, active: &[(Date, u64, Group)]) -> Vec<ActiveSplit> {
     let range = dates_between(spec.range.from.date(), spec.range.to.date());
     let is_none = |values: &Group| values.iter().all(Option::is_none);
     let mut values: Vec<Group> = active.iter().map(|(_, _, values)| values.clone()).collect();
@@ -73,7 +80,7 @@ fn splits(spec: &ActiveSpec, zone: &Zone, now_ms: i64, active: &[(Date, &str, Gr
         let of_them = active
             .iter()
             .filter(|(date, _, of)| of == values && range.contains(date));
-        let persons: BTreeSet<&str> = of_them.map(|(_, person, _)| *person).collect();
+        let persons: BTreeSet<u64> = of_them.map(|(_, person, _)| *person).collect();
         std::cmp::Reverse(persons.len())
     });
     values.truncate(spec.breakdown_limit as usize);
@@ -219,9 +226,9 @@ mod tests {
 
     use super::super::worlds;
     use super::*;
+    use crate::event::Event;
     use crate::metrics::active::{ExactActives, from_windows};
     use crate::metrics::filter::{Filter, PersonProperties};
-    use crate::metrics::identity::person_of;
     use crate::metrics::sketch::UserSketch;
     use crate::metrics::time::DayRange;
     use proptest::prelude::*;
@@ -267,14 +274,16 @@ mod tests {
             })
     }
 
-    /// Actors by the local days on which they were active, as worker and store prepare them.
+    /// Persons by the local days on which they were active, as worker and store prepare them.
     fn active_days(zone: &Zone, spec: &ActiveSpec, events: &[Event]) -> BTreeMap<Day, Vec<u64>> {
         let mut days: BTreeMap<Day, Vec<u64>> = BTreeMap::new();
         let (selection, nobody) = (spec.selection(), PersonProperties::default());
-        for event in events.iter().filter(|event| selection.matches(event, &nobody)) {
+        let people = People::from(events);
+        let events = people.events().iter();
+        for event in events.filter(|event| selection.matches(event, &nobody)) {
             let day = zone.local_day(event.ts);
             if spec.facts_range(zone).contains(day) {
-                days.entry(day).or_default().push(person_of(event.actor()));
+                days.entry(day).or_default().push(people.person(event));
             }
         }
         days
@@ -286,9 +295,9 @@ mod tests {
         #[test]
         fn counting_by_differences_is_counting_by_sets((zone, spec, now, events) in world()) {
             let mut persons: BTreeMap<u64, Vec<Day>> = BTreeMap::new();
-            for (day, actors) in active_days(&zone, &spec, &events) {
-                for actor in actors {
-                    persons.entry(actor).or_default().push(day);
+            for (day, people) in active_days(&zone, &spec, &events) {
+                for person in people {
+                    persons.entry(person).or_default().push(day);
                 }
             }
             let mut exact = ExactActives::new(&spec, &zone);
@@ -302,7 +311,7 @@ mod tests {
         fn sketches_of_small_worlds_are_exact((zone, spec, now, events) in world()) {
             let sketches: BTreeMap<Day, UserSketch> = active_days(&zone, &spec, &events)
                 .into_iter()
-                .map(|(day, actors)| (day, actors.into_iter().collect()))
+                .map(|(day, people)| (day, people.into_iter().collect()))
                 .collect();
             let count = |days: DayRange| {
                 let mut union = UserSketch::new();

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::worlds::event;
-use super::{lifecycle, retention};
+use super::{People, lifecycle, retention};
 use crate::event::{Event, Zone};
 use crate::metrics::active::ActiveBuckets;
 use crate::metrics::lifecycle::{LifecycleQuery, LifecycleTally};
@@ -43,9 +43,10 @@ fn table(zone: &str, query: &str, as_of: &str, people: &[(&str, &str)]) -> Vec<S
     let spec = query.validate(&zone, ms(as_of)).unwrap();
     let events = events(&zone, people);
     let twin = retention(&spec, &zone, ms(as_of), &events);
+    let people = People::from(&events);
     let mut rows: BTreeMap<u64, Vec<ReturnEvent>> = BTreeMap::new();
     for event in &events {
-        rows.entry(event.actor()).or_default().push(ReturnEvent {
+        rows.entry(people.person(event)).or_default().push(ReturnEvent {
             ts: event.ts,
             seq: event.seq,
             id: event.id.as_u128(),
@@ -245,9 +246,10 @@ fn stages(zone: &str, query: &str, people: &[(&str, &str)]) -> Vec<String> {
     let events = events(&zone, people);
     let twin = lifecycle(&spec, &zone, ms(LATER), &events);
     let buckets = spec.buckets(&zone);
+    let people = People::from(&events);
     let mut active: BTreeMap<u64, ActiveBuckets> = BTreeMap::new();
     for event in &events {
-        let person = active.entry(event.actor()).or_default();
+        let person = active.entry(people.person(event)).or_default();
         person.before |= event.ts < buckets[0].start;
         if let Some(bucket) = bucket_of(&buckets, event.ts) {
             person.active.insert(bucket);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use super::{by_person, date_exists, end_of_day, first_copies, fraction, funnel, wall_clock};
+use super::{People, date_exists, end_of_day, fraction, funnel, wall_clock};
 use crate::event::{Day, Event, Zone};
 use crate::metrics::conversion::{ConversionDay, ConversionReport, ConversionSpec, ConversionValue};
 use crate::metrics::filter::{self, PersonProperties};
@@ -13,14 +13,19 @@ use crate::metrics::funnel::{FunnelOverall, FunnelSpec, FunnelStep};
 use crate::metrics::time::TimeRange;
 
 /// The report over a project's events.
-pub fn conversion(spec: &ConversionSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> ConversionReport {
+pub fn conversion<'a>(
+    spec: &ConversionSpec,
+    zone: &Zone,
+    now_ms: i64,
+    events: impl Into<People<'a>>,
+) -> ConversionReport {
+    let people = events.into();
     let Some(after) = &spec.after else {
-        return of_goal(spec, zone, now_ms, events);
+        return of_goal(spec, zone, now_ms, &people);
     };
-    let persons = by_person(events);
-    let (properties, none) = (filter::persons(events), PersonProperties::default());
+    let (persons, properties) = (people.by_person(), people.properties());
     let is_one = |event: &Event, name: &str, filter: &filter::Filter| {
-        let person = properties.get(&event.actor()).unwrap_or(&none);
+        let person = &properties[&people.person(event)];
         event.event == name && spec.filter.matches(event, person) && filter.matches(event, person)
     };
     // The first goal that some entry before it leads to in time.
@@ -31,7 +36,7 @@ pub fn conversion(spec: &ConversionSpec, zone: &Zone, now_ms: i64, events: &[Eve
             let before = &events[..*i];
             before.iter().any(|a| enters(a) && b.ts - a.ts <= spec.window_ms)
         })?;
-        Some(number(spec, goal, properties.get(&goal.actor()).unwrap_or(&none)))
+        Some(number(spec, goal, &properties[&people.person(goal)]))
     };
     let worth = |enters: &dyn Fn(&Event) -> bool| {
         let numbers = persons.values().filter_map(|events| converting(events, enters));
@@ -79,7 +84,7 @@ pub fn conversion(spec: &ConversionSpec, zone: &Zone, now_ms: i64, events: &[Eve
     };
     ConversionReport {
         days: days.collect(),
-        total: funnel(&whole_range, zone, now_ms, events).overall,
+        total: funnel(&whole_range, zone, now_ms, &people).overall,
         window_ms: spec.window_ms,
         value: worth(&|event: &Event| {
             let entry = is_one(event, after, &spec.after_filter);
@@ -105,21 +110,20 @@ fn value(numbers: impl Iterator<Item = f64>) -> ConversionValue {
 }
 
 /// Of those who were active on a date, who did the goal on it.
-fn of_goal(spec: &ConversionSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> ConversionReport {
-    let (properties, none) = (filter::persons(events), PersonProperties::default());
-    let events = first_copies(events);
+fn of_goal(spec: &ConversionSpec, zone: &Zone, now_ms: i64, people: &People) -> ConversionReport {
+    let properties = people.properties();
     let on = |dates: &[Date]| {
         let (mut active, mut did, mut numbers) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
-        for event in &events {
-            let person = properties.get(&event.actor()).unwrap_or(&none);
+        for event in people.events() {
+            let person = &properties[&people.person(event)];
             if !dates.contains(&wall_clock(zone, event.ts).date()) || !spec.filter.matches(event, person) {
                 continue;
             }
             if event.is_activity() {
-                active.insert(event.actor());
+                active.insert(people.person(event));
             }
             if event.event == spec.goal && spec.goal_filter.matches(event, person) {
-                did.insert(event.actor());
+                did.insert(people.person(event));
                 numbers.extend(number(spec, event, person));
             }
         }
@@ -218,8 +222,9 @@ mod tests {
             }
             let mut values = ConversionValues::new(&spec, &zone);
             let nobody = PersonProperties::default();
-            let mut known = first_copies(&events);
-            known.sort_by_key(|event| event.actor());
+            let people = People::from(&events);
+            let mut known = people.events().to_vec();
+            known.sort_by_key(|event| people.person(event));
             for event in known {
                 let wanted = ConvertingEvent {
                     ts: event.ts,
@@ -229,7 +234,7 @@ mod tests {
                     converts: spec.goals().matches(event, &nobody),
                     number: number(&spec, event, &nobody),
                 };
-                values.push(event.actor(), wanted);
+                values.push(people.person(event), wanted);
             }
             let report = tally.finish(now).worth(values);
             prop_assert_eq!(&report, &conversion(&spec, &zone, now, &events));

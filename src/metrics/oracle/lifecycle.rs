@@ -4,26 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use super::{QUARTER_HOUR_MS, date_exists, end_of_day, first_copies, fraction, label, wall_clock};
+use super::{People, QUARTER_HOUR_MS, date_exists, end_of_day, fraction, label, wall_clock};
 use crate::event::{Day, Event, Zone};
-use crate::metrics::filter::persons;
 use crate::metrics::lifecycle::{LifecycleInterval, LifecyclePoint, LifecycleReport, LifecycleSpec};
 use crate::metrics::selection::Selection;
 use crate::metrics::stickiness::{StickinessBar, StickinessReport, StickinessSpec};
 use crate::metrics::time::Interval;
 
 /// Who is new, came back or is gone, over a project's events.
-pub fn lifecycle(spec: &LifecycleSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> LifecycleReport {
+pub fn lifecycle<'a>(
+    spec: &LifecycleSpec,
+    zone: &Zone,
+    now_ms: i64,
+    events: impl Into<People<'a>>,
+) -> LifecycleReport {
+    let people = events.into();
     let interval = match spec.interval {
         LifecycleInterval::Day => Interval::Day,
         LifecycleInterval::Week => Interval::Week,
         LifecycleInterval::Month => Interval::Month,
     };
     let label = |ts: i64| label::label(interval, spec.week_start, zone, ts).0;
-    let active = |of: &dyn Fn(Date) -> bool| -> BTreeSet<&str> {
-        let of_them = active_events(&spec.events, events);
+    let active = |of: &dyn Fn(Date) -> bool| -> BTreeSet<u64> {
+        let of_them = active_events(&spec.events, &people).into_iter();
         let of_them = of_them.filter(|event| of(label(event.ts)));
-        of_them.map(|event| event.distinct_id.as_str()).collect()
+        of_them.map(|event| people.person(event)).collect()
     };
     let dates = dates(spec.range.from.date(), spec.range.to.date());
     let dates = dates.into_iter().filter(|date| date_exists(zone, *date));
@@ -58,17 +63,23 @@ pub fn lifecycle(spec: &LifecycleSpec, zone: &Zone, now_ms: i64, events: &[Event
 }
 
 /// On how many days people were active, over a project's events.
-pub fn stickiness(spec: &StickinessSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> StickinessReport {
+pub fn stickiness<'a>(
+    spec: &StickinessSpec,
+    zone: &Zone,
+    now_ms: i64,
+    events: impl Into<People<'a>>,
+) -> StickinessReport {
+    let world = events.into();
     let dates = dates(spec.range.from.date(), spec.range.to.date());
     let dates: Vec<Date> = dates
         .into_iter()
         .filter(|date| date_exists(zone, *date))
         .collect();
-    let mut people: BTreeMap<&str, BTreeSet<Date>> = BTreeMap::new();
-    for event in active_events(&spec.events, events) {
+    let mut people: BTreeMap<u64, BTreeSet<Date>> = BTreeMap::new();
+    for event in active_events(&spec.events, &world) {
         let date = wall_clock(zone, event.ts).date();
         if dates.contains(&date) {
-            people.entry(event.distinct_id.as_str()).or_default().insert(date);
+            people.entry(world.person(event)).or_default().insert(date);
         }
     }
     let persons = |is: &dyn Fn(usize) -> bool| people.values().filter(|days| is(days.len())).count() as u64;
@@ -92,11 +103,11 @@ pub fn stickiness(spec: &StickinessSpec, zone: &Zone, now_ms: i64, events: &[Eve
 }
 
 /// The events that count as activity.
-fn active_events<'a>(selection: &Selection, events: &'a [Event]) -> impl Iterator<Item = &'a Event> {
-    let persons = persons(first_copies(events));
-    first_copies(events)
-        .into_iter()
-        .filter(move |event| selection.matches(event, &persons[&event.actor()]))
+fn active_events<'a>(selection: &Selection, people: &People<'a>) -> Vec<&'a Event> {
+    let properties = people.properties();
+    let mut events = people.events().to_vec();
+    events.retain(|event| selection.matches(event, &properties[&people.person(event)]));
+    events
 }
 
 /// An instant of the date, if it has one.
@@ -172,8 +183,9 @@ mod tests {
     fn tally(spec: &LifecycleSpec, zone: &Zone, now: i64, events: &[Event]) -> LifecycleReport {
         let buckets = spec.buckets(zone);
         let mut people: BTreeMap<u64, ActiveBuckets> = BTreeMap::new();
-        for event in events.iter().filter(|event| counts(&spec.events, event)) {
-            let person = people.entry(event.actor()).or_default();
+        let world = People::from(events);
+        for event in world.events().iter().filter(|event| counts(&spec.events, event)) {
+            let person = people.entry(world.person(event)).or_default();
             person.before |= event.ts < buckets[0].start;
             if let Some(bucket) = bucket_of(&buckets, event.ts) {
                 person.active.insert(bucket);
@@ -208,9 +220,10 @@ mod tests {
             let spec = StickinessSpec { events: spec.events, range: spec.range };
             let buckets = spec.buckets(&zone);
             let mut people: BTreeMap<u64, BTreeSet<usize>> = BTreeMap::new();
-            for event in events.iter().filter(|event| counts(&spec.events, event)) {
+            let world = People::from(&events);
+            for event in world.events().iter().filter(|event| counts(&spec.events, event)) {
                 if let Some(bucket) = bucket_of(&buckets, event.ts) {
-                    people.entry(event.actor()).or_default().insert(bucket);
+                    people.entry(world.person(event)).or_default().insert(bucket);
                 }
             }
             let days = people.values().map(|days| (days.len() as u64, 1));

@@ -4,7 +4,8 @@
 //! one attempt a step, the twin tries every chain; where it adds differences, the twin builds sets; where it
 //! computes a bucket, the twin walks the clock. Property tests hold each pair together on small random worlds.
 //!
-//! A slice holds the events of one project in order of arrival; of events with the same id the first counts.
+//! A slice holds the events of one project in order of arrival; of events with the same id the first counts. Whose
+//! they are follows from the ids that they name ([`Persons`]); who knows more hands [`People`] instead.
 
 mod active;
 mod cohort;
@@ -14,6 +15,7 @@ mod identity;
 mod label;
 mod lifecycle;
 mod path;
+mod people;
 mod retention;
 mod schema;
 mod trend;
@@ -24,7 +26,7 @@ mod calendar_cases;
 #[cfg(test)]
 pub(in crate::metrics) mod worlds;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -38,6 +40,7 @@ pub use funnel::{actors, funnel};
 pub use identity::Persons;
 pub use lifecycle::{lifecycle, stickiness};
 pub use path::paths;
+pub use people::People;
 pub use retention::retention;
 pub use schema::{schema_names, schema_properties};
 pub use trend::trend;
@@ -51,18 +54,6 @@ const QUARTER_HOUR_MS: i64 = 900_000;
 fn first_copies(events: &[Event]) -> Vec<&Event> {
     let mut seen = BTreeSet::new();
     events.iter().filter(|event| seen.insert(event.id)).collect()
-}
-
-/// Each person's events in total order.
-fn by_person(events: &[Event]) -> BTreeMap<&str, Vec<&Event>> {
-    let mut persons: BTreeMap<&str, Vec<&Event>> = BTreeMap::new();
-    for event in first_copies(events) {
-        persons.entry(event.distinct_id.as_str()).or_default().push(event);
-    }
-    for events in persons.values_mut() {
-        events.sort_by_key(|event| (event.ts, event.seq, event.id));
-    }
-    persons
 }
 
 /// What a clock on the wall of the zone shows at an instant.

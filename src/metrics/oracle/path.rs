@@ -8,11 +8,10 @@ mod walks;
 #[cfg(test)]
 mod worlds;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use self::walks::{between_steps, of_sessions};
-use super::by_person;
-use crate::event::{Event, actor_of};
+use super::People;
 use crate::metrics::funnel::spec::Count;
 use crate::metrics::path::PathSpec;
 use crate::metrics::path::report::{
@@ -34,10 +33,11 @@ struct Whole {
 }
 
 /// The report over a project's events.
-pub fn paths(spec: &PathSpec, now_ms: i64, events: &[Event]) -> PathsReport {
+pub fn paths<'a>(spec: &PathSpec, now_ms: i64, events: impl Into<People<'a>>) -> PathsReport {
+    let people = &events.into();
     let found: Vec<Whole> = match &spec.funnel {
-        Some(link) => between_steps(spec, link, events),
-        None => of_sessions(spec, events),
+        Some(link) => between_steps(spec, link, people),
+        None => of_sessions(spec, people),
     };
     let shown: Vec<Vec<Called>> = found.iter().map(|whole| shown(spec, &whole.nodes)).collect();
     let columns: Vec<Vec<Called>> = (0..spec.steps).map(|place| kept(spec, &shown, place)).collect();
@@ -110,7 +110,7 @@ pub fn paths(spec: &PathSpec, now_ms: i64, events: &[Event]) -> PathsReport {
         list: spec
             .list
             .as_ref()
-            .map(|wanted| list(spec, wanted, &found, &graph, events)),
+            .map(|wanted| list(spec, wanted, &found, &graph, people)),
         positions,
     }
 }
@@ -192,7 +192,7 @@ fn list(
     wanted: &Listed,
     found: &[Whole],
     graph: &[Vec<Called>],
-    events: &[Event],
+    people: &People,
 ) -> PathList {
     let place = wanted.position - 1;
     let node = (wanted.node.label.clone(), wanted.node.kind);
@@ -213,10 +213,6 @@ fn list(
     meant.retain(|whole| wanted.after.is_none_or(|after| place(whole) > after));
     let more = meant.len() > wanted.limit;
     meant.truncate(wanted.limit);
-    let names: BTreeMap<u64, &str> = by_person(events)
-        .into_keys()
-        .map(|name| (actor_of(name), name))
-        .collect();
     let next = meant.last().filter(|_| more);
     PathList {
         total,
@@ -225,7 +221,7 @@ fn list(
             .into_iter()
             .map(|whole| PathRow {
                 actor: format!("{:016x}", whole.person),
-                distinct_id: names.get(&whole.person).map(|name| (*name).to_owned()),
+                distinct_id: people.name(whole.person, spec.facts_range()).map(str::to_owned),
                 at: Moment(whole.at),
                 path: shown(spec, &whole.nodes).into_iter().map(|node| node.0).collect(),
             })

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
-use super::{QUARTER_HOUR_MS, by_person, date_exists, end_of_day, first_copies, fraction, label};
+use super::{People, QUARTER_HOUR_MS, date_exists, end_of_day, fraction, label};
 use crate::event::{Day, Event, Zone};
-use crate::metrics::filter::{persons, value_of};
+use crate::metrics::filter::value_of;
 use crate::metrics::retention::{
     RetentionCell, RetentionClock, RetentionCohort, RetentionColumn, RetentionEntry, RetentionMean,
     RetentionReport, RetentionRule, RetentionSpec, RetentionSplit, RetentionUnit, SplitOf,
@@ -24,12 +24,19 @@ struct Cohort {
 }
 
 /// The table over a project's events.
-pub fn retention(spec: &RetentionSpec, zone: &Zone, as_of_ms: i64, events: &[Event]) -> RetentionReport {
-    let properties = persons(first_copies(events));
-    let people: Vec<Person> = by_person(events)
-        .into_values()
-        .map(|events| {
-            let properties = &properties[&events[0].actor()];
+pub fn retention<'a>(
+    spec: &RetentionSpec,
+    zone: &Zone,
+    as_of_ms: i64,
+    events: impl Into<People<'a>>,
+) -> RetentionReport {
+    let people = events.into();
+    let properties = people.properties();
+    let people: Vec<Person> = people
+        .by_person()
+        .into_iter()
+        .map(|(person, events)| {
+            let properties = &properties[&person];
             let is = |selection: &Selection| {
                 events
                     .iter()

@@ -4,9 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::trend::clock::{Walked, walk};
-use super::{first_copies, fraction, wall_clock};
+use super::{People, fraction, wall_clock};
 use crate::event::{Day, Event, Zone, actor_of};
-use crate::metrics::filter::{PersonProperties, persons};
 use crate::metrics::session;
 use crate::metrics::time::{Interval, Moment, TimeRange};
 use crate::metrics::trend::{Compare, GroupKind};
@@ -77,13 +76,11 @@ impl Visit<'_> {
 }
 
 /// All sessions of a project that a question chooses, of all times.
-fn chosen<'a>(spec: &VisitSpec, events: &'a [Event]) -> Vec<Visit<'a>> {
-    let person_of = |event: &Event| event.actor();
-    let all = first_copies(events);
-    let properties = persons(all.iter().copied());
+fn chosen<'a>(spec: &VisitSpec, people: &People<'a>) -> Vec<Visit<'a>> {
+    let properties = people.properties();
     let mut by_device: BTreeMap<(u64, &str, u64), Vec<&Event>> = BTreeMap::new();
-    for event in all {
-        let whose = (person_of(event), event.device_id.as_str(), event.session);
+    for event in people.events() {
+        let whose = (people.person(event), event.device_id.as_str(), event.session);
         by_device.entry(whose).or_default().push(event);
     }
     let mut found: Vec<Visit> = Vec::new();
@@ -109,8 +106,7 @@ fn chosen<'a>(spec: &VisitSpec, events: &'a [Event]) -> Vec<Visit<'a>> {
         }
         found.extend(last);
     }
-    let none = PersonProperties::default();
-    let of = |event: &Event| properties.get(&event.actor()).unwrap_or(&none);
+    let of = |event: &Event| &properties[&people.person(event)];
     found.retain(|visit| {
         let first = visit.events[0];
         let some = visit
@@ -227,8 +223,9 @@ fn previous(spec: &VisitSpec, visits: &[Visit]) -> Option<VisitsBefore> {
 }
 
 /// The web overview over a project's events.
-pub fn web(spec: &WebSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> WebReport {
-    let all = chosen(&spec.visits, events);
+pub fn web<'a>(spec: &WebSpec, zone: &Zone, now_ms: i64, events: impl Into<People<'a>>) -> WebReport {
+    let people = &events.into();
+    let all = chosen(&spec.visits, people);
     let visits = within(&all, spec.visits.range);
     let table = |by: Dimension| {
         let mut values: BTreeSet<(bool, Option<String>)> = BTreeSet::new();
@@ -283,8 +280,14 @@ pub fn web(spec: &WebSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> WebRep
 }
 
 /// The sessions over a project's events.
-pub fn sessions(spec: &SessionsSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> SessionsReport {
-    let all = chosen(&spec.visits, events);
+pub fn sessions<'a>(
+    spec: &SessionsSpec,
+    zone: &Zone,
+    now_ms: i64,
+    events: impl Into<People<'a>>,
+) -> SessionsReport {
+    let people = &events.into();
+    let all = chosen(&spec.visits, people);
     let visits = within(&all, spec.visits.range);
     SessionsReport {
         interval: spec.visits.interval,

@@ -1,18 +1,19 @@
 //! Small random worlds: few people, few names, few seconds, so that ties, overlaps and copies are common.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use uuid::Uuid;
 
 use crate::event::{Event, ProjectNumber, Zone, actor_of, flag};
-use crate::metrics::filter::{self, PersonProperties, Property, value_of};
+use crate::metrics::filter::{PersonProperties, Property, value_of};
 use crate::metrics::funnel::plan::mark;
 use crate::metrics::funnel::spec::Alternative;
 use crate::metrics::funnel::{
     FunnelReport, FunnelSpec, FunnelStep, FunnelTally, StepEvent, StepMark, Values,
 };
+use crate::metrics::oracle::People;
 use crate::metrics::time::TimeRange;
 
 /// The same worlds every time, so that a test run can be repeated.
@@ -95,26 +96,41 @@ pub fn event(person: &str, name: &str, ts: i64, seq: u32, id: u128) -> Event {
     }
 }
 
-/// Events at the given times, of 1 to `people` people; ids are in no order, and some events come twice.
+/// Events at the given times, of 1 to `people` people; ids are in no order, and some events come twice. Some people
+/// are known by a device first and say later who they are, and now and then the device is somebody else's.
 pub fn events(
     people: usize,
     count: std::ops::Range<usize>,
     times: impl Strategy<Value = i64> + Clone,
 ) -> impl Strategy<Value = Vec<Event>> {
     let names = prop::sample::select(vec!["A", "A", "B", "B", "C", "D", "X", "$identify"]);
+    let ids = prop_oneof![
+        6 => Just((false, true)),
+        1 => Just((true, false)),
+        1 => Just((true, true)),
+    ];
     let one = (
-        0..people,
+        (0..people, ids, prop::bool::weighted(0.15)),
         names,
         times,
         0..3_u32,
         any::<u64>(),
         prop::bool::weighted(0.1),
     );
-    prop::collection::vec(one, count).prop_map(|drawn| {
+    prop::collection::vec(one, count).prop_map(move |drawn| {
         let mut events = Vec::new();
-        for (n, (person, name, ts, seq, id, twice)) in drawn.into_iter().enumerate() {
+        for (n, (who, name, ts, seq, id, twice)) in drawn.into_iter().enumerate() {
             let id = u128::from(id) << 64 | n as u128;
-            let event = event(&format!("p{person}"), name, ts, seq, id);
+            let (person, (on_device, by_user), is_shared) = who;
+            let device = format!("d{}", (person + usize::from(is_shared)) % people);
+            let mut event = event(&format!("p{person}"), name, ts, seq, id);
+            if on_device {
+                event.device_id = device;
+            }
+            if !by_user {
+                event.user_id.clear();
+                event.distinct_id.clone_from(&event.device_id);
+            }
             events.extend(twice.then(|| event.clone()));
             events.push(event);
         }
@@ -127,6 +143,15 @@ pub fn count(usual: u32) -> u32 {
     option_env!("FOOTFALL_WORLDS")
         .and_then(|text| text.parse().ok())
         .unwrap_or(usual)
+}
+
+/// The same events of people who are known by one id each: if one goes, the others are whose they were.
+pub fn by_one_id(mut events: Vec<Event>) -> Vec<Event> {
+    for event in &mut events {
+        event.device_id.clear();
+        event.user_id.clone_from(&event.distinct_id);
+    }
+    events
 }
 
 /// The same with values, sessions and devices.
@@ -144,7 +169,9 @@ pub fn rich() -> impl Strategy<Value = Vec<Event>> {
             }
             event.props = serde_json::Value::Object(props).to_string();
             event.session = u64::from(session);
-            event.device_id = ["", "phone"][usize::from(device)].to_owned();
+            if device == 1 && event.device_id.is_empty() {
+                event.device_id = "phone".to_owned();
+            }
         }
         events
     })
@@ -174,18 +201,13 @@ pub fn funnel_spec() -> impl Strategy<Value = FunnelSpec> {
 /// every other event, which it would not.
 pub fn step_events(spec: &FunnelSpec, events: &[Event]) -> (BTreeMap<u64, Vec<StepEvent>>, Values) {
     let mut values = Values::default();
-    let properties = filter::persons(events);
-    let none = PersonProperties::default();
+    let people = People::from(events);
+    let properties = people.properties();
     let mut persons: BTreeMap<u64, Vec<StepEvent>> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
-    for event in events
-        .iter()
-        .filter(|event| spec.facts_range().contains(event.ts))
-    {
-        if !seen.insert(event.id) {
-            continue;
-        }
-        let person = properties.get(&event.actor()).unwrap_or(&none);
+    let inside = people.events().iter();
+    for event in inside.filter(|event| spec.facts_range().contains(event.ts)) {
+        let number_of_person = people.person(event);
+        let person = &properties[&number_of_person];
         let mut number = |property: &Property| values.number(value_of(property, event, person).as_deref());
         let mut held = [0; 3];
         for (held, property) in held.iter_mut().zip(&spec.hold) {
@@ -200,7 +222,7 @@ pub fn step_events(spec: &FunnelSpec, events: &[Event]) -> (BTreeMap<u64, Vec<St
                 let number = number(group);
                 values.group(number)
             }
-            None => event.actor(),
+            None => number_of_person,
         };
         if spec.group.is_some() && owner == 0 {
             continue;

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::{Event, Zone, actor_of};
-use crate::metrics::filter::{self, PersonProperties};
-use crate::metrics::oracle::{self, worlds};
+use crate::metrics::filter;
+use crate::metrics::oracle::{self, People, worlds};
 use crate::metrics::session;
 
 const MINUTE: i64 = 60_000;
@@ -16,15 +16,14 @@ const MINUTE: i64 = 60_000;
 fn chunks(
     spec: &VisitSpec,
     columns: &mut Columns,
-    events: &[Event],
-    with_ids: bool,
-    is_all: bool,
+    people: &People,
+    // Those who are read again, of all time and with ids.
+    again: Option<&[u64]>,
 ) -> Vec<Chunk> {
+    let (with_ids, is_all) = (again.is_some(), again.is_some());
     let facts = spec.facts_range();
     let since_ms = if is_all { 0 } else { facts.from_ms };
-    let properties = filter::persons(events);
-    let none = PersonProperties::default();
-    let mut seen = std::collections::BTreeSet::new();
+    let properties = people.properties();
     let mut persons: BTreeMap<u64, Vec<VisitEvent>> = BTreeMap::new();
     // In two parts, as if two threads had read them.
     let (first, mut parts, mut places) = (
@@ -32,12 +31,14 @@ fn chunks(
         [ColumnPart::default(), ColumnPart::default()],
         [0, 0],
     );
-    for (n, event) in events.iter().enumerate() {
+    let wanted = |event: &&&Event| again.is_none_or(|again| again.contains(&people.person(event)));
+    for (n, event) in people.events().iter().filter(wanted).enumerate() {
         let (part, place) = (&mut parts[n % 2], &mut places[n % 2]);
-        if !(since_ms..facts.to_ms).contains(&event.ts) || !seen.insert(event.id) {
+        if !(since_ms..facts.to_ms).contains(&event.ts) {
             continue;
         }
-        let person = properties.get(&event.actor()).unwrap_or(&none);
+        let whose = people.person(event);
+        let person = &properties[&whose];
         let is_page = PAGE_VIEWS.contains(&event.event.as_str());
         let bits = [
             (is_page, flag::PAGE),
@@ -67,8 +68,8 @@ fn chunks(
         if with_ids {
             part.extend_ids(&[event.id.as_u128()]);
         }
-        persons.entry(event.actor()).or_default().push(VisitEvent {
-            person: event.actor(),
+        persons.entry(whose).or_default().push(VisitEvent {
+            person: whose,
             key: session::key(actor_of(&event.device_id), event.session),
             at: VisitEvent::at((event.ts - since_ms).unsigned_abs(), event.seq.into()),
             row,
@@ -91,18 +92,14 @@ fn chunks(
 /// The sessions of all, as they are gathered: who is put aside is read again.
 fn gathered(spec: &VisitSpec, events: &[Event]) -> (Vec<Chunk>, Columns) {
     let mut columns = Columns::default();
-    let mut found = chunks(spec, &mut columns, events, false, false);
+    let people = People::from(events);
+    let mut found = chunks(spec, &mut columns, &people, None);
     let aside: Vec<u64> = found
         .iter()
         .flat_map(|chunk| chunk.restless.iter().chain(&chunk.unordered))
         .copied()
         .collect();
-    let theirs: Vec<Event> = events
-        .iter()
-        .filter(|event| aside.contains(&event.actor()))
-        .cloned()
-        .collect();
-    let again = chunks(spec, &mut columns, &theirs, true, true);
+    let again = chunks(spec, &mut columns, &people, Some(&aside));
     assert!(
         again
             .iter()

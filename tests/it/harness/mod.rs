@@ -187,7 +187,9 @@ impl World {
             .notes
             .flush(&self.rooms.stream, self.rooms.clock.now_ms())
             .await;
+        let salts = footfall::worker::remove::salts(self.rooms.meta.clone());
         let deliverer = Deliverer::new(self.rooms.stream.clone(), self.rooms.store.clone(), options);
+        let deliverer = deliverer.with_salts(salts);
         let mut batches = 0;
         for shard in 0..SHARDS {
             loop {
@@ -260,6 +262,18 @@ impl World {
         }
     }
 
+    /// As some minutes later: sketches of the days on which somebody's events changed hands are made anew.
+    pub async fn count_anew(&self) {
+        let later = self.rooms.clock.now_ms() + 300_000;
+        let roller = self.roller().await;
+        for _ in 0..100 {
+            if roller.rebuild_due(later).await.expect("rebuilt") == Rolled::default() {
+                return;
+            }
+        }
+        panic!("there is always another day to count anew");
+    }
+
     /// Computes the rollups of these days (UTC and local ones) anew from raw events.
     pub async fn rebuild(&self, project: ProjectNumber, days: &BTreeSet<Day>) {
         let kinds = [RollupKind::Counts, RollupKind::Sketches];
@@ -294,6 +308,7 @@ impl World {
     /// Ends the world: nothing waits, nothing died, and everything adds up.
     pub async fn close(mut self) {
         self.stop.cancel();
+        self.count_anew().await;
         self.audit_ledger().await;
         let Rooms { stream, meta, .. } = &self.rooms;
         for shard in 0..SHARDS {

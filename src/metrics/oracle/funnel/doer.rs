@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::Event;
-use crate::metrics::filter::{self, PersonProperties, value_of};
+use crate::metrics::filter::{PersonProperties, value_of};
 use crate::metrics::funnel::spec::{Alternative, Entity, FunnelSpec, Order, RangeAppliesTo};
-use crate::metrics::oracle::by_person;
+use crate::metrics::oracle::People;
 
 /// An event as a funnel sees it.
 #[derive(Clone, Debug)]
@@ -28,22 +28,20 @@ pub struct Seen<'a> {
 pub type Doer<'a> = Vec<Vec<Seen<'a>>>;
 
 /// All entities of a project.
-pub fn doers<'a>(spec: &FunnelSpec, events: &'a [Event]) -> Vec<Doer<'a>> {
-    let persons = filter::persons(events);
-    let none = PersonProperties::default();
+pub fn doers<'a>(spec: &FunnelSpec, people: &People<'a>) -> Vec<Doer<'a>> {
     let mut owners: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
-    for (distinct_id, events) in by_person(events) {
+    for (person, events) in people.by_person() {
+        let properties = PersonProperties::of(events.iter().copied());
         for event in &events {
-            let person = persons.get(&event.actor()).unwrap_or(&none);
             let owner = match (&spec.entity, &spec.group) {
-                (Entity::Group, Some(group)) => value_of(group, event, person),
-                _ => Some(distinct_id.to_owned()),
+                (Entity::Group, Some(group)) => value_of(group, event, &properties),
+                _ => Some(person.to_string()),
             };
             if let Some(owner) = owner {
                 owners
                     .entry(owner)
                     .or_default()
-                    .push(seen(spec, event, &events, person));
+                    .push(seen(spec, event, &events, &properties));
             }
         }
     }

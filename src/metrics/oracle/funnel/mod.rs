@@ -12,8 +12,8 @@ mod why;
 
 use self::attempts::{Outcome, outcomes};
 use self::doer::{Doer, Seen, doers};
-use super::fraction;
-use crate::event::{Event, Zone};
+use super::{People, fraction};
+use crate::event::Zone;
 use crate::metrics::funnel::report::{ActorRow, Counted};
 use crate::metrics::funnel::spec::{Count, Entity, FunnelSpec, Order, View};
 use crate::metrics::funnel::{FunnelOverall, FunnelReport, FunnelStepReport};
@@ -39,8 +39,14 @@ impl Found<'_> {
 }
 
 /// The report of the funnel over a project's events. It lists no actors: [`actors`] does.
-pub fn funnel(spec: &FunnelSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> FunnelReport {
-    let doers = doers(spec, events);
+pub fn funnel<'a>(
+    spec: &FunnelSpec,
+    zone: &Zone,
+    now_ms: i64,
+    events: impl Into<People<'a>>,
+) -> FunnelReport {
+    let people = events.into();
+    let doers = doers(spec, &people);
     let whole = entry(spec);
     let found: Vec<Found> = doers.iter().flat_map(|doer| of_doer(spec, doer, whole)).collect();
     FunnelReport {
@@ -69,7 +75,7 @@ pub fn funnel(spec: &FunnelSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> 
             View::Sweep(windows) => Some(parts::sweep(spec, windows, &doers)),
             _ => None,
         },
-        why_not: spec.why_not.then(|| why::counts(&actors(spec, events))),
+        why_not: spec.why_not.then(|| why::counts(&actors(spec, &people))),
         actors: None,
         preset_limits: spec
             .preset
@@ -78,10 +84,11 @@ pub fn funnel(spec: &FunnelSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> 
 }
 
 /// Everybody in the funnel, with their reported chain and why it went no further; in no order.
-pub fn actors(spec: &FunnelSpec, events: &[Event]) -> Vec<ActorRow> {
-    let doers = doers(spec, events);
+pub fn actors<'a>(spec: &FunnelSpec, events: impl Into<People<'a>>) -> Vec<ActorRow> {
+    let people = events.into();
+    let doers = doers(spec, &people);
     let found = doers.iter().flat_map(|doer| of_doer(spec, doer, entry(spec)));
-    found.map(|found| why::row(spec, &found, events)).collect()
+    found.map(|found| why::row(spec, &found, &people)).collect()
 }
 
 fn entry(spec: &FunnelSpec) -> TimeRange {
@@ -216,8 +223,11 @@ fn median(times: Vec<i64>) -> Option<f64> {
 
 /// The times of the reported chain of the only person in the slice; empty if they never entered. And the depth.
 #[cfg(test)]
-pub(in crate::metrics) fn reported_chain(spec: &FunnelSpec, events: &[Event]) -> Vec<(usize, Vec<i64>)> {
-    let doers = doers(spec, events);
+pub(in crate::metrics) fn reported_chain<'a>(
+    spec: &FunnelSpec,
+    events: impl Into<People<'a>>,
+) -> Vec<(usize, Vec<i64>)> {
+    let doers = doers(spec, &events.into());
     let found = doers.iter().flat_map(|doer| of_doer(spec, doer, entry(spec)));
     let chain = |found: Found| {
         let times = (0..found.outcome.chain.len())

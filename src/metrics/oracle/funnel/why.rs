@@ -6,22 +6,21 @@ use super::chains::{Run, Step};
 use super::doer::{Seen, doers};
 use super::{Found, entry};
 use crate::event::Event;
-use crate::metrics::filter::{self, PersonProperties, value_of};
+use crate::metrics::filter::value_of;
 use crate::metrics::funnel::report::{ActorRow, ChainStep, ReasonAtStep, ReasonCount};
 use crate::metrics::funnel::spec::{Entity, FunnelSpec, RangeAppliesTo};
 use crate::metrics::funnel::why::{Reason, WhyNot};
+use crate::metrics::oracle::People;
 use crate::metrics::time::Moment;
 
 /// The entity of an outcome.
-pub fn row(spec: &FunnelSpec, found: &Found, events: &[Event]) -> ActorRow {
+pub fn row(spec: &FunnelSpec, found: &Found, people: &People) -> ActorRow {
     let first = &found.events[found.outcome.chain[0].1];
-    let persons = filter::persons(events);
-    let none = PersonProperties::default();
-    let person = persons.get(&first.event.actor()).unwrap_or(&none);
+    let person = people.person(first.event);
     let group = spec
         .group
         .as_ref()
-        .and_then(|group| value_of(group, first.event, person));
+        .and_then(|group| value_of(group, first.event, &people.properties()[&person]));
     let step = |(step, place): &Step| ChainStep {
         step: step + 1,
         at: Moment(found.events[*place].event.ts),
@@ -30,7 +29,7 @@ pub fn row(spec: &FunnelSpec, found: &Found, events: &[Event]) -> ActorRow {
     ActorRow {
         actor: match spec.entity {
             Entity::Group => String::new(),
-            _ => format!("{:016x}", first.event.actor()),
+            _ => format!("{person:016x}"),
         },
         distinct_id: None,
         group,
@@ -38,7 +37,7 @@ pub fn row(spec: &FunnelSpec, found: &Found, events: &[Event]) -> ActorRow {
         depth: found.outcome.depth,
         chain: found.outcome.chain.iter().map(step).collect(),
         why_not: match spec.why_not {
-            true => why_not(spec, &found.outcome.chain, &found.events, events),
+            true => why_not(spec, &found.outcome.chain, &found.events, people),
             false => None,
         },
     }
@@ -73,7 +72,7 @@ pub fn counts(rows: &[ActorRow]) -> Vec<ReasonCount> {
 }
 
 /// The first rule that stopped a chain over the events `own`.
-pub fn why_not(spec: &FunnelSpec, chain: &[Step], own: &[Seen], events: &[Event]) -> Option<WhyNot> {
+pub fn why_not(spec: &FunnelSpec, chain: &[Step], own: &[Seen], people: &People) -> Option<WhyNot> {
     let (held, last) = *chain.last()?;
     let next = (held + 1..spec.steps.len()).find(|step| !spec.steps[*step].optional)?;
     let run = Run {
@@ -106,7 +105,7 @@ pub fn why_not(spec: &FunnelSpec, chain: &[Step], own: &[Seen], events: &[Event]
     };
     // What happened at the latest step's moment, or later.
     let mut moments: BTreeMap<_, Vec<Seen>> = BTreeMap::new();
-    for seen in everything(spec, own[last].event, events) {
+    for seen in everything(spec, own[last].event, people) {
         let is_later = match spec.tie_ms {
             0 => total(&seen) > total(&own[last]),
             _ => moment(&seen) >= moment(&own[last]),
@@ -166,7 +165,7 @@ pub fn why_not(spec: &FunnelSpec, chain: &[Step], own: &[Seen], events: &[Event]
 }
 
 /// All events of whoever did this one: of any session, time and value.
-fn everything<'a>(spec: &FunnelSpec, one: &Event, events: &'a [Event]) -> Vec<Seen<'a>> {
+fn everything<'a>(spec: &FunnelSpec, one: &Event, people: &People<'a>) -> Vec<Seen<'a>> {
     let anything = FunnelSpec {
         range_applies_to: RangeAppliesTo::Entry,
         by_session: false,
@@ -177,14 +176,13 @@ fn everything<'a>(spec: &FunnelSpec, one: &Event, events: &'a [Event]) -> Vec<Se
         hold: Vec::new(),
         ..spec.clone()
     };
-    let mut owners = doers(&anything, events).into_iter().map(|doer| doer.concat());
+    let mut owners = doers(&anything, people).into_iter().map(|doer| doer.concat());
     let mut found = owners
         .find(|doer| doer.iter().any(|seen| seen.event.id == one.id))
         .unwrap_or_default();
-    let persons = filter::persons(events);
-    let none = PersonProperties::default();
+    let properties = people.properties();
     for seen in &mut found {
-        let person = persons.get(&seen.event.actor()).unwrap_or(&none);
+        let person = &properties[&people.person(seen.event)];
         let value = |property| value_of(property, seen.event, person);
         seen.held = spec.hold.iter().map(value).collect();
     }

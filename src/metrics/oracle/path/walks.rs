@@ -3,27 +3,24 @@
 use regex::Regex;
 
 use super::Whole;
-use crate::event::{Event, actor_of};
-use crate::metrics::filter::{self, PersonProperties};
+use crate::event::Event;
+use crate::metrics::filter::PersonProperties;
 use crate::metrics::funnel::spec::Count;
-use crate::metrics::oracle::{by_person, funnel};
+use crate::metrics::oracle::{People, funnel};
 use crate::metrics::path::PathSpec;
 use crate::metrics::path::spec::{Link, Matcher, Mode, NodeKind, ShownKind};
 
 /// The paths of sessions.
-pub fn of_sessions(spec: &PathSpec, events: &[Event]) -> Vec<Whole> {
-    let persons = filter::persons(events);
-    let none = PersonProperties::default();
+pub fn of_sessions(spec: &PathSpec, people: &People) -> Vec<Whole> {
     let mut found = Vec::new();
-    for (name, events) in by_person(events) {
-        let person = actor_of(name);
-        let properties = persons.get(&person).unwrap_or(&none);
+    for (person, events) in people.by_person() {
+        let properties = PersonProperties::of(events.iter().copied());
         let mut own = Vec::new();
         let begins_there =
             |session: &Vec<&Event>| spec.range.from_ms <= session[0].ts && session[0].ts < spec.range.to_ms;
         let there = sessions(&events).into_iter().filter(begins_there);
         for (place, session) in there.enumerate() {
-            let runs = runs(spec, &session, properties);
+            let runs = runs(spec, &session, &properties);
             if let Some(part) = part(spec, &runs) {
                 own.push(Whole {
                     person,
@@ -157,9 +154,7 @@ fn part<'a>(spec: &PathSpec, runs: &[Run<'a>]) -> Option<Vec<Run<'a>>> {
 }
 
 /// The paths between two steps of a funnel, which its own twin tells.
-pub fn between_steps(spec: &PathSpec, link: &Link, events: &[Event]) -> Vec<Whole> {
-    let persons = filter::persons(events);
-    let none = PersonProperties::default();
+pub fn between_steps(spec: &PathSpec, link: &Link, people: &People) -> Vec<Whole> {
     let mandatory = |step: usize| {
         link.funnel.steps[..=step]
             .iter()
@@ -169,10 +164,9 @@ pub fn between_steps(spec: &PathSpec, link: &Link, events: &[Event]) -> Vec<Whol
     let (depth, next_depth) = (mandatory(link.step), mandatory(link.next));
     let place = |event: &Event| (event.ts, event.seq, event.id);
     let mut found: Vec<Whole> = Vec::new();
-    for (name, events_of) in by_person(events) {
-        let person = actor_of(name);
-        let properties = persons.get(&person).unwrap_or(&none);
-        let own: Vec<Event> = events_of.iter().map(|event| (*event).clone()).collect();
+    for (person, events_of) in people.by_person() {
+        let properties = PersonProperties::of(events_of.iter().copied());
+        let own = people.among(&events_of);
         // Properties of a person are read from all that they ever did, which is what is here.
         for (n, row) in funnel::actors(&link.funnel, &own).into_iter().enumerate() {
             let meant = match link.dropped {
@@ -198,7 +192,7 @@ pub fn between_steps(spec: &PathSpec, link: &Link, events: &[Event]) -> Vec<Whol
             let inner: Vec<&Event> = events_of.iter().filter(is_between).copied().collect();
             let step = |step: usize| (link.funnel.steps[step].label(), ShownKind::Step);
             let mut nodes = vec![step(link.step)];
-            let inner = runs(spec, &inner, properties);
+            let inner = runs(spec, &inner, &properties);
             nodes.extend(inner.into_iter().map(|run| (run.label, ShownKind::Node)));
             nodes.extend(next.map(|_| step(link.next)));
             found.push(Whole {

@@ -1,15 +1,16 @@
 //! Random visits and questions about them, and the fast path as the store would feed it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
 
 use super::super::funnel::tests::any_spec;
 use super::super::worlds;
 use crate::event::{Event, Zone, actor_of};
-use crate::metrics::filter::{self, Filter, Pattern, PersonProperties, Predicate, Property, Test};
+use crate::metrics::filter::{Filter, Pattern, Predicate, Property, Test};
 use crate::metrics::funnel::Values;
 use crate::metrics::funnel::spec::{Count, FunnelSpec, Order};
+use crate::metrics::oracle::People;
 use crate::metrics::path::report::PathsReport;
 use crate::metrics::path::spec::{CleanRule, Link, Matcher, Mode, NodeKind, PathSpec};
 use crate::metrics::path::walk::Words;
@@ -27,19 +28,18 @@ struct Sent<'a> {
     spec: &'a PathSpec,
     names: Values,
     pages: Values,
-    events: &'a [Event],
+    people: People<'a>,
 }
 
 impl Sent<'_> {
     fn of(&mut self, since_ms: i64, only: Option<&[u64]>) -> BTreeMap<u64, Vec<PathEvent>> {
-        let (persons, none) = (filter::persons(self.events), PersonProperties::default());
+        let properties = self.people.properties();
         let facts = self.spec.facts_range();
         let mut found: BTreeMap<u64, Vec<PathEvent>> = BTreeMap::new();
-        let mut seen = BTreeSet::new();
-        for event in self.events {
-            let person = event.actor();
+        for event in self.people.events() {
+            let person = self.people.person(event);
             let is_there = (since_ms..facts.to_ms).contains(&event.ts);
-            if !is_there || only.is_some_and(|only| !only.contains(&person)) || !seen.insert(event.id) {
+            if !is_there || only.is_some_and(|only| !only.contains(&person)) {
                 continue;
             }
             let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -59,10 +59,7 @@ impl Sent<'_> {
                 device: actor_of(&event.device_id),
                 name: name.unwrap_or(0),
                 page: page.unwrap_or(0),
-                passes: self
-                    .spec
-                    .filter
-                    .matches(event, persons.get(&person).unwrap_or(&none)),
+                passes: self.spec.filter.matches(event, &properties[&person]),
             });
         }
         for events in found.values_mut() {
@@ -82,7 +79,7 @@ pub fn run(spec: &PathSpec, events: &[Event]) -> (PathsReport, usize) {
         spec,
         names: Values::default(),
         pages: Values::default(),
-        events,
+        people: People::from(events),
     };
     let stretches = spec.funnel.as_ref().map_or_else(HashMap::new, |link| {
         let report = worlds::tally(&link.listing(), &Zone::utc(), NOW, events);
@@ -151,7 +148,9 @@ pub fn visits() -> impl Strategy<Value = Vec<Event>> {
                 event.props = format!(r#"{{"p":"{}"}}"#, ["x", "y", "z"][usize::from(p)]);
             }
             event.session = u64::from(session.saturating_sub(2));
-            event.device_id = ["", "phone"][usize::from(device)].to_owned();
+            if device == 1 && event.device_id.is_empty() {
+                event.device_id = "phone".to_owned();
+            }
             event.path = PATHS[page].to_owned();
         }
         events

@@ -113,7 +113,8 @@ fn rows(spec: &RetentionSpec, zone: &Zone, events: &[Event]) -> BTreeMap<u64, Ve
     let (starts, returns) = (spec.start_range(), spec.return_range(zone));
     let nobody = PersonProperties::default();
     let mut persons: BTreeMap<u64, Vec<ReturnEvent>> = BTreeMap::new();
-    for event in super::super::first_copies(events) {
+    let people = People::from(events);
+    for event in people.events() {
         let row = ReturnEvent {
             ts: event.ts,
             seq: event.seq,
@@ -126,7 +127,7 @@ fn rows(spec: &RetentionSpec, zone: &Zone, events: &[Event]) -> BTreeMap<u64, Ve
             returns: spec.returns.matches(event, &nobody) && returns.contains(event.ts),
         };
         if row.starts || row.returns {
-            persons.entry(event.actor()).or_default().push(row);
+            persons.entry(people.person(event)).or_default().push(row);
         }
     }
     for events in persons.values_mut() {
@@ -157,13 +158,15 @@ fn by_buckets(
     let calendar = Calendar::new(spec, zone);
     let mut people: BTreeMap<u64, ActiveBuckets> = BTreeMap::new();
     let nobody = PersonProperties::default();
-    for event in events.iter().filter(|event| spec.start.matches(event, &nobody)) {
+    let world = People::from(events);
+    let events = world.events().iter();
+    for event in events.filter(|event| spec.start.matches(event, &nobody)) {
         let ts = if days {
             zone.day_start(zone.local_day(event.ts))
         } else {
             event.ts
         };
-        let person = people.entry(event.actor()).or_default();
+        let person = people.entry(world.person(event)).or_default();
         person.before |= ts < spec.range.from_ms;
         if let Some(bucket) = bucket_of(calendar.buckets(), ts).filter(|_| ts >= spec.range.from_ms) {
             person.active.insert(bucket);
@@ -183,11 +186,12 @@ fn by_buckets(
 fn by_times(spec: &RetentionSpec, zone: &Zone, as_of: i64, events: &[Event]) -> RetentionReport {
     let mut people: BTreeMap<u64, Vec<i64>> = BTreeMap::new();
     let nobody = PersonProperties::default();
-    for event in super::super::first_copies(events) {
+    let world = People::from(events);
+    for event in world.events() {
         if spec.start.matches(event, &nobody)
             && event.ts < spec.return_range(zone).to_ms.max(spec.range.to_ms)
         {
-            people.entry(event.actor()).or_default().push(event.ts);
+            people.entry(world.person(event)).or_default().push(event.ts);
         }
     }
     let mut tally = RetentionTally::new(spec, zone);

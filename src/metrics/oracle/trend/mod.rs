@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::{date_exists, first_copies, wall_clock};
+use super::{People, date_exists, wall_clock};
 use clock::{Walked, walk};
 
 use crate::event::{Day, Event, Zone};
-use crate::metrics::filter::{PersonProperties, number_of, persons, value_of};
+use crate::metrics::filter::{PersonProperties, number_of, value_of};
 use crate::metrics::time::{Interval, Moment, TimeRange};
 use crate::metrics::trend::{
     Compare, FormulaSeries, Group, GroupKind, Measure, PreviousPoint, PreviousRange, PreviousSeries,
@@ -26,8 +26,8 @@ type OrderedValue = (bool, Option<String>);
 struct World<'a> {
     spec: &'a TrendSpec,
     zone: &'a Zone,
-    events: Vec<&'a Event>,
-    persons: BTreeMap<u64, PersonProperties>,
+    people: People<'a>,
+    properties: BTreeMap<u64, PersonProperties>,
     /// The events of each series, of all times.
     passing: Vec<Vec<&'a Event>>,
     /// The breakdown's values that are shown, by rank.
@@ -37,13 +37,13 @@ struct World<'a> {
 }
 
 /// The report over a project's events.
-pub fn trend(spec: &TrendSpec, zone: &Zone, now_ms: i64, events: &[Event]) -> TrendReport {
-    let events = first_copies(events);
+pub fn trend<'a>(spec: &TrendSpec, zone: &Zone, now_ms: i64, events: impl Into<People<'a>>) -> TrendReport {
+    let people = events.into();
     let mut world = World {
         spec,
         zone,
-        persons: persons(events.iter().copied()),
-        events,
+        properties: people.properties(),
+        people,
         passing: Vec::new(),
         top: Vec::new(),
         groups: BTreeMap::new(),
@@ -126,8 +126,12 @@ impl<'a> World<'a> {
         !matches!(self.spec.interval, Interval::Hour | Interval::Minute)
     }
 
+    fn properties(&self, event: &Event) -> &PersonProperties {
+        &self.properties[&self.people.person(event)]
+    }
+
     fn values(&self, event: &Event) -> Group {
-        let person = &self.persons[&event.actor()];
+        let person = self.properties(event);
         let properties = self.spec.breakdown.iter();
         properties
             .map(|property| value_of(property, event, person))
@@ -136,12 +140,12 @@ impl<'a> World<'a> {
 
     fn passing(&self, series: &SeriesSpec) -> Vec<&'a Event> {
         let passes = |event: &&&Event| {
-            let person = &self.persons[&event.actor()];
+            let person = self.properties(event);
             series.events.contains(&event.event)
                 && self.spec.filter.matches(event, person)
                 && series.filter.matches(event, person)
         };
-        self.events.iter().filter(passes).copied().collect()
+        self.people.events().iter().filter(passes).copied().collect()
     }
 
     /// The events of a series in a range.
@@ -247,13 +251,13 @@ impl<'a> World<'a> {
     }
 
     fn measure(&self, series: &SeriesSpec, events: &[&Event]) -> Option<f64> {
-        let people: BTreeSet<&str> = events.iter().map(|event| event.distinct_id.as_str()).collect();
+        let people: BTreeSet<u64> = events.iter().map(|event| self.people.person(event)).collect();
         let mut numbers: Vec<f64> = Vec::new();
         for event in events {
             let text = series
                 .of
                 .as_ref()
-                .and_then(|property| value_of(property, event, &self.persons[&event.actor()]));
+                .and_then(|property| value_of(property, event, self.properties(event)));
             numbers.extend(text.and_then(|text| number_of(&text)));
         }
         numbers.sort_by(f64::total_cmp);
