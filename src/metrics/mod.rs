@@ -36,6 +36,7 @@ pub mod identity;
 pub mod ledger;
 pub mod lifecycle;
 pub mod oracle;
+pub mod person;
 pub mod retention;
 pub mod selection;
 pub mod session;
