@@ -20,14 +20,14 @@ use crate::metrics::trend::Group;
 #[derive(Row, Deserialize)]
 struct ActorStart {
     place: u16,
-    actor: u64,
+    person: u64,
     start: i64,
 }
 
 /// A breakdown, and its values that are shown.
 pub type Split<'a> = (&'a [Property], &'a [Group]);
 
-/// Active days, ordered by group, actor and day, each once. Dropping it ends the query.
+/// Active days, ordered by group, person and day, each once. Dropping it ends the query.
 pub struct ActorDays {
     cursor: Option<RowCursor<ActorStart>>,
     zone: Zone,
@@ -35,7 +35,7 @@ pub struct ActorDays {
 }
 
 impl Store {
-    /// The local days in `[from, to)` on which each actor was active: had one of `events`.
+    /// The local days in `[from, to)` on which each person was active: had one of `events`.
     ///
     /// The days are cut by the first instants that `zone` gives, not by ClickHouse's own zone tables, which
     /// may be of another year.
@@ -87,13 +87,14 @@ impl Store {
             .stream(
                 project,
                 &format!(
-                    "SELECT DISTINCT toUInt16({group}) AS place, actor, \
+                    "SELECT DISTINCT toUInt16({group}) AS place, person, \
                        roundDown(toUnixTimestamp64Milli(ts), {{starts:Array(Int64)}}) AS start \
-                     FROM events WHERE project = {{project:UInt32}} AND {which} \
+                     FROM {people} WHERE project = {{project:UInt32}} AND {which} \
                        AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
                        AND ts >= fromUnixTimestamp64Milli({{from:Int64}}, 'UTC') \
                        AND ts < fromUnixTimestamp64Milli({{to:Int64}}, 'UTC') \
-                     ORDER BY place, actor, start"
+                     ORDER BY place, person, start",
+                    people = self.people(),
                 ),
             )
             .param("starts", starts)
@@ -135,12 +136,12 @@ impl Store {
             moment(end, &mut bind),
         );
         let select = format!(
-            "actor, ts >= {} AND ts < {} AS inside",
+            "person, ts >= {} AND ts < {} AS inside",
             moment(range.from_ms, &mut bind),
             moment(range.to_ms, &mut bind),
         );
-        let rank = "uniqExactIf(actor, inside)";
-        let sql = ranking(&spec.breakdown, (&select, &from, rank), &mut bind);
+        let rank = "uniqExactIf(person, inside)";
+        let sql = ranking(&spec.breakdown, (&select, &from, rank), self.people(), &mut bind);
         let query = self
             .question(project, &sql)
             .param("from_day", Day::of_utc(first).as_u16())
@@ -150,7 +151,7 @@ impl Store {
 }
 
 impl ActorDays {
-    /// The next group's number, actor and day; `None` at the end.
+    /// The next group's number, person and day; `None` at the end.
     ///
     /// # Errors
     /// When ClickHouse stops within the answer, for a limit or for trouble.
@@ -162,11 +163,11 @@ impl ActorDays {
             return Ok(None);
         };
         let row = cursor.next().await?;
-        Ok(row.map(|row| (row.place.into(), row.actor, self.zone.local_day(row.start))))
+        Ok(row.map(|row| (row.place.into(), row.person, self.zone.local_day(row.start))))
     }
 
-    /// All days of the next actor in a group, into `days` (cleared first: reuse it), ascending. Returns the group's number
-    /// and the actor; `None` at the end.
+    /// All days of the next person in a group, into `days` (cleared first: reuse it), ascending. Returns the group's number
+    /// and the person; `None` at the end.
     ///
     /// # Errors
     /// As [`ActorDays::next`].
@@ -176,9 +177,9 @@ impl ActorDays {
             return Ok(None);
         };
         days.push(first);
-        while let Some((of_group, actor, day)) = self.next().await? {
-            if (of_group, actor) != (group, person) {
-                self.ahead = Some((of_group, actor, day));
+        while let Some((of_group, whose, day)) = self.next().await? {
+            if (of_group, whose) != (group, person) {
+                self.ahead = Some((of_group, whose, day));
                 break;
             }
             days.push(day);

@@ -34,11 +34,12 @@ pub(super) fn grouped(breakdown: &[Property], bind: &mut Bind) -> String {
     format!("transform({key}, {{keys:Array(UInt64)}}, {{places:Array(UInt16)}}, toUInt16(0))")
 }
 
-/// The statement that ranks the values of a breakdown: the rows of `from` (columns `{select}` of `events`) by `rank`, ties by
+/// The statement that ranks the values of a breakdown: the rows of `people` that are `from` (columns `{select}`) by `rank`, ties by
 /// text, missing last; rows that lack every property left out. `{limit:UInt32}` has to be bound.
 pub(super) fn ranking(
     breakdown: &[Property],
     (select, from, rank): (&str, &str, &str),
+    people: &str,
     bind: &mut Bind,
 ) -> String {
     let values: Vec<String> = breakdown
@@ -54,7 +55,7 @@ pub(super) fn ranking(
     let some: Vec<String> = names.iter().map(|name| format!("{name} IS NOT NULL")).collect();
     format!(
         "SELECT CAST([{listed}], 'Array(Nullable(String))') AS shown FROM ( \
-           SELECT {values}, {select} FROM events WHERE {from}) \
+           SELECT {values}, {select} FROM {people} WHERE {from}) \
          WHERE {some} GROUP BY {listed} ORDER BY {rank} DESC, {order} LIMIT {{limit:UInt32}}",
         listed = names.join(", "),
         values = values.join(", "),

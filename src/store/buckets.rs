@@ -8,6 +8,7 @@ use clickhouse::query::Query;
 use serde::Deserialize;
 
 use super::filter::Bind;
+use super::people::{PEOPLE, PEOPLE_DAYS};
 use super::selection::selected;
 use super::{Facts, Store, StoreError, facts};
 use crate::event::{Day, ProjectNumber, Zone};
@@ -138,7 +139,7 @@ impl Store {
         let select = |rows: &str| {
             format!(
                 "SELECT words, count() AS persons FROM ( \
-                   SELECT [{}] AS words FROM ({rows}) GROUP BY actor \
+                   SELECT [{}] AS words FROM ({rows}) GROUP BY person \
                  ) GROUP BY words",
                 masks.join(", ")
             )
@@ -171,7 +172,7 @@ impl Store {
         let select = |rows: &str| {
             format!(
                 "SELECT toUInt64(buckets) AS buckets, count() AS persons FROM ( \
-                   SELECT {} AS buckets FROM ({rows}) GROUP BY actor HAVING buckets > 0 \
+                   SELECT {} AS buckets FROM ({rows}) GROUP BY person HAVING buckets > 0 \
                  ) GROUP BY buckets",
                 counts.join(" + ")
             )
@@ -185,7 +186,7 @@ impl Store {
         })
     }
 
-    /// A statement over the rows `(actor, piece)` of what is wanted; the bits of each piece are bound.
+    /// A statement over the rows `(person, piece)` of what is wanted; the bits of each piece are bound.
     fn of_places(
         &self,
         project: ProjectNumber,
@@ -251,7 +252,7 @@ fn pieces_of_days(wanted: &Activity<'_>) -> String {
         ),
     };
     format!(
-        "SELECT actor, toUInt16({piece}) AS piece FROM actor_days \
+        "SELECT person, toUInt16({piece}) AS piece FROM {PEOPLE_DAYS} \
          WHERE project = {{project:UInt32}} AND deleted = 0 AND day < toDate({{end:UInt16}}) {since}"
     )
 }
@@ -281,9 +282,9 @@ fn pieces_of_events(wanted: &Activity<'_>, bind: &mut Bind) -> String {
     };
     let which = selected(wanted.events, bind);
     format!(
-        "SELECT actor, transform(roundDown(toUnixTimestamp64Milli(ts), {{starts:Array(Int64)}}), \
+        "SELECT person, transform(roundDown(toUnixTimestamp64Milli(ts), {{starts:Array(Int64)}}), \
            {{starts:Array(Int64)}}, {{pieces:Array(UInt16)}}, toUInt16(0)) AS piece \
-         FROM events WHERE project = {{project:UInt32}} AND {which} AND day <= toDate({{end_day:UInt16}}) \
+         FROM {PEOPLE} WHERE project = {{project:UInt32}} AND {which} AND day <= toDate({{end_day:UInt16}}) \
            AND ts < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC') {since}"
     )
 }

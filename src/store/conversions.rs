@@ -13,7 +13,7 @@ use crate::metrics::conversion::{ConversionSpec, ConversionValue, ConvertingEven
 
 #[derive(Row, Deserialize)]
 struct EventRow {
-    actor: u64,
+    person: u64,
     ts: i64,
     seq: u32,
     #[serde(with = "clickhouse::serde::uuid")]
@@ -33,7 +33,7 @@ struct GoalRow {
     sum: Option<f64>,
 }
 
-/// Events that enter or convert, actor by actor and in no order beyond that. Dropping it ends the query.
+/// Events that enter or convert, person by person and in no order beyond that. Dropping it ends the query.
 pub struct ConvertingEvents {
     cursor: RowCursor<EventRow>,
     rows: u64,
@@ -72,15 +72,16 @@ impl Store {
             .stream(
                 project,
                 &format!(
-                    "SELECT actor, ts, seq, id, enters, converts, number FROM ( \
-                       SELECT actor, ts, seq, id, toUInt8({enters}) AS enters, toUInt8({converts}) AS converts, \
+                    "SELECT person, ts, seq, id, enters, converts, number FROM ( \
+                       SELECT person, ts, seq, id, toUInt8({enters}) AS enters, toUInt8({converts}) AS converts, \
                          {number} AS number \
-                       FROM events WHERE project = {{project:UInt32}} AND event IN {names} \
+                       FROM {people} WHERE project = {{project:UInt32}} AND event IN {names} \
                          AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
                          AND ts >= fromUnixTimestamp64Milli({{from:Int64}}, 'UTC') \
                          AND ts < fromUnixTimestamp64Milli({{to:Int64}}, 'UTC')) \
-                     WHERE enters OR converts ORDER BY actor",
+                     WHERE enters OR converts ORDER BY person",
                     names = bind.texts(&names),
+                    people = self.people(),
                 ),
             )
             .param("from", range.from_ms)
@@ -110,16 +111,17 @@ impl Store {
         let converts = selected(&spec.goals(), &mut bind);
         let number = number_of(spec, &mut bind);
         let sql = format!(
-            "SELECT toUInt8(grouping(start)) AS is_total, toInt64(start) AS at, uniqExactIf(actor, enters) AS active, \
-               uniqExactIf(actor, converts) AS converted, countIf(converts AND isNotNull(x)) AS numbers, \
+            "SELECT toUInt8(grouping(start)) AS is_total, toInt64(start) AS at, uniqExactIf(person, enters) AS active, \
+               uniqExactIf(person, converts) AS converted, countIf(converts AND isNotNull(x)) AS numbers, \
                CAST(sumIf(x, converts), 'Nullable(Float64)') AS sum FROM ( \
-               SELECT actor, roundDown(toUnixTimestamp64Milli(ts), {{starts:Array(Int64)}}) AS start, \
+               SELECT person, roundDown(toUnixTimestamp64Milli(ts), {{starts:Array(Int64)}}) AS start, \
                  toUInt8({active}) AS enters, toUInt8({converts}) AS converts, {number} AS x \
-               FROM events WHERE project = {{project:UInt32}} \
+               FROM {people} WHERE project = {{project:UInt32}} \
                  AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
                  AND ts >= fromUnixTimestamp64Milli({{from:Int64}}, 'UTC') \
                  AND ts < fromUnixTimestamp64Milli({{to:Int64}}, 'UTC')) \
-             WHERE enters OR converts GROUP BY GROUPING SETS ((start), ())"
+             WHERE enters OR converts GROUP BY GROUPING SETS ((start), ())",
+            people = self.people(),
         );
         let query = self
             .question(project, &sql)
@@ -149,7 +151,7 @@ impl Store {
 }
 
 impl ConvertingEvents {
-    /// The next event and its actor; `None` at the end.
+    /// The next event and its person; `None` at the end.
     ///
     /// # Errors
     /// When ClickHouse stops within the answer, for a limit or for trouble.
@@ -166,7 +168,7 @@ impl ConvertingEvents {
             converts: row.converts == 1,
             number: row.number,
         };
-        Ok(Some((row.actor, event)))
+        Ok(Some((row.person, event)))
     }
 
     /// Rows that ClickHouse read. Complete once the first event came.

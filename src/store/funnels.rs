@@ -19,6 +19,7 @@ use marks::Marks;
 use rows::Rows;
 use uuid::Uuid;
 
+use super::people::maybe_of;
 use super::{Facts, Store, StoreError, facts};
 use crate::event::{Day, ProjectNumber};
 use crate::metrics::funnel::{FunnelSpec, FunnelTally, Values};
@@ -136,39 +137,44 @@ fn rows_read(cursor: &BytesCursor, rows: usize) -> u64 {
 
 #[derive(clickhouse::Row, serde::Deserialize)]
 struct Named {
-    actor: u64,
+    person: u64,
     distinct_id: String,
 }
 
 impl Store {
-    /// The ids under which actors sent their events of a range.
+    /// The ids by which persons are called: of those under which they sent events of a range the canonical one, else the
+    /// smallest.
     ///
     /// # Errors
     /// When ClickHouse does not answer within the limits.
     pub async fn distinct_ids(
         &self,
         project: ProjectNumber,
-        actors: &[u64],
+        persons: &[u64],
         range: TimeRange,
     ) -> Result<BTreeMap<u64, String>, StoreError> {
-        if actors.is_empty() {
+        if persons.is_empty() {
             return Ok(BTreeMap::new());
         }
         let query = self
             .question(
                 project,
-                "SELECT actor, any(distinct_id) AS distinct_id FROM events \
-                 WHERE project = {project:UInt32} AND actor IN {actors:Array(UInt64)} \
-                   AND day >= toDate({from:UInt16}) AND day <= toDate({to:UInt16}) GROUP BY actor",
+                &format!(
+                    "SELECT person, argMin(distinct_id, (actor != person, distinct_id)) AS distinct_id FROM {} \
+                     WHERE project = {{project:UInt32}} AND person IN {{persons:Array(UInt64)}} AND {} \
+                       AND day >= toDate({{from:UInt16}}) AND day <= toDate({{to:UInt16}}) GROUP BY person",
+                    self.people(),
+                    maybe_of("{persons:Array(UInt64)}")
+                ),
             )
-            .param("actors", actors)
+            .param("persons", persons)
             .param("from", Day::of_utc(range.from_ms).as_u16())
             .param("to", Day::of_utc(range.to_ms - 1).as_u16());
         let found: Facts<Vec<Named>> = facts(query).await?;
         Ok(found
             .rows
             .into_iter()
-            .map(|row| (row.actor, row.distinct_id))
+            .map(|row| (row.person, row.distinct_id))
             .collect())
     }
 }
@@ -181,14 +187,14 @@ struct Called {
 }
 
 impl Store {
-    /// The names of events of a range, by their ids; of these actors and among these names, if any are given.
+    /// The names of events of a range, by their ids; of these persons and among these names, if any are given.
     ///
     /// # Errors
     /// When ClickHouse does not answer within the limits.
     pub async fn event_names(
         &self,
         project: ProjectNumber,
-        actors: &[u64],
+        persons: &[u64],
         (names, ids): (&[String], &[Uuid]),
         range: TimeRange,
     ) -> Result<BTreeMap<Uuid, String>, StoreError> {
@@ -199,13 +205,16 @@ impl Store {
         let query = self
             .question(
                 project,
-                "SELECT id, any(toString(event)) AS name FROM events WHERE project = {project:UInt32} \
-                   AND day >= toDate({from:UInt16}) AND day <= toDate({to:UInt16}) \
-                   AND (empty({names:Array(String)}) OR event IN {names:Array(String)}) \
-                   AND (empty({actors:Array(UInt64)}) OR actor IN {actors:Array(UInt64)}) \
-                   AND id IN {ids:Array(UUID)} GROUP BY id",
+                &format!(
+                    "SELECT id, any(toString(event)) AS name FROM events WHERE project = {{project:UInt32}} \
+                       AND day >= toDate({{from:UInt16}}) AND day <= toDate({{to:UInt16}}) \
+                       AND (empty({{names:Array(String)}}) OR event IN {{names:Array(String)}}) \
+                       AND (empty({{persons:Array(UInt64)}}) OR {}) \
+                       AND id IN {{ids:Array(UUID)}} GROUP BY id",
+                    maybe_of("{persons:Array(UInt64)}")
+                ),
             )
-            .param("actors", actors)
+            .param("persons", persons)
             .param("names", names)
             .param("ids", ids)
             .param("from", Day::of_utc(range.from_ms).as_u16())

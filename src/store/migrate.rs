@@ -35,6 +35,11 @@ const STATEMENTS: &[Statement] = statements![
     "0010_ledger.sql",
     "0011_client_sequences.sql",
     "0012_late_days.sql",
+    "0013_identity_edges.sql",
+    "0014_identity_rulings.sql",
+    "0015_identity_markers.sql",
+    "0016_person_map.sql",
+    "0017_person_changes.sql",
     "0030_events_merges.sql",
 ];
 

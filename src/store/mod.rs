@@ -30,6 +30,7 @@ pub mod ledger;
 pub mod migrate;
 mod native;
 mod parts;
+mod people;
 pub mod remove;
 pub mod retention;
 pub mod rollups;

@@ -23,7 +23,7 @@ const MAX_VALUES: usize = 100_000;
 
 #[derive(Row, Deserialize)]
 struct ReturnRow {
-    actor: u64,
+    person: u64,
     ts: i64,
     seq: u32,
     #[serde(with = "clickhouse::serde::uuid")]
@@ -33,7 +33,7 @@ struct ReturnRow {
     value: Option<String>,
 }
 
-/// Starts and returns, actor by actor and in no order beyond that. Dropping it ends the query.
+/// Starts and returns, person by person and in no order beyond that. Dropping it ends the query.
 pub struct ReturnEvents {
     cursor: RowCursor<ReturnRow>,
     rows: u64,
@@ -78,20 +78,22 @@ impl Store {
         let of_starters = match spec.start.events.as_slice() {
             [] => String::new(),
             names => format!(
-                "AND actor IN (SELECT actor FROM events WHERE project = {{project:UInt32}} AND event IN {} \
+                "AND person IN (SELECT person FROM {people} WHERE project = {{project:UInt32}} AND event IN {} \
                    AND day >= toDate({{start_day:UInt16}}) AND day <= toDate({{start_end_day:UInt16}}))",
                 bind.texts(names),
+                people = self.people(),
             ),
         };
         let query = self
             .stream(
                 project,
                 &format!(
-                    "SELECT actor, ts, seq, id, ({start}) AS is_start, ({back}) AS is_return, {value} AS value \
-                     FROM events WHERE project = {{project:UInt32}} {named} \
+                    "SELECT person, ts, seq, id, ({start}) AS is_start, ({back}) AS is_return, {value} AS value \
+                     FROM {people} WHERE project = {{project:UInt32}} {named} \
                        AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
                        AND (({start}) OR ({back})) {of_starters} \
-                     ORDER BY actor"
+                     ORDER BY person",
+                    people = self.people(),
                 ),
             )
             .param("from_day", Day::of_utc(starts.from_ms.min(returns.from_ms)).as_u16())
@@ -146,12 +148,13 @@ impl Store {
                 project,
                 &format!(
                     "SELECT {times} AS times FROM ( \
-                       SELECT actor, toUnixTimestamp64Milli(ts) AS at FROM events \
+                       SELECT person, toUnixTimestamp64Milli(ts) AS at FROM {people} \
                        WHERE project = {{project:UInt32}} AND {which} \
                          AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
                          AND ts >= fromUnixTimestamp64Milli({{first:Int64}}, 'UTC') \
                          AND ts < fromUnixTimestamp64Milli({{to:Int64}}, 'UTC')) \
-                     GROUP BY actor {having}"
+                     GROUP BY person {having}",
+                    people = self.people(),
                 ),
             )
             .param("first", starts.from_ms.min(returns.from_ms))
@@ -191,7 +194,7 @@ impl ActivityTimes {
 }
 
 impl ReturnEvents {
-    /// The next event and its actor; `None` at the end.
+    /// The next event and its person; `None` at the end.
     ///
     /// # Errors
     /// When ClickHouse stops within the answer, for a limit or for trouble.
@@ -215,7 +218,7 @@ impl ReturnEvents {
             returns: row.is_return == 1,
             value: row.value,
         };
-        Ok(Some((row.actor, event)))
+        Ok(Some((row.person, event)))
     }
 
     /// Rows that ClickHouse read. Complete once the first event came: an ordered answer begins when everything was

@@ -10,7 +10,7 @@ use crate::event::{Day, ProjectNumber, flag};
 /// The numbers of the live view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Row, Deserialize)]
 pub struct Pulse {
-    /// Actors with an activity event since `active_since`.
+    /// Persons with an activity event since `active_since`.
     pub active: u64,
     /// Events since `recent_since`.
     pub recent: u64,
@@ -63,11 +63,14 @@ impl Store {
         let query = self
             .question(
                 project,
-                "SELECT uniqExactIf(actor, ts >= fromUnixTimestamp64Milli({active:Int64}, 'UTC') \
-                     AND bitAnd(flags, {quiet:UInt16}) = 0) AS active, \
-                   countIf(ts >= fromUnixTimestamp64Milli({recent:Int64}, 'UTC')) AS recent, \
-                   countIf(ts >= fromUnixTimestamp64Milli({today:Int64}, 'UTC')) AS today \
-                 FROM events WHERE project = {project:UInt32} AND day >= toDate({first_day:UInt16})",
+                &format!(
+                    "SELECT uniqExactIf(person, ts >= fromUnixTimestamp64Milli({{active:Int64}}, 'UTC') \
+                         AND bitAnd(flags, {{quiet:UInt16}}) = 0) AS active, \
+                       countIf(ts >= fromUnixTimestamp64Milli({{recent:Int64}}, 'UTC')) AS recent, \
+                       countIf(ts >= fromUnixTimestamp64Milli({{today:Int64}}, 'UTC')) AS today \
+                     FROM {} WHERE project = {{project:UInt32}} AND day >= toDate({{first_day:UInt16}})",
+                    self.people()
+                ),
             )
             .param("active", active_since)
             .param("recent", recent_since)

@@ -215,12 +215,12 @@ fn of(series: &SeriesSpec, bind: &mut Bind) -> String {
     }
 }
 
-/// The measure as an aggregate of `x` and `actor`.
+/// The measure as an aggregate of `x` and `person`.
 fn measured(measure: Measure) -> String {
     let value = match measure {
         Measure::Count => "NULL",
-        Measure::Persons => "uniqExact(actor)",
-        Measure::PerPerson => "count() / uniqExact(actor)",
+        Measure::Persons => "uniqExact(person)",
+        Measure::PerPerson => "count() / uniqExact(person)",
         Measure::Sum => "sum(x)",
         Measure::Avg => "avg(x)",
         Measure::Min => "min(x)",

@@ -341,7 +341,7 @@ async fn ask(reader: &Client, filters: &[Filter], properties: &[Property]) -> BT
         .collect();
     let sql = format!(
         "SELECT id, CAST([{}], 'Array(UInt8)') AS passes, CAST([{}], 'Array(Nullable(String))') AS values \
-         FROM events WHERE project = {{project:UInt32}}",
+         FROM (SELECT *, actor AS person FROM events) WHERE project = {{project:UInt32}}",
         passes.join(", "),
         values.join(", ")
     );

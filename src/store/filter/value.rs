@@ -2,8 +2,9 @@
 
 use super::Bind;
 use crate::metrics::filter::{Property, column_of};
+use crate::store::people::PEOPLE;
 
-/// The property's canonical text over the columns of `events`: a `Nullable(String)`, NULL when it is missing or
+/// The property's canonical text over the columns of `people`: a `Nullable(String)`, NULL when it is missing or
 /// null. `{project:UInt32}` has to be bound.
 pub fn value(property: &Property, bind: &mut Bind) -> String {
     match property {
@@ -54,13 +55,13 @@ fn person(name: &str, bind: &mut Bind) -> String {
     );
     let found = bind.alias();
     format!(
-        "transform(actor, ((SELECT (groupArray(who), groupArray(assumeNotNull(text))) FROM ( \
-           SELECT actor AS who, \
+        "transform(person, ((SELECT (groupArray(who), groupArray(assumeNotNull(text))) FROM ( \
+           SELECT person AS who, \
              if(countIf(JSONHas(props, '$set', {name}) AS has_set) > 0, \
                argMaxIf(tuple({set}), (ts, UUIDToNum(id)), has_set), \
                argMinIf(tuple({once}), (ts, UUIDToNum(id)), has_once)).1 AS text \
-           FROM events WHERE project = {{project:UInt32}} AND position(props, '\"$set') > 0 \
+           FROM {PEOPLE} WHERE project = {{project:UInt32}} AND position(props, '\"$set') > 0 \
              AND (has_set OR (JSONHas(props, '$set_once', {name}) AS has_once)) \
-           GROUP BY actor) WHERE text IS NOT NULL) AS {found}).1, {found}.2, NULL)"
+           GROUP BY person) WHERE text IS NOT NULL) AS {found}).1, {found}.2, NULL)"
     )
 }

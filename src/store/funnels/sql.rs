@@ -5,6 +5,7 @@ use crate::event::Day;
 use crate::metrics::funnel::plan::mark;
 use crate::metrics::funnel::spec::{Alternative, Entity, FunnelSpec, FunnelStep, Order};
 use crate::store::filter::{Bind, condition, value};
+use crate::store::people::{PEOPLE, maybe_of};
 
 /// 21 bytes each, of 128 KiB.
 const PERSONS_A_PARAMETER: usize = 4_000;
@@ -14,7 +15,7 @@ const MS_A_DAY: i64 = 86_400_000;
 /// The longest range whose milliseconds are numbers of four bytes.
 const SHORT_MS: i64 = u32::MAX as i64;
 
-/// Selects the events that matter with the columns that [`super::marks`] reads: actor, milliseconds since the range of
+/// Selects the events that matter with the columns that [`super::marks`] reads: person, milliseconds since the range of
 /// facts began, place in the batch, marks, and the breakdown's text if there is one.
 pub fn marks(spec: &FunnelSpec) -> (String, Bind) {
     let mut bind = Bind::new();
@@ -29,7 +30,7 @@ pub fn marks(spec: &FunnelSpec) -> (String, Bind) {
     // The CAST sheds LowCardinality, which the format would send as a dictionary. No batch has 65,535 events: those
     // beyond are told apart by their ids.
     let mut columns = format!(
-        "actor, toUInt{width}(toUnixTimestamp64Milli(ts) - {since}), toUInt16(least(seq, 65535)), \
+        "person, toUInt{width}(toUnixTimestamp64Milli(ts) - {since}), toUInt16(least(seq, 65535)), \
          CAST({marks}, 'UInt{}') AS marks",
         width_of_marks(spec)
     );
@@ -40,13 +41,13 @@ pub fn marks(spec: &FunnelSpec) -> (String, Bind) {
     statement(spec, &columns, Whose::All, bind)
 }
 
-/// Selects the events that matter with the columns that [`super::rows`] reads: actor, time, place in the batch, marks,
+/// Selects the events that matter with the columns that [`super::rows`] reads: person, time, place in the batch, marks,
 /// id; session and device where sessions matter; the texts of held properties, breakdown and group. Of everybody or of
 /// those named.
 pub fn rows(spec: &FunnelSpec, whose: Whose<'_>) -> (String, Bind) {
     let mut bind = Bind::new();
     let marks = marked(spec, &mut bind);
-    let mut columns = format!("actor, toUnixTimestamp64Milli(ts), seq, CAST({marks}, 'UInt32') AS marks, id");
+    let mut columns = format!("person, toUnixTimestamp64Milli(ts), seq, CAST({marks}, 'UInt32') AS marks, id");
     if spec.uses_sessions() {
         columns += ", session, xxh3(device_id)";
     }
@@ -80,12 +81,15 @@ fn statement(spec: &FunnelSpec, columns: &str, whose: Whose<'_>, mut bind: Bind)
         // A parameter holds some thousands.
         let some = persons.chunks(PERSONS_A_PARAMETER);
         let some: Vec<String> = some
-            .map(|some| format!("actor IN {}", bind.actors(some)))
+            .map(|some| {
+                let some = bind.actors(some);
+                format!("(person IN {some} AND {})", maybe_of(&some))
+            })
             .collect();
         format!("({})", some.join(" OR "))
     }));
     (
-        format!("SELECT {columns} FROM events WHERE {}", conditions.join(" AND ")),
+        format!("SELECT {columns} FROM {PEOPLE} WHERE {}", conditions.join(" AND ")),
         bind,
     )
 }
@@ -119,8 +123,7 @@ fn within(from_ms: i64, to_ms: i64, bind: &mut Bind) -> String {
     conditions
 }
 
-/// Where every event of a person counts, only those are read who may have entered. A map of persons has to be
-/// applied on both sides when there is one.
+/// Where every event of a person counts, only those are read who may have entered.
 fn who_entered(spec: &FunnelSpec, bind: &mut Bind) -> Option<String> {
     if spec.entity == Entity::Group {
         return None;
@@ -133,7 +136,7 @@ fn who_entered(spec: &FunnelSpec, bind: &mut Bind) -> Option<String> {
     let names = bind.texts(&names);
     let range = within(spec.from_ms, spec.to_ms, bind);
     Some(format!(
-        "actor IN (SELECT actor FROM events WHERE project = {{project:UInt32}} AND event IN {names} AND {range})"
+        "person IN (SELECT person FROM {PEOPLE} WHERE project = {{project:UInt32}} AND event IN {names} AND {range})"
     ))
 }
 

@@ -74,8 +74,9 @@ impl Store {
         let sql = format!(
             "SELECT {kind} AS kind, CAST([{shown}], 'Array(Nullable(String))') AS shown, toInt64(start) * 1000 AS at, \
                count() AS n, {counted} AS counted, {measured} AS measured, {until} AS until FROM ( \
-               SELECT {inner}{start} AS start, toUInt8({counts}) AS counts, actor, {number} AS x \
-               FROM events WHERE {which_events}) GROUP BY {by}",
+               SELECT {inner}{start} AS start, toUInt8({counts}) AS counts, person, {number} AS x \
+               FROM {people} WHERE {which_events}) GROUP BY {by}",
+            people = self.people(),
             shown = shown.join(", "),
             measured = measured(series.measure),
             start = start(&starts),

@@ -51,13 +51,13 @@ impl Store {
         };
         let mut bind = Bind::new();
         let rank = match series.measure {
-            Measure::Persons => "uniqExact(actor)",
+            Measure::Persons => "uniqExact(person)",
             Measure::Sum => "ifNull(sum(x), 0)",
             _ => "count()",
         };
-        let select = format!("actor, {} AS x", of(series, &mut bind));
+        let select = format!("person, {} AS x", of(series, &mut bind));
         let from = which(spec, series, spec.range, &mut bind);
-        let sql = ranking(&spec.breakdown, (&select, &from, rank), &mut bind);
+        let sql = ranking(&spec.breakdown, (&select, &from, rank), self.people(), &mut bind);
         let query = within(self.question(project, &sql), spec.range);
         ranked(bind.apply(query), spec.breakdown_limit).await
     }
@@ -119,8 +119,9 @@ impl Store {
             "SELECT {kind} AS kind, toUInt16(grp) AS place, toInt64(start) * 1000 AS at, count() AS n, \
                {measured} AS measured FROM ( \
                SELECT {group} AS grp, {start} AS start, \
-                 ts < fromUnixTimestamp64Milli({{until:Int64}}, 'UTC') AS counts, actor, {number} AS x \
-               FROM events WHERE {which_events}) {only} GROUP BY {by}",
+                 ts < fromUnixTimestamp64Milli({{until:Int64}}, 'UTC') AS counts, person, {number} AS x \
+               FROM {people} WHERE {which_events}) {only} GROUP BY {by}",
+            people = self.people(),
             start = start(&starts),
         );
         let query = self.grouped_by(part, &sql, groups, range);
@@ -180,14 +181,15 @@ impl Store {
         let sql = format!(
             "SELECT toUInt8(2) AS kind, toUInt16(grp) AS place, step.1 AS at, toUInt64(0) AS n, \
                CAST(sum(step.2), 'Nullable(Float64)') AS measured FROM ( \
-               SELECT grp, actor, arraySort(groupUniqArray(place)) AS places FROM ( \
-                 SELECT {group} AS grp, actor, transform(roundDown(toUnixTimestamp(ts), {{starts:Array(UInt32)}}), \
+               SELECT grp, person, arraySort(groupUniqArray(place)) AS places FROM ( \
+                 SELECT {group} AS grp, person, transform(roundDown(toUnixTimestamp(ts), {{starts:Array(UInt32)}}), \
                    {{starts:Array(UInt32)}}, {{indexes:Array(Int64)}}, toInt64(0)) AS place \
-                 FROM events WHERE {which_events}) GROUP BY grp, actor) \
+                 FROM {people} WHERE {which_events}) GROUP BY grp, person) \
              ARRAY JOIN arrayConcat(arrayMap(p -> (p, 1), places), \
                arrayMap((p, next) -> (least(p + {{length:Int64}}, next), -1), places, \
                  arrayPushBack(arrayPopFront(places), toInt64({{end:Int64}})))) AS step \
-             WHERE step.1 < {{end:Int64}} GROUP BY grp, at"
+             WHERE step.1 < {{end:Int64}} GROUP BY grp, at",
+            people = self.people(),
         );
         let indexes: Vec<i64> = (0..starts.len() as i64).collect();
         let query = self
