@@ -40,6 +40,9 @@ const STATEMENTS: &[Statement] = statements![
     "0015_identity_markers.sql",
     "0016_person_map.sql",
     "0017_person_changes.sql",
+    "0018_profiles.sql",
+    "0019_profile_properties.sql",
+    "0020_profile_adds.sql",
     "0030_events_merges.sql",
 ];
 

@@ -13,7 +13,7 @@ use super::{Store, StoreError};
 use crate::event::{Day, ProjectNumber, Subject, Which, flag};
 
 /// Tables whose masked rows hold something of a person.
-const MASKED: &str = "('events', 'actor_days')";
+const MASKED: &str = "('events', 'actor_days', 'profiles', 'profile_properties', 'profile_adds')";
 
 /// Instants beyond are no bound: the year 2149, where ClickHouse's days end.
 const END_OF_TIME: i64 = 5_650_000_000_000;
@@ -48,7 +48,7 @@ fn list(actors: &[u64]) -> String {
 }
 
 /// The subject as a condition on `events`, without the project.
-fn which(subject: &Subject) -> String {
+pub(super) fn which(subject: &Subject) -> String {
     match &subject.which {
         Which::Persons { actors, until } => format!("actor IN ({}) AND {}", list(actors), known_at(*until)),
         Which::Times { from, to } => {

@@ -19,21 +19,21 @@ use super::memory::Reserved;
 use super::partial::{Partial, received_hour};
 
 /// The order of inserts. Events come first, because rows that ClickHouse refuses count nowhere.
-pub(super) const TABLES: [Table; 7] = [
+pub(super) const TABLES: [Table; 10] = [
     Table::Events,
     Table::CountDeltas,
     Table::SketchDeltas,
     Table::ActorDays,
+    Table::Profiles,
+    Table::ProfileProperties,
+    Table::ProfileAdds,
     Table::Ledger,
     Table::ClientSequences,
     Table::LateDays,
 ];
 
-/// Place in [`TABLES`] of the table that cannot be counted by batch.
-const ACTOR_DAYS: usize = 3;
-
 /// Place in [`TABLES`] of the first table that a batch without rows has a share of.
-const LEDGER: usize = 4;
+const LEDGER: usize = 7;
 
 /// When ClickHouse refuses more rows of one batch than this, something else is wrong than the rows.
 const MOST_DEAD: usize = 1_000;
@@ -158,7 +158,14 @@ impl Batch {
         self.unrepaired[self.next..].fill(true);
         self.cast_doubt();
         // Under this try's token nothing was ever noted: a yes means that the set is there.
-        self.doubt[ACTOR_DAYS] = false;
+        for (doubt, _) in self
+            .doubt
+            .iter_mut()
+            .zip(TABLES)
+            .filter(|(_, table)| table.is_set())
+        {
+            *doubt = false;
+        }
     }
 
     /// From now on the events are inserted in pieces.
@@ -192,6 +199,21 @@ impl Batch {
             Some(Table::CountDeltas) => store.insert_count_deltas(&name, &self.partial.counts).await,
             Some(Table::SketchDeltas) => store.insert_sketch_deltas(&name, &self.partial.sketches).await,
             Some(Table::ActorDays) => store.insert_actor_days(&name, &self.partial.actor_days).await,
+            Some(Table::Profiles) => {
+                store
+                    .insert_profiles(&name, &self.partial.of_profiles.profiles)
+                    .await
+            }
+            Some(Table::ProfileProperties) => {
+                store
+                    .insert_profile_properties(&name, &self.partial.of_profiles.properties)
+                    .await
+            }
+            Some(Table::ProfileAdds) => {
+                store
+                    .insert_profile_adds(&name, &self.partial.of_profiles.properties)
+                    .await
+            }
             Some(Table::Ledger) => store.insert_ledger(&name, &self.ledger).await,
             Some(Table::ClientSequences) => store.insert_sequences(&name, &self.ledger).await,
             Some(Table::LateDays) => store.insert_late_days(&name, &self.ledger).await,
@@ -273,7 +295,9 @@ impl Batch {
             Some(table @ Table::Ledger) => ledger(table, self.ledger.rows.len()).await,
             Some(table @ Table::ClientSequences) => ledger(table, self.ledger.sequences.len()).await,
             Some(table @ Table::LateDays) => ledger(table, self.ledger.late_days.len()).await,
-            Some(Table::ActorDays) => Ok(Verdict::Unknown),
+            Some(Table::ActorDays | Table::Profiles | Table::ProfileProperties | Table::ProfileAdds) => {
+                Ok(Verdict::Unknown)
+            }
             None => Ok(Verdict::Whole),
         }
     }

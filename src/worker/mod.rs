@@ -13,6 +13,7 @@ mod memory;
 mod outcome;
 mod pace;
 pub mod partial;
+pub mod profiles;
 pub mod remove;
 pub mod roll;
 

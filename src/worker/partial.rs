@@ -11,13 +11,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::profiles::{ProfileShare, ProfileTally};
 use crate::event::{Day, Event, ProjectNumber};
 use crate::metrics::identity::person_of;
 use crate::metrics::sketch::UserSketch;
 use crate::store::rows::{ActorDay, CountDelta, SketchDelta};
 
 /// What the rows of one batch add.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Partial {
     /// Events by project, name and UTC quarter hour. The counts add up to the rows.
     pub counts: Vec<CountDelta>,
@@ -25,6 +26,8 @@ pub struct Partial {
     pub sketches: Vec<SketchDelta>,
     /// Who was active on which local day.
     pub actor_days: Vec<ActorDay>,
+    /// Who and what was seen, and what was written of them.
+    pub of_profiles: ProfileShare,
     /// Projects of the rows, ascending.
     pub projects: Vec<ProjectNumber>,
 }
@@ -48,6 +51,7 @@ impl Partial {
 pub struct Tally {
     names: HashMap<ProjectNumber, HashMap<Box<str>, Name>>,
     active: HashMap<ProjectNumber, HashMap<Day, Vec<u64>>>,
+    profiles: ProfileTally,
 }
 
 /// What one project's events of one name add.
@@ -61,6 +65,7 @@ impl Tally {
     /// Counts a row.
     pub fn add<T: AsRef<str>>(&mut self, row: &Event<T>) {
         let (actor, day) = (row.actor(), row.local_day);
+        self.profiles.add(row);
         let names = self.names.entry(row.project).or_default();
         let name = row.event.as_ref();
         let of_name = match names.get_mut(name) {
@@ -90,11 +95,15 @@ impl Tally {
         for (project, days) in other.active {
             append(self.active.entry(project).or_default(), days);
         }
+        self.profiles.merge(other.profiles);
     }
 
     /// The share of all rows that were added.
     pub fn finish(mut self, received_hour: u32) -> Partial {
-        let mut partial = Partial::default();
+        let mut partial = Partial {
+            of_profiles: self.profiles.finish(),
+            ..Partial::default()
+        };
         partial.projects.extend(self.names.keys());
         partial.projects.sort_unstable();
         for &project in &partial.projects {

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::profiles::{FillError, fill};
 use super::roll::{RollError, Roller};
 use crate::clock::Clock;
 use crate::event::{Day, Which};
@@ -31,6 +32,7 @@ use crate::meta::{
 };
 use crate::store::Store;
 use crate::store::error::StoreError;
+use crate::store::profiles::Scope;
 use crate::stream::removal::Removal;
 use crate::stream::{EventStream, StreamError};
 use days::{local_days, note_days, rebuilds};
@@ -74,6 +76,8 @@ pub enum RemoveError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Roll(#[from] RollError),
+    #[error(transparent)]
+    Fill(#[from] FillError),
     #[error(transparent)]
     Fault(#[from] Fault),
     #[error("another worker moves it on, or workers are paused")]
@@ -226,6 +230,10 @@ impl Remover {
                 }
                 (Which::Times { .. }, days) => self.store.subject_actor_days(&open.subject, days).await?,
             },
+            profiles: match (&open.subject.which, progress.local_span) {
+                (Which::Times { .. }, None) => 0,
+                _ => self.store.subject_profiles(&open.subject).await?,
+            },
             dead_letters: self.stream.dead_letters_of(&open.subject, false).await?,
             rejected_samples: self.samples(open, now_ms).await?,
         })
@@ -273,6 +281,14 @@ impl Remover {
         };
         if days.is_some() || !matches!(subject.which, Which::Times { .. }) {
             self.store.delete_actor_days(subject, days).await?;
+        }
+        self.still(open).await?;
+        if open.kind == ErasureKind::Retention {
+            self.store.forget_idle_profiles(subject.project).await?;
+        } else {
+            let scope = Scope::of(subject);
+            self.store.delete_profiles(&scope).await?;
+            fill(&self.store, &scope).await?;
         }
         self.still(open).await?;
         let forgets = open.project_gone || progress.rollups_before.is_some();

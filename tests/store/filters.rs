@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use clickhouse::{Client, Row};
-use footfall::event::{Event, Zone};
-use footfall::metrics::filter::{Filter, FilterQuery, PersonProperties, Property, persons, value_of};
+use footfall::event::{Event, Zone, actor_of};
+use footfall::metrics::filter::{Filter, FilterQuery, PersonProperties, Property, value_of};
+use footfall::metrics::identity::{NEVER, fresh_of};
 use footfall::store::filter::{Bind, condition, value};
 use footfall::store::{Store, StoreOptions};
 use serde::Deserialize;
@@ -164,10 +165,16 @@ fn events(random: &mut Random) -> Vec<Event> {
             let named = *random.pick(&["view", "add", "é b"]);
             let mut event = event(named, &person, NOON + random.below(9) as i64);
             let mut props = object(random);
-            for member in ["$set", "$set_once"] {
+            for member in ["$set", "$set_once", "$unset", "$add"] {
                 match random.below(12) {
                     0 | 1 => props[member] = object(random),
                     2 => props[member] = scalar(random),
+                    3 if member == "$unset" => {
+                        props[member] = json!([random.pick(&NAMES), random.pick(&NAMES)])
+                    }
+                    3 if member == "$add" => {
+                        props[member] = json!({*random.pick(&NAMES): random.pick(&[0.1, -2.0, 3.0, 1e300])});
+                    }
                     _ => {}
                 }
             }
@@ -275,6 +282,35 @@ fn tree(random: &mut Random, depth: u32) -> Value {
     json!({by: children})
 }
 
+/// Some actors are other persons, some of them up to an instant only: person and split.
+type Map = BTreeMap<u64, (u64, i64)>;
+
+fn map(random: &mut Random) -> Map {
+    let actor = |n: u64| actor_of(&format!("p{n}"));
+    (0..random.below(6))
+        .map(|_| {
+            let split = *random.pick(&[NEVER, NEVER, NOON + 3, NOON + 6]);
+            (actor(random.below(12)), (actor(random.below(12)), split))
+        })
+        .collect()
+}
+
+fn person_of(map: &Map, event: &Event) -> u64 {
+    match map.get(&event.actor()) {
+        None => event.actor(),
+        Some((person, split)) if event.ts < *split => *person,
+        Some(_) => fresh_of(event.actor()),
+    }
+}
+
+async fn keep(store: &Store, map: &Map, version: u64) {
+    crate::world::sql(store, "TRUNCATE TABLE person_map").await;
+    for (actor, (person, split)) in map {
+        let row = format!("{}, {actor}, {person}, {split}, {version}", PROJECT.0);
+        crate::world::sql(store, &format!("INSERT INTO person_map VALUES ({row})")).await;
+    }
+}
+
 #[derive(Row, Deserialize)]
 struct Found {
     #[serde(with = "clickhouse::serde::uuid")]
@@ -291,9 +327,22 @@ async fn sql_is_the_meaning_over_random_values_and_every_operator() {
         let mut random = Random(seed);
         let zone = Zone::parse(zones[seed as usize % zones.len()]).expect("a zone");
         let batch = events(&mut random);
-        crate::world::sql(&store, "TRUNCATE TABLE events").await;
-        deliver(&store, &name(0, seed), &batch).await;
-        let known = persons(&batch);
+        for table in ["events", "profiles", "profile_properties", "profile_adds"] {
+            crate::world::sql(&store, &format!("TRUNCATE TABLE {table}")).await;
+        }
+        let map = map(&mut random);
+        keep(&store, &map, seed).await;
+        let (one, other) = batch.split_at(random.below(300) as usize);
+        deliver(&store, &name(0, 2 * seed), one).await;
+        deliver(&store, &name(0, 2 * seed + 1), other).await;
+        let mut by_person: BTreeMap<u64, Vec<&Event>> = BTreeMap::new();
+        for event in &batch {
+            by_person.entry(person_of(&map, event)).or_default().push(event);
+        }
+        let known: BTreeMap<u64, PersonProperties> = by_person
+            .into_iter()
+            .map(|(person, events)| (person, PersonProperties::of(events)))
+            .collect();
         let properties: Vec<Property> = NAMES
             .iter()
             .flat_map(|name| [Property::Event((*name).into()), Property::Person((*name).into())])
@@ -314,7 +363,7 @@ async fn sql_is_the_meaning_over_random_values_and_every_operator() {
             assert_eq!(found.len(), batch.len());
             for event in &batch {
                 let row = &found[&event.id];
-                let person = &known[&event.actor()];
+                let person = &known[&person_of(&map, event)];
                 check(event, person, &queries, &filters, &properties, row);
             }
         }
@@ -341,7 +390,10 @@ async fn ask(reader: &Client, filters: &[Filter], properties: &[Property]) -> BT
         .collect();
     let sql = format!(
         "SELECT id, CAST([{}], 'Array(UInt8)') AS passes, CAST([{}], 'Array(Nullable(String))') AS values \
-         FROM (SELECT *, actor AS person FROM events) WHERE project = {{project:UInt32}}",
+         FROM (SELECT *, multiIf(mapped = 0, actor, toUnixTimestamp64Milli(ts) < split, whose, \
+           bitXor(actor, 2611923443488327891)) AS person FROM events LEFT ANY JOIN ( \
+           SELECT actor AS mapped, person AS whose, split FROM person_map FINAL) AS overrides ON actor = mapped) \
+         WHERE project = {{project:UInt32}}",
         passes.join(", "),
         values.join(", ")
     );

@@ -25,11 +25,11 @@ fn event(ts: i64, id: u128, props: &Value) -> Event {
 fn records<'a>(events: impl IntoIterator<Item = &'a Event>) -> BTreeMap<(Owner, String), Record> {
     let mut records: BTreeMap<(Owner, String), Record> = BTreeMap::new();
     for event in events {
-        for Write { owner, name, op } in Written::of(event).writes {
+        for Write { owner, name, op } in Written::of(&event.props, event.actor()).writes {
             records
                 .entry((owner, name))
                 .or_default()
-                .write(Position::of(event), op);
+                .write(Position::at(event.ts, event.id), op);
         }
     }
     records
@@ -165,7 +165,7 @@ fn a_group_is_told_of_and_named() {
             "$groups": {"company": "42", "team": "blue", "none": "anonymous"}
         }),
     );
-    let written = Written::of(&told);
+    let written = Written::of(&told.props, told.actor());
     let company = ("company".to_owned(), "42".to_owned());
     assert_eq!(written.groups, [company, ("team".to_owned(), "blue".to_owned())]);
     let records = records([&told]);

@@ -69,6 +69,11 @@ impl Record {
         }
     }
 
+    /// Whether it knows more than what was added.
+    pub fn is_base(&self) -> bool {
+        self.set.is_some() || self.once.is_some() || self.unset.is_some()
+    }
+
     /// Takes in what another record of the same property knows.
     pub fn merge(&mut self, other: Record) {
         if let Some(set) = other.set {

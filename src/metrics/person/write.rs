@@ -2,21 +2,22 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::record::Stored;
 use crate::event::accept::is_nobody;
-use crate::event::{Event, actor_of};
+use crate::event::actor_of;
 
 /// The place of a write among all of them: the event's time and id, as bytes that sort like `(ts, id)`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(pub [u8; 24]);
 
 impl Position {
-    /// The place of an event's writes.
-    pub fn of<T>(event: &Event<T>) -> Position {
+    /// The place of the writes of an event.
+    pub fn at(ts: i64, id: Uuid) -> Position {
         let mut bytes = [0; 24];
-        bytes[..8].copy_from_slice(&((event.ts as u64) ^ (1 << 63)).to_be_bytes());
-        bytes[8..].copy_from_slice(event.id.as_bytes());
+        bytes[..8].copy_from_slice(&((ts as u64) ^ (1 << 63)).to_be_bytes());
+        bytes[8..].copy_from_slice(id.as_bytes());
         Position(bytes)
     }
 
@@ -101,9 +102,8 @@ struct Told {
 }
 
 impl Written {
-    /// What an event writes; mostly nothing.
-    pub fn of<T: AsRef<str>>(event: &Event<T>) -> Written {
-        let props = event.props.as_ref();
+    /// What an event with these properties writes, done by `actor`; mostly nothing.
+    pub fn of(props: &str, actor: u64) -> Written {
         let mut written = Written::default();
         if !PERSON_MARKS
             .iter()
@@ -117,7 +117,7 @@ impl Written {
         };
         let person = Owner {
             kind: String::new(),
-            number: event.actor(),
+            number: actor,
         };
         written.note(&person, told.set_once, told.set, told.unset, told.add);
         if let (Some(kind), Some(key)) = (text(told.group_type), text(told.group_key)) {

@@ -177,7 +177,7 @@ impl Store {
             id: String,
             found: u64,
         }
-        if table == Table::ActorDays {
+        if table.is_set() {
             return Ok(0);
         }
         let select = format!(

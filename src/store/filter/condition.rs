@@ -1,5 +1,6 @@
 //! A filter as a condition.
 
+use super::value::current_of_person;
 use super::{Bind, value};
 use crate::metrics::filter::{Filter, Property, Test, column_of};
 
@@ -17,7 +18,17 @@ pub fn condition(filter: &Filter, bind: &mut Bind) -> String {
                 let text = format!("JSONExtractString(props, {})", bind.text(name));
                 test(&text, &predicate.test, bind)
             }
-            Some(Property::Event(_) | Property::Person(_)) => {
+            // The persons of whom it holds are found once, before the events are read.
+            Some(Property::Person(name)) => {
+                let current = current_of_person(name, bind);
+                let holds = test("text", &predicate.test, bind);
+                match predicate.test.holds(None) {
+                    // Who has no such property passes: all but those of whom it does not hold.
+                    true => format!("(person NOT IN (SELECT who FROM ({current}) WHERE NOT {holds}))"),
+                    false => format!("(person IN (SELECT who FROM ({current}) WHERE {holds}))"),
+                }
+            }
+            Some(Property::Event(_)) => {
                 let property = predicate.property.as_ref().map(|property| value(property, bind));
                 test(&property.unwrap_or_default(), &predicate.test, bind)
             }

@@ -2,7 +2,7 @@
 
 use super::Bind;
 use crate::metrics::filter::{Property, column_of};
-use crate::store::people::PEOPLE;
+use crate::store::profiles::of_persons;
 
 /// The property's canonical text over the columns of `people`: a `Nullable(String)`, NULL when it is missing or
 /// null. `{project:UInt32}` has to be bound.
@@ -45,23 +45,17 @@ fn text_in(path: &str, name: &str, bind: &mut Bind) -> String {
 }
 
 /// The current value of the person behind the event. The statement within is evaluated once, before the events are
-/// read: it finds, for each person who has the property, the latest value of `$set`, else the earliest of
-/// `$set_once`.
+/// read.
 fn person(name: &str, bind: &mut Bind) -> String {
-    let name = bind.text(name);
-    let (set, once) = (
-        text_in("'$set', ", &name, bind),
-        text_in("'$set_once', ", &name, bind),
-    );
+    let current = current_of_person(name, bind);
     let found = bind.alias();
     format!(
-        "transform(person, ((SELECT (groupArray(who), groupArray(assumeNotNull(text))) FROM ( \
-           SELECT person AS who, \
-             if(countIf(JSONHas(props, '$set', {name}) AS has_set) > 0, \
-               argMaxIf(tuple({set}), (ts, UUIDToNum(id)), has_set), \
-               argMinIf(tuple({once}), (ts, UUIDToNum(id)), has_once)).1 AS text \
-           FROM {PEOPLE} WHERE project = {{project:UInt32}} AND position(props, '\"$set') > 0 \
-             AND (has_set OR (JSONHas(props, '$set_once', {name}) AS has_once)) \
-           GROUP BY person) WHERE text IS NOT NULL) AS {found}).1, {found}.2, NULL)"
+        "transform(person, ((SELECT (groupArray(who), groupArray(text)) FROM ({current})) AS {found}).1, {found}.2, NULL)"
     )
+}
+
+/// A statement of `who` has the person property `name` and its `text`.
+pub(super) fn current_of_person(name: &str, bind: &mut Bind) -> String {
+    let name = bind.text(name);
+    of_persons(&name, bind)
 }

@@ -47,7 +47,8 @@ pub fn marks(spec: &FunnelSpec) -> (String, Bind) {
 pub fn rows(spec: &FunnelSpec, whose: Whose<'_>) -> (String, Bind) {
     let mut bind = Bind::new();
     let marks = marked(spec, &mut bind);
-    let mut columns = format!("person, toUnixTimestamp64Milli(ts), seq, CAST({marks}, 'UInt32') AS marks, id");
+    let mut columns =
+        format!("person, toUnixTimestamp64Milli(ts), seq, CAST({marks}, 'UInt32') AS marks, id");
     if spec.uses_sessions() {
         columns += ", session, xxh3(device_id)";
     }
@@ -89,7 +90,10 @@ fn statement(spec: &FunnelSpec, columns: &str, whose: Whose<'_>, mut bind: Bind)
         format!("({})", some.join(" OR "))
     }));
     (
-        format!("SELECT {columns} FROM {PEOPLE} WHERE {}", conditions.join(" AND ")),
+        format!(
+            "SELECT {columns} FROM {PEOPLE} WHERE {}",
+            conditions.join(" AND ")
+        ),
         bind,
     )
 }
