@@ -14,12 +14,14 @@ pub mod error;
 pub mod events;
 pub mod export;
 mod fields;
+pub mod groups;
 pub mod keys;
 pub mod ledger;
 pub mod letters;
 pub mod live;
 pub mod members;
 pub mod openapi;
+pub mod persons;
 mod problems;
 pub mod projects;
 pub mod questions;
@@ -120,6 +122,12 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(questions::retention::get_retention))
         .routes(routes!(questions::lifecycle::get_lifecycle))
         .routes(routes!(questions::lifecycle::get_stickiness))
+        .routes(routes!(questions::persons::get_persons))
+        .routes(routes!(persons::get_person))
+        .routes(routes!(persons::get_person_events))
+        .routes(routes!(groups::group_types))
+        .routes(routes!(groups::list_groups))
+        .routes(routes!(groups::get_group))
         .routes(routes!(events::event_names))
         .routes(routes!(events::list_events))
         .routes(routes!(export::export_events))

@@ -6,6 +6,7 @@ use super::conversion::ConversionSpec;
 use super::funnel::FunnelSpec;
 use super::funnel::spec::View;
 use super::lifecycle::LifecycleSpec;
+use super::person::PersonsSpec;
 use super::retention::RetentionSpec;
 use super::stickiness::StickinessSpec;
 use super::time::{self, Interval, TimeRange, WeekStart};
@@ -68,6 +69,12 @@ impl Turning for FunnelSpec {
         };
         let turns = [Some(range), bucket];
         turns.into_iter().flatten().filter(|turn| now_ms < *turn).min()
+    }
+}
+
+impl Turning for PersonsSpec {
+    fn next_turn(&self, _: &Zone, _: i64) -> Option<i64> {
+        None
     }
 }
 

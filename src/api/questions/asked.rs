@@ -248,6 +248,26 @@ impl Asked {
         })
     }
 
+    /// Wraps what everything that was received so far says.
+    pub fn answer_of_all<T>(&self, data: T, rows_read: u64) -> Answer<T> {
+        let meta = Envelope {
+            as_of: self.as_of(),
+            complete: true,
+            approximate: false,
+            error: None,
+            rows_read,
+            elapsed_ms: 0.0,
+            cached: false,
+            timezone: self.zone.name().to_owned(),
+            warnings: Vec::new(),
+            range: None,
+        };
+        Answer {
+            data,
+            meta: self.current(&meta, false),
+        }
+    }
+
     fn served(&self, known: &Remembered, cached: bool) -> Served {
         Served::new(known, self.current(&known.meta, cached))
     }

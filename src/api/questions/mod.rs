@@ -5,6 +5,7 @@ pub mod active;
 pub mod conversion;
 pub mod funnels;
 pub mod lifecycle;
+pub mod persons;
 pub mod retention;
 pub mod trends;
 
@@ -32,6 +33,7 @@ use crate::metrics::conversion::ConversionReport;
 use crate::metrics::envelope::Answer;
 use crate::metrics::funnel::FunnelReport;
 use crate::metrics::lifecycle::LifecycleReport;
+use crate::metrics::person::PersonsReport;
 use crate::metrics::retention::RetentionReport;
 use crate::metrics::stickiness::StickinessReport;
 use crate::metrics::trend::TrendReport;
@@ -135,6 +137,8 @@ pub enum QuestionAnswer {
     Lifecycle(Answer<LifecycleReport>),
     /// To `stickiness`.
     Stickiness(Answer<StickinessReport>),
+    /// To `persons`.
+    Persons(Answer<PersonsReport>),
     /// To any question with `explain=true`.
     Explanation(Explanation),
 }
@@ -182,6 +186,7 @@ async fn answer(asked: Asked, question: Question) -> Answered<Served> {
         Question::Retention(query) => retention::answer(asked, &query).await,
         Question::Lifecycle(query) => lifecycle::answer(asked, &query).await,
         Question::Stickiness(query) => lifecycle::stickiness(asked, &query).await,
+        Question::Persons(query) => persons::answer(asked, &query).await,
     }
 }
 

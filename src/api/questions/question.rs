@@ -11,6 +11,7 @@ use crate::metrics::active::ActiveUsersQuery;
 use crate::metrics::conversion::ConversionQuery;
 use crate::metrics::funnel::FunnelQuery;
 use crate::metrics::lifecycle::LifecycleQuery;
+use crate::metrics::person::PersonsQuery;
 use crate::metrics::retention::RetentionQuery;
 use crate::metrics::stickiness::StickinessQuery;
 use crate::metrics::trend::TrendsQuery;
@@ -34,6 +35,8 @@ pub enum Question {
     Lifecycle(LifecycleQuery),
     /// On how many days people were active.
     Stickiness(StickinessQuery),
+    /// Persons by what is known of them.
+    Persons(Box<PersonsQuery>),
 }
 
 impl Question {
@@ -41,7 +44,7 @@ impl Question {
     /// lose the place of what is wrong. Refusals: as [`read_json`].
     pub fn read(body: &[u8]) -> Result<Question, Problem> {
         let mut members: Map<String, Value> = read_json(body)?;
-        let known = "active_users, trends, funnel, conversion, retention, lifecycle or stickiness";
+        let known = "active_users, trends, funnel, conversion, retention, lifecycle, stickiness or persons";
         let kind = match members.remove("kind") {
             Some(Value::String(kind)) => kind,
             None => {
@@ -61,6 +64,7 @@ impl Question {
             "retention" => of_kind(members).map(Question::Retention),
             "lifecycle" => of_kind(members).map(Question::Lifecycle),
             "stickiness" => of_kind(members).map(Question::Stickiness),
+            "persons" => of_kind(members).map(Question::Persons),
             _ => {
                 let detail = format!("{kind:?} is no kind of question: {known}");
                 Err(Problem::invalid_field("/kind", "unknown_value", detail))
@@ -114,10 +118,9 @@ mod tests {
         ] {
             let (pointer, code, detail) = error(body);
             assert_eq!((&*pointer, &*code), ("/kind", expected));
-            assert!(
-                detail
-                    .contains("active_users, trends, funnel, conversion, retention, lifecycle or stickiness")
-            );
+            assert!(detail.contains(
+                "active_users, trends, funnel, conversion, retention, lifecycle, stickiness or persons"
+            ));
         }
     }
 }

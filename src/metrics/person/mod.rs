@@ -17,11 +17,15 @@
 //! All of it is a set of writes: neither their order of arrival nor copies matter. [`Record`] is what has to be kept
 //! of them; records of one property are merged like the writes they came from.
 
+mod query;
 mod record;
+mod report;
 mod write;
 
 #[cfg(test)]
 mod properties;
 
+pub use query::{MAX_FOUND, PersonOrder, PersonPlace, PersonsQuery, PersonsSpec, SEARCHED};
 pub use record::{Record, Stored};
+pub use report::{GroupKey, KnownId, KnownProperty, PersonProfile, PersonRow, PersonsReport};
 pub use write::{GROUP_MARKS, Op, Owner, PERSON_MARKS, Position, Write, Written};

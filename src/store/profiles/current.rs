@@ -25,14 +25,6 @@ pub(in crate::store) fn of_persons(name: &str, bind: &mut Bind) -> String {
     folded(&rows, bind)
 }
 
-/// The same of the groups of a type: `who` is the number of a group's key.
-pub(in crate::store) fn of_groups(kind: &str, name: &str, bind: &mut Bind) -> String {
-    let stored = stored(kind, name);
-    let rows =
-        format!("SELECT owner AS who, latest, earliest, cleared, place, amount FROM ({stored}) AS stored");
-    folded(&rows, bind)
-}
-
 /// The rows of one property; both tables in one shape.
 fn stored(kind: &str, name: &str) -> String {
     let of = format!("WHERE project = {{project:UInt32}} AND kind = {kind} AND name = {name}");

@@ -6,6 +6,13 @@
 
 mod current;
 mod fill;
+mod groups;
+mod list;
+mod members;
+mod timeline;
 
-pub(super) use current::{of_groups, of_persons};
+pub(super) use current::of_persons;
 pub use fill::{Scope, Told, ToldEvents};
+pub use groups::{GroupType, SeenGroup};
+pub use list::{Listed, Search};
+pub use members::{Member, Sight};
