@@ -28,6 +28,7 @@ pub mod demo;
 pub mod engines;
 pub mod event;
 pub mod fault;
+pub mod identity;
 pub mod meta;
 pub mod metrics;
 pub mod problem;

@@ -23,14 +23,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "worker",
-        &["event", "metrics", "stream", "store", "meta", "clock", "fault"],
+        &[
+            "event", "metrics", "stream", "store", "meta", "identity", "clock", "fault",
+        ],
     ),
     ("audit", &["event", "metrics", "stream", "store"]),
+    ("identity", &["event", "metrics", "stream", "store", "fault"]),
     ("serving", &["event", "metrics", "stream", "store", "problem"]),
     (
         "api",
         &[
-            "event", "metrics", "store", "stream", "audit", "serving", "meta", "problem", "clock",
+            "event", "metrics", "store", "stream", "audit", "identity", "serving", "meta", "problem", "clock",
         ],
     ),
 ];

@@ -199,7 +199,8 @@ impl Bench<'_> {
         );
         self.beside("trend by day, 30 days, persons by country", &persons, &sql)
             .await?;
-        self.retention(end.plus(-56), end).await
+        self.retention(end.plus(-56), end).await?;
+        self.identified(from, end).await
     }
 
     async fn retention(&self, from: Day, end: Day) -> anyhow::Result<()> {
@@ -257,6 +258,59 @@ impl Bench<'_> {
             &sql,
         )
         .await
+    }
+
+    /// The same questions when every person was known by another id before: an override each, at most a million.
+    async fn identified(&self, from: Day, end: Day) -> anyhow::Result<()> {
+        let number = self.api.number;
+        let sql = |table: &str| {
+            format!(
+                "INSERT INTO {table} SELECT {number}, actor, xxh3(concat('person of ', toString(actor))), \
+                   9223372036854775807, 1 FROM (SELECT DISTINCT actor FROM actor_days WHERE project = {number} LIMIT 1000000)"
+            )
+        };
+        let steps: Vec<Value> = STEPS[..3].iter().map(|step| json!({"event": step})).collect();
+        let funnel = json!({"kind": "funnel", "steps": steps, "window": "7d", "from": from.to_string(),
+            "to": end.to_string()});
+        let persons = json!({"kind": "trends", "series": [{"event": "page_view", "measure": "persons"}],
+            "from": from.to_string(), "to": end.to_string()});
+        println!(
+            "\nthe same before and after each person has an override (before stands in the place of SQL)"
+        );
+        let before = [self.alone(&funnel).await?, self.alone(&persons).await?];
+        for table in ["person_changes", "person_map"] {
+            self.installation.sql(&sql(table)).await?;
+        }
+        let after = [self.alone(&funnel).await?, self.alone(&persons).await?];
+        for ((name, before), after) in ["funnel of 3 steps, 30 days", "persons by day, 30 days"]
+            .iter()
+            .zip(before)
+            .zip(after)
+        {
+            beside(name, after, before);
+        }
+        Ok(())
+    }
+
+    /// Asks a question, each time computed anew.
+    async fn alone(&self, question: &Value) -> anyhow::Result<Cost> {
+        let request = post(&self.api, question);
+        let mut connection = Connection::open(&self.api).await?;
+        let (mut walls, mut spent) = (Vec::new(), Duration::ZERO);
+        for turn in 0..=self.arguments.repeat {
+            self.change().await?;
+            let before = self.cpu();
+            let reply = connection.ask(&request).await?;
+            ensure!(reply.status == 200, "{}", String::from_utf8_lossy(&reply.body));
+            if turn > 0 {
+                walls.push(reply.taken);
+                spent += self.cpu() - before;
+            }
+        }
+        Ok(Cost {
+            wall: median(&mut walls),
+            cpu: spent / self.arguments.repeat.max(1) as u32,
+        })
     }
 
     /// Asks ours and theirs in turn, each computed anew.

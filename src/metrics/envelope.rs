@@ -23,6 +23,10 @@ pub struct Envelope {
     pub approximate: bool,
     /// Relative standard error of unique counts; null in an exact answer.
     pub error: Option<f64>,
+    /// At most so many persons too many does a number from sketches hold: ids that turned out to be somebody else's, on
+    /// days whose sketches are still to be made anew (a minute at most, as a rule). Absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overcount_bound: Option<u64>,
     /// Rows that the analytics engine read for it; 0 from memory.
     pub rows_read: u64,
     /// Milliseconds between question and answer, at the server.

@@ -113,6 +113,7 @@ mod tests {
                 complete: true,
                 approximate: false,
                 error: None,
+                overcount_bound: None,
                 rows_read: 1,
                 elapsed_ms: 1.0,
                 cached: false,

@@ -40,12 +40,23 @@ pub enum Table {
     Profiles,
     ProfileProperties,
     ProfileAdds,
+    /// Devices and users that were seen together: a set like [`Table::ActorDays`].
+    IdentityEdges,
     Ledger,
     ClientSequences,
     LateDays,
 }
 
 impl Table {
+    /// Whether it is a set, whose rows name no batch.
+    pub fn is_set(self) -> bool {
+        use Table::{ActorDays, IdentityEdges, ProfileAdds, ProfileProperties, Profiles};
+        matches!(
+            self,
+            ActorDays | IdentityEdges | Profiles | ProfileProperties | ProfileAdds
+        )
+    }
+
     /// The name in SQL, and the first part of every token.
     pub fn name(self) -> &'static str {
         match self {
@@ -56,17 +67,11 @@ impl Table {
             Table::Profiles => "profiles",
             Table::ProfileProperties => "profile_properties",
             Table::ProfileAdds => "profile_adds",
+            Table::IdentityEdges => "identity_edges",
             Table::Ledger => "ledger",
             Table::ClientSequences => "client_sequences",
             Table::LateDays => "late_days",
         }
-    }
-
-    /// Whether it is a set: its rows name no batch, nothing is counted nor deleted, and what is in doubt is inserted
-    /// again under another token.
-    pub fn is_set(self) -> bool {
-        use Table::{ActorDays, ProfileAdds, ProfileProperties, Profiles};
-        matches!(self, ActorDays | Profiles | ProfileProperties | ProfileAdds)
     }
 }
 

@@ -274,9 +274,15 @@ impl Store {
             return Ok(Outcome::Overtaken);
         }
         let next = base.advance(cuts);
+        let identity = self.identity_version(project).await?;
         let rows = self.sketch_raw(project, day, zone, generation, &next).await?;
-        self.switch(Kind::Sketches, project, day, generation, &base, &next, rows)
-            .await
+        let outcome = self
+            .switch(Kind::Sketches, project, day, generation, &base, &next, rows)
+            .await?;
+        if matches!(outcome, Outcome::Switched { .. }) {
+            self.settle_moves(project, day, identity).await?;
+        }
+        Ok(outcome)
     }
 
     /// The latest generation of the day.

@@ -19,6 +19,7 @@ use marks::Marks;
 use rows::Rows;
 use uuid::Uuid;
 
+use super::maps::Maps;
 use super::people::maybe_of;
 use super::{Facts, Store, StoreError, facts};
 use crate::event::{Day, ProjectNumber};
@@ -93,13 +94,18 @@ impl Store {
         spec: &FunnelSpec,
         values: &mut Values,
     ) -> Result<FunnelFacts<Marks>, StoreError> {
-        let (sql, bind) = sql::marks(spec);
+        let (sql, bind, of_actors) = sql::marks(spec);
+        let maps = match of_actors {
+            true => self.override_maps(&[project]).await?,
+            false => Maps::default(),
+        };
+        let map = maps.of(project).filter(|map| !map.is_empty());
         let query = bind.apply(self.stream(project, &sql));
         // Where ClickHouse has nothing to compute, two threads are as fast as we can read, and take less together.
         let is_simple = spec.is_told_by_names() && spec.breakdown.is_none();
         let threads = if is_simple { "2" } else { "4" };
         let mut cursor = query.with_setting("max_threads", threads).fetch_bytes("Native")?;
-        let (pieces, rows) = marks::read(spec, &mut cursor, values).await?;
+        let (pieces, rows) = marks::read(spec, &mut cursor, map, values).await?;
         Ok(FunnelFacts {
             pieces,
             rows_read: rows_read(&cursor, rows),

@@ -44,6 +44,7 @@ const STATEMENTS: &[Statement] = statements![
     "0019_profile_properties.sql",
     "0020_profile_adds.sql",
     "0030_events_merges.sql",
+    "0031_identity_moves.sql",
 ];
 
 /// A migration that ran now.

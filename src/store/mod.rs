@@ -25,9 +25,12 @@ pub mod explain;
 pub mod export;
 pub mod filter;
 pub mod funnels;
+pub mod identity;
 pub mod installation;
 pub mod ledger;
+pub mod maps;
 pub mod migrate;
+pub mod moves;
 mod native;
 mod parts;
 mod people;
@@ -100,6 +103,8 @@ pub struct Store {
     database: String,
     /// Of batches and answers on their way: none on our own machine, where the socket is faster than any compression.
     compression: Compression,
+    /// Override maps in memory.
+    maps: maps::KeptMaps,
     /// Set once the table of events was found to have our columns.
     checked: Arc<OnceCell<()>>,
 }
@@ -139,6 +144,7 @@ impl Store {
                 .with_setting("cancel_http_readonly_queries_on_client_close", "1"),
             compression,
             checked: Arc::default(),
+            maps: maps::KeptMaps::default(),
             database: options.database,
         };
         store.ping().await?;

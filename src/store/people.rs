@@ -1,6 +1,7 @@
 //! Whose an event is: the one place where the override map meets SQL.
 
 use super::Store;
+use crate::event::ProjectNumber;
 
 /// What questions about persons read instead of `events`: all its columns, and `person`. Actors without an override are
 /// persons of their own; a device that users of two persons were seen on has a fresh person from its split on
@@ -40,6 +41,11 @@ pub(super) fn actors_of(column: &str, persons: &str) -> String {
         "{column} IN (SELECT arrayJoin(arrayConcat({persons}, arrayMap(p -> bitXor(p, 2611923443488327891), {persons}))) \
            UNION ALL SELECT actor FROM person_map WHERE project = {{project:UInt32}} AND person IN {persons})"
     )
+}
+
+/// The same for statements that name the project in their text, as those of the roller do.
+pub(super) fn people_of(project: ProjectNumber) -> String {
+    PEOPLE.replace("{project:UInt32}", &project.to_string())
 }
 
 impl Store {

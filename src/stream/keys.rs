@@ -106,6 +106,11 @@ impl Keys {
         format!("{}roll:{{p{project}}}", self.prefix)
     }
 
+    /// String: who learns the project's identity at the moment.
+    pub(super) fn identity(&self, project: ProjectNumber) -> String {
+        format!("{}identity:{{p{project}}}", self.prefix)
+    }
+
     /// Counter: raised after anything that changes the project's answers.
     pub(super) fn rev(&self, project: ProjectNumber) -> String {
         format!("{}rev:{{p{project}}}", self.prefix)

@@ -25,6 +25,7 @@ pub mod workers;
 
 mod call;
 mod group;
+mod identity;
 mod keys;
 mod replicas;
 mod scripts;

@@ -240,7 +240,7 @@ impl EventStream {
         self.leave_turn(&self.keys().folding(), owner).await
     }
 
-    async fn take_turn(&self, key: &str, owner: &str, ttl: Duration) -> Result<bool, StreamError> {
+    pub(super) async fn take_turn(&self, key: &str, owner: &str, ttl: Duration) -> Result<bool, StreamError> {
         let ttl = ttl.as_millis() as u64;
         let mut set = redis::cmd("SET");
         set.arg(key).arg(owner).arg("NX").arg("GET").arg("PX").arg(ttl);
@@ -252,7 +252,7 @@ impl EventStream {
         Ok(holder.is_none_or(|holder| holder == owner))
     }
 
-    async fn leave_turn(&self, key: &str, owner: &str) -> Result<(), StreamError> {
+    pub(super) async fn leave_turn(&self, key: &str, owner: &str) -> Result<(), StreamError> {
         let mut call = scripts::RESUME.key(key);
         let _: u64 = call.arg(owner).invoke_async(&mut self.back()).await?;
         Ok(())

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::event::{Event, ProjectNumber};
 use crate::fault;
+use crate::identity::{LearnError, Learner};
 use crate::store::Store;
 use crate::store::batch::{BatchName, ExpectedEvents, InsertError, Table, Verdict};
 use crate::store::error::StoreError;
@@ -18,22 +19,24 @@ use super::load::Loaded;
 use super::memory::Reserved;
 use super::partial::{Partial, received_hour};
 
-/// The order of inserts. Events come first, because rows that ClickHouse refuses count nowhere.
-pub(super) const TABLES: [Table; 10] = [
+/// The order of inserts. Events come first, because rows that ClickHouse refuses count nowhere. Sketches come after the
+/// active days and after the pairs of ids, which are learned in between: see [`Partial::sketch`].
+pub(super) const TABLES: [Table; 11] = [
     Table::Events,
     Table::CountDeltas,
-    Table::SketchDeltas,
     Table::ActorDays,
+    Table::IdentityEdges,
     Table::Profiles,
     Table::ProfileProperties,
     Table::ProfileAdds,
+    Table::SketchDeltas,
     Table::Ledger,
     Table::ClientSequences,
     Table::LateDays,
 ];
 
 /// Place in [`TABLES`] of the first table that a batch without rows has a share of.
-const LEDGER: usize = 7;
+const LEDGER: usize = 8;
 
 /// When ClickHouse refuses more rows of one batch than this, something else is wrong than the rows.
 const MOST_DEAD: usize = 1_000;
@@ -58,6 +61,8 @@ pub(super) struct Batch {
     doubt: [bool; TABLES.len()],
     /// Tables in which older tries may have left rows.
     unrepaired: [bool; TABLES.len()],
+    /// Whether an earlier owner, or an earlier try of ours, may have done any of it.
+    taken_over: bool,
     /// Given back with the batch.
     _memory: Reserved,
 }
@@ -92,6 +97,7 @@ impl Batch {
             doubt: [taken_over; TABLES.len()],
             unrepaired: [taken_over && plan.attempt > 0; TABLES.len()],
             dead: Vec::new(),
+            taken_over,
             received_hour,
             _memory: memory,
             expected,
@@ -158,13 +164,8 @@ impl Batch {
         self.unrepaired[self.next..].fill(true);
         self.cast_doubt();
         // Under this try's token nothing was ever noted: a yes means that the set is there.
-        for (doubt, _) in self
-            .doubt
-            .iter_mut()
-            .zip(TABLES)
-            .filter(|(_, table)| table.is_set())
-        {
-            *doubt = false;
+        for (doubt, table) in self.doubt.iter_mut().zip(TABLES) {
+            *doubt &= !table.is_set();
         }
     }
 
@@ -214,11 +215,28 @@ impl Batch {
                     .insert_profile_adds(&name, &self.partial.of_profiles.properties)
                     .await
             }
+            Some(Table::IdentityEdges) => store.insert_identity_pairs(&name, &self.partial.pairs).await,
             Some(Table::Ledger) => store.insert_ledger(&name, &self.ledger).await,
             Some(Table::ClientSequences) => store.insert_sequences(&name, &self.ledger).await,
             Some(Table::LateDays) => store.insert_late_days(&name, &self.ledger).await,
             None => Ok(()),
         }
+    }
+
+    /// Leaves out pairs of ids that are learned already, unless an earlier owner may have died before learning them.
+    pub fn leave_out_known(&mut self, learner: &Learner) {
+        if !self.taken_over {
+            self.partial.pairs = learner.news(&self.partial.pairs);
+        }
+    }
+
+    /// Learns the pairs of ids, which are inserted, and makes the sketches of the persons that there are now.
+    pub async fn learn(&mut self, learner: &Learner) -> Result<(), LearnError> {
+        let at_ms = self.expected.last_received_at().unwrap_or(0);
+        learner.learn_pairs(&self.partial.pairs, at_ms).await?;
+        let maps = learner.maps(&self.partial.projects).await?;
+        let unclear = self.partial.sketch(&maps);
+        learner.make_anew(&unclear, at_ms).await
     }
 
     /// Projects whose answers the batch changes: those of its rows and of its ledger.
@@ -295,9 +313,13 @@ impl Batch {
             Some(table @ Table::Ledger) => ledger(table, self.ledger.rows.len()).await,
             Some(table @ Table::ClientSequences) => ledger(table, self.ledger.sequences.len()).await,
             Some(table @ Table::LateDays) => ledger(table, self.ledger.late_days.len()).await,
-            Some(Table::ActorDays | Table::Profiles | Table::ProfileProperties | Table::ProfileAdds) => {
-                Ok(Verdict::Unknown)
-            }
+            Some(
+                Table::ActorDays
+                | Table::IdentityEdges
+                | Table::Profiles
+                | Table::ProfileProperties
+                | Table::ProfileAdds,
+            ) => Ok(Verdict::Unknown),
             None => Ok(Verdict::Whole),
         }
     }

@@ -14,13 +14,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::fault;
+use crate::identity::Learner;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::stream::EventStream;
 use crate::stream::shard::{Commit, Entry, Lease, Plan, batch_number};
 
 use super::batch::Batch;
-use super::insert::{fresh, holding, insert};
+use super::insert::{fresh, holding, insert, learn};
 use super::memory::{Memory, Reserved};
 
 pub use super::outcome::{DeliverError, Delivered, Step};
@@ -62,6 +63,7 @@ pub struct Deliverer {
     pub(super) store: Store,
     pub(super) options: DeliverOptions,
     pub(super) owner: Arc<str>,
+    learner: Learner,
     memory: Memory,
 }
 
@@ -94,6 +96,7 @@ impl Deliverer {
         options.max_bytes = options.max_bytes.min(memory.most_unpacked());
         Deliverer {
             memory,
+            learner: Learner::new(store.clone(), stream.clone()),
             stream,
             store,
             options,
@@ -177,7 +180,13 @@ impl Delivery {
             }
             State::Open(batch) => match batch.due() {
                 Some(table) => {
-                    let Deliverer { stream, store, .. } = &self.deliverer;
+                    let Deliverer {
+                        stream,
+                        store,
+                        learner,
+                        ..
+                    } = &self.deliverer;
+                    learn(stream, learner, &mut self.lease, batch).await?;
                     let inserted = insert(stream, store, &mut self.lease, batch).await;
                     match inserted {
                         Ok(()) => batch.advance(),

@@ -4,6 +4,7 @@
 use std::future::Future;
 
 use crate::fault::{self, Fault};
+use crate::identity::Learner;
 use crate::store::Store;
 use crate::store::batch::{InsertError, Table, Verdict};
 use crate::stream::shard::Lease;
@@ -69,6 +70,25 @@ pub(super) async fn insert(
             }
         }
     }
+}
+
+/// What has to happen to pairs of ids before the due table: they are known before they are inserted, or learned before
+/// the sketches that count persons.
+pub(super) async fn learn(
+    stream: &EventStream,
+    learner: &Learner,
+    lease: &mut Lease,
+    batch: &mut Batch,
+) -> Result<(), DeliverError> {
+    match batch.due() {
+        Some(Table::IdentityEdges) => batch.leave_out_known(learner),
+        Some(Table::SketchDeltas) => {
+            fresh(stream, lease).await?;
+            holding(stream, lease, batch.learn(learner)).await??;
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Makes sure that nothing of older tries is in the due table, nor can come into it later.

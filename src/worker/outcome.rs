@@ -1,5 +1,6 @@
 //! What a step of a delivery did, and why one did not happen.
 
+use crate::identity::LearnError;
 use crate::store::batch::{InsertError, Table};
 use crate::store::error::StoreError;
 use crate::stream::StreamError;
@@ -61,6 +62,12 @@ impl From<StreamError> for DeliverError {
 impl From<StoreError> for DeliverError {
     fn from(error: StoreError) -> DeliverError {
         DeliverError::Waiting(error.to_string())
+    }
+}
+
+impl From<LearnError> for DeliverError {
+    fn from(error: LearnError) -> DeliverError {
+        DeliverError::Waiting(format!("identity is not learned yet: {error}"))
     }
 }
 

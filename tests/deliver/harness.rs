@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use footfall::audit::{AuditOptions, AuditReport, Auditor};
 use footfall::engines::{EngineOptions, Engines};
-use footfall::event::{Day, Event, ProjectNumber, Zone, flag};
+use footfall::event::{Day, Event, ProjectNumber, Zone, actor_of, flag};
 use footfall::metrics::sketch::UserSketch;
 use footfall::store::ledger::LedgerRange;
 use footfall::store::{Credentials, Store, StoreOptions};
@@ -306,6 +306,21 @@ impl World {
             active.map(|(_, who)| who.len() as u64).sum::<u64>(),
             "active days of {project}"
         );
+        // Each came with a phone of their own, whose events would be theirs.
+        let phones: BTreeSet<(u64, u64)> = persons
+            .values()
+            .flatten()
+            .map(|person| (actor_of(&format!("{person}'s phone")), actor_of(person)))
+            .collect();
+        let mapped: Vec<(u64, u64)> = self
+            .admin
+            .query("SELECT actor, person FROM person_map FINAL WHERE project = ? ORDER BY actor")
+            .bind(project.0)
+            .fetch_all()
+            .await
+            .expect("a map");
+        let mapped = BTreeSet::from_iter(mapped);
+        assert!(phones.is_subset(&mapped), "whose phones are whose in {project}");
     }
 }
 
@@ -342,7 +357,7 @@ pub fn events(project: ProjectNumber, n: u32) -> Vec<Event> {
 pub fn event(project: ProjectNumber, name: &str, person: &str, ts: i64, flags: u16) -> Event {
     let fields = serde_json::json!({
         "project": project, "event": name, "ts": ts, "seq": 0, "id": Uuid::new_v4(), "received_at": NOW,
-        "distinct_id": person, "device_id": person, "user_id": "", "session": 0, "path": "/", "host": "",
+        "distinct_id": person, "device_id": format!("{person}'s phone"), "user_id": person, "session": 0, "path": "/", "host": "",
         "referrer_host": "", "utm_source": "", "utm_medium": "", "utm_campaign": "", "country": "", "region": "",
         "city": "", "browser": "", "os": "", "device": "", "lib": "", "amount": 1.5, "currency": "EUR",
         "props": "{}", "flags": flags, "local_day": Day::of_utc(ts),

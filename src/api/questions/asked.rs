@@ -230,11 +230,22 @@ impl Asked {
             );
             warnings.push(Warning::new("late_events", detail).of(late));
         }
+        // Windows of 30 days look back from each of these.
+        let overcount_bound = match error.is_some() && self.fresh.rebuilding {
+            true => {
+                let bound = self
+                    .store
+                    .overcount_bound(self.number, first.plus(-30), last.plus(1));
+                Some(bound.await?).filter(|bound| *bound > 0)
+            }
+            false => None,
+        };
         let meta = Envelope {
             as_of: self.as_of(),
             complete: true,
             approximate: error.is_some(),
             error,
+            overcount_bound,
             rows_read,
             elapsed_ms: 0.0,
             cached: false,
@@ -255,6 +266,7 @@ impl Asked {
             complete: true,
             approximate: false,
             error: None,
+            overcount_bound: None,
             rows_read,
             elapsed_ms: 0.0,
             cached: false,

@@ -73,6 +73,7 @@ impl Served {
             complete,
             approximate,
             error,
+            overcount_bound,
             timezone,
             warnings,
             as_of: _,
@@ -83,7 +84,10 @@ impl Served {
         } = &self.meta;
         let mut hash = Xxh3::new();
         hash.update(&self.hash.to_le_bytes());
-        hash.update(format!("{complete} {approximate} {error:?} {timezone} {warnings:?}").as_bytes());
+        hash.update(
+            format!("{complete} {approximate} {error:?} {overcount_bound:?} {timezone} {warnings:?}")
+                .as_bytes(),
+        );
         format!("\"{:032x}\"", hash.digest128())
     }
 }

@@ -29,7 +29,28 @@ impl Override {
             person: attribution.person.actor(),
             split: attribution.split.unwrap_or(NEVER),
         };
-        (row.person != row.actor || row.split != NEVER).then_some(row)
+        (!row.is_own()).then_some(row)
+    }
+
+    /// The row that says nothing: the actor is a person of their own.
+    pub fn own(actor: u64) -> Override {
+        Override {
+            actor,
+            person: actor,
+            split: NEVER,
+        }
+    }
+
+    /// Whether it says nothing.
+    pub fn is_own(&self) -> bool {
+        *self == Override::own(self.actor)
+    }
+
+    /// Whether some event in `[from, until)` is somebody else's by the other row.
+    pub fn differs_within(&self, other: &Override, from: i64, until: i64) -> bool {
+        let splits = [self.split, other.split].into_iter();
+        let within = splits.filter(|split| (from..until).contains(split));
+        within.chain([from]).any(|at| self.at(at) != other.at(at))
     }
 
     /// The person of an event at `ts`.
@@ -94,6 +115,16 @@ impl Overrides {
             match change.override_now() {
                 Some(row) => self.rows.insert(row.actor, (row.person, row.split)),
                 None => self.rows.remove(&change.id.actor()),
+            };
+        }
+    }
+
+    /// Takes rows in, each in the place of the actor's earlier one. A row that says nothing takes it away.
+    pub fn extend(&mut self, rows: impl IntoIterator<Item = Override>) {
+        for row in rows {
+            match row.is_own() {
+                true => self.rows.remove(&row.actor),
+                false => self.rows.insert(row.actor, (row.person, row.split)),
             };
         }
     }

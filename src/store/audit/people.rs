@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Cost, array};
 use crate::event::{Day, ProjectNumber, Zone, flag};
 use crate::metrics::sketch::UserSketch;
+use crate::store::people::people_of;
 use crate::store::{Store, StoreError};
 
 /// What a comparison of sketches found.
@@ -38,7 +39,7 @@ type Sketches = BTreeMap<(Day, String), u64>;
 struct Seen {
     start: i64,
     event: String,
-    actor: u64,
+    person: u64,
     activity: u8,
 }
 
@@ -93,14 +94,15 @@ impl Store {
             format!("CAST([{}], 'Array(Int64)')", texts.join(","))
         };
         let sql = format!(
-            "SELECT start, event, actor, max(bitAnd(flags, {quiet}) = 0) AS activity \
-             FROM (SELECT roundDown(toUnixTimestamp64Milli(ts), {borders}) AS start, event, actor, flags \
-                   FROM events WHERE project = {project} \
+            "SELECT start, event, person, max(bitAnd(flags, {quiet}) = 0) AS activity \
+             FROM (SELECT roundDown(toUnixTimestamp64Milli(ts), {borders}) AS start, event, person, flags \
+                   FROM {people} WHERE project = {project} \
                      AND day >= toDate({first_day}) AND day <= toDate({last_day}) \
                      AND ts >= fromUnixTimestamp64Milli({first}, 'UTC') \
                      AND ts < fromUnixTimestamp64Milli({end}, 'UTC') \
                      AND batch <= {upto}[shard + 1]) \
-             WHERE has({starts}, start) GROUP BY start, event, actor ORDER BY start, event SETTINGS {cost}",
+             WHERE has({starts}, start) GROUP BY start, event, person ORDER BY start, event SETTINGS {cost}",
+            people = people_of(project),
             quiet = flag::NOT_ACTIVITY,
             borders = list(&mut borders.iter()),
             starts = list(&mut starts.keys()),
@@ -117,14 +119,14 @@ impl Store {
                 continue;
             };
             if row.activity != 0 {
-                any.entry(day).or_default().insert(row.actor);
+                any.entry(day).or_default().insert(row.person);
             }
             let key = (day, row.event);
             match &mut open {
-                Some((of, sketch)) if *of == key => sketch.insert(row.actor),
+                Some((of, sketch)) if *of == key => sketch.insert(row.person),
                 _ => {
                     let mut sketch = UserSketch::new();
-                    sketch.insert(row.actor);
+                    sketch.insert(row.person);
                     if let Some((of, mut whole)) = open.replace((key, sketch)) {
                         made.insert(of, xxh3_64(&whole.encode()));
                     }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::{Base, array};
 use crate::event::{Day, ProjectNumber, Zone, flag};
 use crate::metrics::sketch::UserSketch;
+use crate::store::people::people_of;
 use crate::store::rows::{ByteBuf, Bytes, SketchRow};
 use crate::store::{Store, StoreError};
 
@@ -21,7 +22,7 @@ struct Stored {
 #[derive(Row, Deserialize)]
 struct Seen {
     event: String,
-    actor: u64,
+    person: u64,
     activity: u8,
 }
 
@@ -149,13 +150,14 @@ impl Store {
         let (start, end) = (zone.day_start(day), zone.day_start(day.plus(1)));
         let mut seen = self
             .compaction(&format!(
-                "SELECT event, actor, max(bitAnd(flags, {quiet}) = 0) AS activity FROM events \
+                "SELECT event, person, max(bitAnd(flags, {quiet}) = 0) AS activity FROM {people} \
                  WHERE project = {project} \
                    AND day >= toDate({first}) AND day <= toDate({last}) \
                    AND ts >= fromUnixTimestamp64Milli({start}, 'UTC') \
                    AND ts < fromUnixTimestamp64Milli({end}, 'UTC') \
                    AND batch <= {next}[shard + 1] \
-                 GROUP BY event, actor ORDER BY event",
+                 GROUP BY event, person ORDER BY event",
+                people = people_of(project),
                 quiet = flag::NOT_ACTIVITY,
                 first = Day::of_utc(start).as_u16(),
                 last = Day::of_utc(end - 1).as_u16(),
@@ -167,13 +169,13 @@ impl Store {
         let mut open: Option<(String, UserSketch)> = None;
         while let Some(row) = seen.next().await? {
             if row.activity != 0 {
-                any.get_or_insert_with(UserSketch::new).insert(row.actor);
+                any.get_or_insert_with(UserSketch::new).insert(row.person);
             }
             match &mut open {
-                Some((event, sketch)) if *event == row.event => sketch.insert(row.actor),
+                Some((event, sketch)) if *event == row.event => sketch.insert(row.person),
                 _ => {
                     let mut sketch = UserSketch::new();
-                    sketch.insert(row.actor);
+                    sketch.insert(row.person);
                     if let Some((event, full)) = open.replace((row.event, sketch)) {
                         writer.add(event, full).await?;
                     }

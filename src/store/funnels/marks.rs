@@ -7,7 +7,7 @@ use clickhouse::query::BytesCursor;
 use super::spread::{Owned, Partition, Scratch, Spread};
 use super::{MAX_MARKS, Piece, check_texts};
 use crate::metrics::funnel::{FunnelSpec, FunnelTally, StepMark, Values};
-use crate::metrics::identity::person_of;
+use crate::metrics::identity::Overrides;
 use crate::store::StoreError;
 use crate::store::native::{Block, Blocks};
 
@@ -17,7 +17,7 @@ pub struct Marks(Partition<StepMark>);
 /// Some rows of a block, used for one piece after the other.
 #[derive(Default)]
 struct Columns {
-    actors: Vec<u64>,
+    persons: Vec<u64>,
     times: Vec<u64>,
     places: Vec<u64>,
     marks: Vec<u64>,
@@ -35,10 +35,12 @@ impl Owned for StepMark {
     }
 }
 
-/// Reads what [`super::sql::marks`] asks for. The number of rows comes with it.
+/// Reads what [`super::sql::marks`] asks for, of actors that are persons by this map, if any. The number of rows comes
+/// with it.
 pub(super) async fn read(
     spec: &FunnelSpec,
     cursor: &mut BytesCursor,
+    map: Option<&Overrides>,
     values: &mut Values,
 ) -> Result<(Vec<Marks>, usize), StoreError> {
     let since = spec.facts_range().from_ms.unsigned_abs();
@@ -56,6 +58,9 @@ pub(super) async fn read(
             let mut numbers = texts.map(|texts| texts.map(|text| values.number(text)));
             for some in block.pieces() {
                 columns.read(&block, some)?;
+                if let Some(map) = map {
+                    columns.resolve(since, map);
+                }
                 columns.spread(since, numbers.as_mut(), &mut spread);
             }
             drop(numbers);
@@ -68,10 +73,25 @@ pub(super) async fn read(
 
 impl Columns {
     fn read(&mut self, block: &Block, rows: Range<usize>) -> Result<(), StoreError> {
-        block.numbers(0, rows.clone(), &mut self.actors)?;
+        block.numbers(0, rows.clone(), &mut self.persons)?;
         block.numbers(1, rows.clone(), &mut self.times)?;
         block.numbers(2, rows.clone(), &mut self.places)?;
         block.numbers(3, rows, &mut self.marks)
+    }
+
+    /// Puts persons in the place of actors.
+    fn resolve(&mut self, since: u64, map: &Overrides) {
+        // Rows of an actor come in runs.
+        let (mut last, mut row) = (0, None);
+        for (person, time) in self.persons.iter_mut().zip(&self.times) {
+            if *person != last {
+                last = *person;
+                row = map.get(last);
+            }
+            if let Some(row) = row {
+                *person = row.at((since + time).cast_signed());
+            }
+        }
     }
 
     fn spread(
@@ -80,12 +100,12 @@ impl Columns {
         mut values: Option<&mut impl Iterator<Item = u32>>,
         spread: &mut Spread<StepMark>,
     ) {
-        let rows = self.actors.iter().zip(&self.times);
+        let rows = self.persons.iter().zip(&self.times);
         let rows = rows.zip(self.places.iter().zip(&self.marks));
-        for ((actor, time), (place, marks)) in rows {
+        for ((person, time), (place, marks)) in rows {
             let value = values.as_mut().and_then(|values| values.next());
             spread.push(StepMark::new(
-                person_of(*actor),
+                *person,
                 since + time,
                 *place,
                 *marks as u32,

@@ -7,7 +7,6 @@ use clickhouse::query::BytesCursor;
 use super::spread::{Owned, Partition, Scratch, Spread};
 use super::{MAX_ROWS, Piece, check_texts};
 use crate::metrics::funnel::{FunnelSpec, FunnelTally, StepEvent, Values};
-use crate::metrics::identity::person_of;
 use crate::store::StoreError;
 use crate::store::native::{Block, Blocks};
 
@@ -61,7 +60,7 @@ pub(super) async fn read(
 /// Columns of a block, used for one after the other.
 #[derive(Default)]
 struct Columns {
-    actors: Vec<u64>,
+    persons: Vec<u64>,
     times: Vec<u64>,
     places: Vec<u64>,
     marks: Vec<u64>,
@@ -77,7 +76,7 @@ struct Columns {
 impl Columns {
     fn read(&mut self, spec: &FunnelSpec, block: &Block, values: &mut Values) -> Result<(), StoreError> {
         let all = || 0..block.rows;
-        block.numbers(0, all(), &mut self.actors)?;
+        block.numbers(0, all(), &mut self.persons)?;
         block.numbers(1, all(), &mut self.times)?;
         block.numbers(2, all(), &mut self.places)?;
         block.numbers(3, all(), &mut self.marks)?;
@@ -103,7 +102,7 @@ impl Columns {
     }
 
     fn spread(&self, spec: &FunnelSpec, spread: &mut Spread<Row>) {
-        for (n, actor) in self.actors.iter().enumerate() {
+        for (n, person) in self.persons.iter().enumerate() {
             let mut texts = self.texts.iter().map(|numbers| numbers[n]);
             let mut held = [0; 3];
             for (held, number) in held.iter_mut().zip(texts.by_ref().take(spec.hold.len())) {
@@ -116,7 +115,7 @@ impl Columns {
                     0 => continue,
                     group => group,
                 },
-                None => person_of(*actor),
+                None => *person,
             };
             spread.push(Row {
                 owner,

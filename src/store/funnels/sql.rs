@@ -17,7 +17,10 @@ const SHORT_MS: i64 = u32::MAX as i64;
 
 /// Selects the events that matter with the columns that [`super::marks`] reads: person, milliseconds since the range of
 /// facts began, place in the batch, marks, and the breakdown's text if there is one.
-pub fn marks(spec: &FunnelSpec) -> (String, Bind) {
+///
+/// With it comes whether these are actors, whom the reader has to resolve: where nothing else asks for persons that costs
+/// less than ClickHouse's join.
+pub fn marks(spec: &FunnelSpec) -> (String, Bind, bool) {
     let mut bind = Bind::new();
     let marks = marked(spec, &mut bind);
     let facts = spec.facts_range();
@@ -30,7 +33,7 @@ pub fn marks(spec: &FunnelSpec) -> (String, Bind) {
     // The CAST sheds LowCardinality, which the format would send as a dictionary. No batch has 65,535 events: those
     // beyond are told apart by their ids.
     let mut columns = format!(
-        "person, toUInt{width}(toUnixTimestamp64Milli(ts) - {since}), toUInt16(least(seq, 65535)), \
+        "toUInt{width}(toUnixTimestamp64Milli(ts) - {since}), toUInt16(least(seq, 65535)), \
          CAST({marks}, 'UInt{}') AS marks",
         width_of_marks(spec)
     );
@@ -38,7 +41,16 @@ pub fn marks(spec: &FunnelSpec) -> (String, Bind) {
         let text = value(property, &mut bind);
         columns += &format!(", CAST({text}, 'Nullable(String)')");
     }
-    statement(spec, &columns, Whose::All, bind)
+    let conditions = conditions(spec, Whose::All, &mut bind);
+    // Filters of persons, and who entered, name them; what people wrote hides behind placeholders.
+    let of_actors = ![&columns, &conditions].iter().any(|sql| sql.contains("person"));
+    let (whose, source) = if of_actors {
+        ("actor", "events")
+    } else {
+        ("person", PEOPLE)
+    };
+    let sql = format!("SELECT {whose}, {columns} FROM {source} WHERE {conditions}");
+    (sql, bind, of_actors)
 }
 
 /// Selects the events that matter with the columns that [`super::rows`] reads: person, time, place in the batch, marks,
@@ -56,10 +68,11 @@ pub fn rows(spec: &FunnelSpec, whose: Whose<'_>) -> (String, Bind) {
         let text = value(property, &mut bind);
         columns += &format!(", CAST({text}, 'Nullable(String)')");
     }
-    statement(spec, &columns, whose, bind)
+    let conditions = conditions(spec, whose, &mut bind);
+    (format!("SELECT {columns} FROM {PEOPLE} WHERE {conditions}"), bind)
 }
 
-fn statement(spec: &FunnelSpec, columns: &str, whose: Whose<'_>, mut bind: Bind) -> (String, Bind) {
+fn conditions(spec: &FunnelSpec, whose: Whose<'_>, bind: &mut Bind) -> String {
     let facts = spec.facts_range();
     let (persons, from_ms) = match whose {
         Whose::All => (None, facts.from_ms),
@@ -68,10 +81,10 @@ fn statement(spec: &FunnelSpec, columns: &str, whose: Whose<'_>, mut bind: Bind)
     };
     let mut conditions = vec![
         "project = {project:UInt32}".to_owned(),
-        within(from_ms, facts.to_ms, &mut bind),
+        within(from_ms, facts.to_ms, bind),
     ];
     if spec.needs_every_event() {
-        conditions.extend(persons.is_none().then(|| who_entered(spec, &mut bind)).flatten());
+        conditions.extend(persons.is_none().then(|| who_entered(spec, bind)).flatten());
     } else {
         conditions.push(format!("event IN {}", bind.texts(&spec.event_names())));
         if !spec.is_told_by_names() {
@@ -89,13 +102,7 @@ fn statement(spec: &FunnelSpec, columns: &str, whose: Whose<'_>, mut bind: Bind)
             .collect();
         format!("({})", some.join(" OR "))
     }));
-    (
-        format!(
-            "SELECT {columns} FROM {PEOPLE} WHERE {}",
-            conditions.join(" AND ")
-        ),
-        bind,
-    )
+    conditions.join(" AND ")
 }
 
 /// The fewest bits that hold every mark of the funnel.

@@ -81,6 +81,8 @@ impl Delivery {
                 "{left} rows stay after being deleted {DELETES} times"
             )));
         }
+        // Pairs of ids that were learned may be gone now, and have to be learned when they come again.
+        self.deliverer.learner.forget();
         // What is remembered of the project's answers still counts them.
         stream.raise_rev(&[subject.project]).await?;
         stream.finish_removal(lease, id).await?;
