@@ -19,6 +19,7 @@ mod load;
 mod openapi;
 mod operations;
 mod paging;
+mod people;
 mod random;
 mod random_funnels;
 mod retention;

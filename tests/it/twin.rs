@@ -40,6 +40,7 @@ pub fn twin(question: &Value, zone: &Zone, now: i64, events: &[Event]) -> Value 
             let spec = query.validate(zone, now).expect("valid");
             json(oracle::stickiness(&spec, zone, now, events))
         }
+        Question::Persons(_) => panic!("people.rs holds persons to their twin"),
     }
 }
 

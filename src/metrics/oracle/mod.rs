@@ -12,6 +12,7 @@ mod funnel;
 mod identity;
 mod label;
 mod lifecycle;
+pub mod person;
 mod retention;
 mod trend;
 

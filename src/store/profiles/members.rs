@@ -145,11 +145,31 @@ impl Store {
                 }
             }
         }
+        if members.iter().any(|member| member.is_split) {
+            let split: Vec<u64> = members.iter().filter(|m| m.is_split).map(|m| m.actor).collect();
+            let sides = self.sides(project, &split).await?;
+            members.retain(|member| !member.is_split || sides.contains(&(member.person, member.actor)));
+        }
         members.sort_by(|a, b| (a.person, !a.is_user, &a.id).cmp(&(b.person, !b.is_user, &b.id)));
         Ok(Facts {
             rows: members,
             rows_read: found.rows_read,
         })
+    }
+
+    /// Of actors that are split, the persons that have events of them.
+    async fn sides(
+        &self,
+        project: ProjectNumber,
+        actors: &[u64],
+    ) -> Result<BTreeSet<(u64, u64)>, StoreError> {
+        let sql = format!(
+            "SELECT DISTINCT person, actor FROM {PEOPLE} WHERE project = {{project:UInt32}} \
+             AND actor IN {{actors:Array(UInt64)}}"
+        );
+        let found: Facts<Vec<(u64, u64)>> =
+            facts(self.question(project, &sql).param("actors", actors)).await?;
+        Ok(found.rows.into_iter().collect())
     }
 
     /// What these persons' properties are made of, by person and name; of all properties or of some.
