@@ -183,6 +183,7 @@ async fn persons_are_those_of_the_twin() {
             check_profile(&world, &owner, &seen).await;
         }
     }
+    world.settle(NOW + 120_000).await;
     world.close().await;
 }
 

@@ -25,7 +25,15 @@ const NAMES: [&str; 9] = [
     "x'",
     "$mine",
 ];
-const COLUMNS: [&str; 5] = ["$path", "$country", "$browser", "$amount", "$lib"];
+const COLUMNS: [&str; 7] = [
+    "$path",
+    "$country",
+    "$browser",
+    "$amount",
+    "$lib",
+    "$groups.a",
+    "$groups.b c",
+];
 
 async fn open() -> (Store, Client) {
     let options: StoreOptions = options();
@@ -177,6 +185,12 @@ fn events(random: &mut Random) -> Vec<Event> {
                     }
                     _ => {}
                 }
+            }
+            event.props = props.to_string();
+            match random.below(6) {
+                0 => props["$groups"] = scalar(random),
+                1..4 => props["$groups"] = json!({"a": scalar(random), "b c": nested(random, 1)}),
+                _ => {}
             }
             event.props = props.to_string();
             event.path = (*random.pick(&["", "/", "/a b", "/Ä"])).into();

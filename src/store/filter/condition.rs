@@ -1,6 +1,6 @@
 //! A filter as a condition.
 
-use super::value::current_of_person;
+use super::value::{current_of_person, path};
 use super::{Bind, value};
 use crate::metrics::filter::{Filter, Property, Test, column_of};
 
@@ -15,7 +15,8 @@ pub fn condition(filter: &Filter, bind: &mut Bind) -> String {
                 if column_of(name).is_none() && compares_plain_texts(&predicate.test) =>
             {
                 // What is no text, or missing, is empty here: equal to none of these either.
-                let text = format!("JSONExtractString(props, {})", bind.text(name));
+                let (path, name) = path(name, bind);
+                let text = format!("JSONExtractString(props, {path}{name})");
                 test(&text, &predicate.test, bind)
             }
             // The persons of whom it holds are found once, before the events are read.

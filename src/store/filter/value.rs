@@ -1,7 +1,7 @@
 //! A property's canonical text.
 
 use super::Bind;
-use crate::metrics::filter::{Property, column_of};
+use crate::metrics::filter::{Property, column_of, group_type_of};
 use crate::store::profiles::of_persons;
 
 /// The property's canonical text over the columns of `people`: a `Nullable(String)`, NULL when it is missing or
@@ -12,8 +12,8 @@ pub fn value(property: &Property, bind: &mut Bind) -> String {
             Some("amount") => "toString(nullIf(amount, 0))".to_owned(),
             Some(column) => format!("nullIf(toString({column}), '')"),
             None => {
-                let name = bind.text(name);
-                text_in("", &name, bind)
+                let (path, name) = path(name, bind);
+                text_in(path, &name, bind)
             }
         },
         Property::Person(name) => person(name, bind),
@@ -33,6 +33,14 @@ pub fn grouping(property: &Property, key: &str, bind: &mut Bind) -> (String, Str
         return (column.to_owned(), text);
     }
     (value(property, bind), key.to_owned())
+}
+
+/// Where within the properties of an event a name leads: what comes before the placeholder, and that.
+pub(super) fn path(name: &str, bind: &mut Bind) -> (&'static str, String) {
+    match group_type_of(name) {
+        Some(kind) => ("'$groups', ", bind.text(kind)),
+        None => ("", bind.text(name)),
+    }
 }
 
 /// The text of the member `name` of the object at `path` within the properties; `name` is a placeholder.
