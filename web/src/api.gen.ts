@@ -501,6 +501,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The types of groups that events name. */
+        get: operations["group_types"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/groups/{type}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The groups of a type, by key. */
+        get: operations["groups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/groups/{type}/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is known of a group. */
+        get: operations["group"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/keys": {
         parameters: {
             query?: never;
@@ -587,6 +638,57 @@ export interface paths {
          *     `event: events` with what arrived. `event: problem` before the stream ends for a reason of ours.
          */
         get: operations["live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/persons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Persons: search, order, page by page. */
+        get: operations["persons"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/persons/{distinct_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is known of a person. */
+        get: operations["person"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/persons/{distinct_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a person did, under whichever of their ids, the latest first. */
+        get: operations["person_events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1052,6 +1154,60 @@ export interface components {
                 interval: components["schemas"]["LifecycleInterval"];
                 /** @description Each interval that the range touches, counted whole. */
                 points: components["schemas"]["LifecyclePoint"][];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_PersonProfile: {
+            /** @description All that is known of a person. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Events in all.
+                 */
+                events: number;
+                /**
+                 * Format: date-time
+                 * @description Time of the first event.
+                 */
+                first_seen: string;
+                /** @description As in [`PersonRow`]. */
+                fresh: boolean;
+                /** @description Groups of the last 1,000 events that name any, the latest first; at most 100. */
+                groups: components["schemas"]["GroupKey"][];
+                /** @description The id that the person is called by. */
+                id: string;
+                /** @description Whether it is a user's id. */
+                identified: boolean;
+                /** @description All ids, users' first; at most 1,000. */
+                ids: components["schemas"]["KnownId"][];
+                /**
+                 * Format: date-time
+                 * @description Time of the last event.
+                 */
+                last_seen: string;
+                /** @description Properties by name. */
+                properties: components["schemas"]["KnownProperty"][];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_PersonsReport: {
+            /** @description A page of persons. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Persons that pass, on all pages. Null on pages after the first.
+                 */
+                count?: number | null;
+                /** @description Whether there is a next page. */
+                has_more: boolean;
+                /** @description Where the next page starts; null on the last one. */
+                next_cursor?: string | null;
+                /** @description The page. */
+                persons: components["schemas"]["PersonRow"][];
             };
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
@@ -1588,6 +1744,12 @@ export interface components {
             error?: number | null;
             /**
              * Format: int64
+             * @description At most so many persons too many does a number from sketches hold: ids that turned out to be somebody else's, on
+             *     days whose sketches are still to be made anew (a minute at most, as a rule). Absent where there are none.
+             */
+            overcount_bound?: number | null;
+            /**
+             * Format: int64
              * @description Rows that the analytics engine read for it; 0 from memory.
              */
             rows_read: number;
@@ -1840,7 +2002,7 @@ export interface components {
             /**
              * @description A property of the event. `$path`, `$host`, `$referrer_host`, `$utm_source`, `$utm_medium`, `$utm_campaign`,
              *     `$country`, `$region`, `$city`, `$browser`, `$os`, `$device`, `$lib`, `$amount` and `$currency` are what
-             *     capture found out.
+             *     capture found out. `$groups.company` is the key of the company that the event belongs to.
              * @example plan
              */
             property?: string | null;
@@ -2148,11 +2310,90 @@ export interface components {
              */
             reached: number;
         };
+        /** @description A group by type and key. */
+        GroupKey: {
+            /**
+             * @description Its key.
+             * @example acme
+             */
+            key: string;
+            /**
+             * @description Its type.
+             * @example company
+             */
+            type: string;
+        };
         /**
          * @description What a shown value of a breakdown is.
          * @enum {string}
          */
         GroupKind: "value" | "none" | "other";
+        /** @description A page of groups. */
+        GroupPage: {
+            /** @description By key. */
+            data: components["schemas"]["GroupRow"][];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Where the next page starts; null on the last one. */
+            next_cursor?: string | null;
+        };
+        /** @description What is known of a group. */
+        GroupProfile: {
+            /**
+             * Format: date-time
+             * @description Time of the first event that names it.
+             */
+            first_seen: string;
+            /** @description Its key. */
+            key: string;
+            /**
+             * Format: date-time
+             * @description Time of the last event that names it.
+             */
+            last_seen: string;
+            /** @description Properties by name. */
+            properties: components["schemas"]["KnownProperty"][];
+            /** @description Its type. */
+            type: string;
+        };
+        /** @description A group of a list. */
+        GroupRow: {
+            /**
+             * Format: date-time
+             * @description Time of the first event that names it.
+             */
+            first_seen: string;
+            /**
+             * @description Its key.
+             * @example acme
+             */
+            key: string;
+            /**
+             * Format: date-time
+             * @description Time of the last event that names it.
+             */
+            last_seen: string;
+            /** @description Properties by name. */
+            properties: Record<string, never>;
+        };
+        /** @description A type of groups. */
+        GroupTypeView: {
+            /**
+             * Format: int64
+             * @description Groups of this type.
+             */
+            groups: number;
+            /**
+             * @description Its name.
+             * @example company
+             */
+            type: string;
+        };
+        /** @description The types of groups. */
+        GroupTypes: {
+            /** @description The ones with the most groups first, at most 100. */
+            data: components["schemas"]["GroupTypeView"][];
+        };
         /**
          * @description The width of a point on a chart.
          * @enum {string}
@@ -2168,6 +2409,28 @@ export interface components {
          * @enum {string}
          */
         KeyKind: "write" | "secret";
+        /** @description One id of a person. */
+        KnownId: {
+            /** @description The distinct id. */
+            id: string;
+            /** @description Whether the application gave it; else it is a device's. */
+            is_user: boolean;
+        };
+        /** @description One property of a person or group. */
+        KnownProperty: {
+            /**
+             * @description Its name.
+             * @example plan
+             */
+            name: string;
+            /**
+             * Format: date-time
+             * @description Time of the event that gave it this value.
+             */
+            set_at: string;
+            /** @description Its value. */
+            value: unknown;
+        };
         /**
          * @description A project's ledger.
          * @example {
@@ -2736,10 +2999,132 @@ export interface components {
             /** @description What the caller may do in it. */
             role: components["schemas"]["Role"];
         };
+        /**
+         * @description What a list of persons is ordered by.
+         * @enum {string}
+         */
+        PersonOrder: "last_seen" | "first_seen" | "id";
+        /** @description All that is known of a person. */
+        PersonProfile: {
+            /**
+             * Format: int64
+             * @description Events in all.
+             */
+            events: number;
+            /**
+             * Format: date-time
+             * @description Time of the first event.
+             */
+            first_seen: string;
+            /** @description As in [`PersonRow`]. */
+            fresh: boolean;
+            /** @description Groups of the last 1,000 events that name any, the latest first; at most 100. */
+            groups: components["schemas"]["GroupKey"][];
+            /** @description The id that the person is called by. */
+            id: string;
+            /** @description Whether it is a user's id. */
+            identified: boolean;
+            /** @description All ids, users' first; at most 1,000. */
+            ids: components["schemas"]["KnownId"][];
+            /**
+             * Format: date-time
+             * @description Time of the last event.
+             */
+            last_seen: string;
+            /** @description Properties by name. */
+            properties: components["schemas"]["KnownProperty"][];
+        };
         /** @description Everything that somebody did up to now, under all of these ids. */
         PersonRequest: {
             /** @description 1 to 100 distinct ids: user ids, or device ids of visitors who never signed in. */
             distinct_ids: string[];
+        };
+        /** @description A person of a list. */
+        PersonRow: {
+            /**
+             * Format: date-time
+             * @description Time of the first event.
+             */
+            first_seen: string;
+            /**
+             * @description Whether this is what happened on a shared device after a second user was seen on it: the device's id is another
+             *     person's too.
+             */
+            fresh: boolean;
+            /**
+             * @description The id that the person is called by: a user's id where there is one.
+             * @example user-42
+             */
+            id: string;
+            /** @description Whether it is a user's id, given by the application. */
+            identified: boolean;
+            /**
+             * Format: int64
+             * @description How many ids belong to the person.
+             */
+            ids: number;
+            /**
+             * Format: date-time
+             * @description Time of the last event.
+             */
+            last_seen: string;
+            /** @description Properties by name, at most 100. */
+            properties: Record<string, never>;
+        };
+        /**
+         * @description A question about persons, as somebody writes it.
+         * @example {
+         *       "filter": {
+         *         "op": "in",
+         *         "person": "plan",
+         *         "value": [
+         *           "club",
+         *           "business"
+         *         ]
+         *       },
+         *       "limit": 20,
+         *       "order": "first_seen",
+         *       "seen_from": "2026-11-01"
+         *     }
+         */
+        PersonsQuery: {
+            /** @description `next_cursor` of the page before. */
+            cursor?: string | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * Format: int32
+             * @description Persons of a page, 1 to 200. Default: 50.
+             */
+            limit?: number | null;
+            /** @description What they are ordered by. */
+            order?: components["schemas"]["PersonOrder"];
+            /**
+             * @description Only persons one of whose ids, or whose `email`, `name`, `username` or `company`, contains this text, whatever
+             *     its case. At most 200 characters.
+             * @example ada
+             */
+            search?: string | null;
+            /**
+             * @description Only persons who were last seen at this local date or instant, or later.
+             * @example 2026-11-01
+             */
+            seen_from?: string | null;
+            /** @description Only persons who were last seen before this local date or instant. */
+            seen_to?: string | null;
+        };
+        /** @description A page of persons. */
+        PersonsReport: {
+            /**
+             * Format: int64
+             * @description Persons that pass, on all pages. Null on pages after the first.
+             */
+            count?: number | null;
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Where the next page starts; null on the last one. */
+            next_cursor?: string | null;
+            /** @description The page. */
+            persons: components["schemas"]["PersonRow"][];
         };
         /**
          * @description Another product's habits.
@@ -3211,6 +3596,32 @@ export interface components {
              * @example 2026-12-01
              */
             to?: string | null;
+        } | {
+            /** @description `next_cursor` of the page before. */
+            cursor?: string | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            /** @enum {string} */
+            kind: "persons";
+            /**
+             * Format: int32
+             * @description Persons of a page, 1 to 200. Default: 50.
+             */
+            limit?: number | null;
+            /** @description What they are ordered by. */
+            order?: components["schemas"]["PersonOrder"];
+            /**
+             * @description Only persons one of whose ids, or whose `email`, `name`, `username` or `company`, contains this text, whatever
+             *     its case. At most 200 characters.
+             * @example ada
+             */
+            search?: string | null;
+            /**
+             * @description Only persons who were last seen at this local date or instant, or later.
+             * @example 2026-11-01
+             */
+            seen_from?: string | null;
+            /** @description Only persons who were last seen before this local date or instant. */
+            seen_to?: string | null;
         };
         /** @description The answer to a [`Question`], tagged by the same `kind`. */
         QuestionAnswer: {
@@ -3389,6 +3800,25 @@ export interface components {
             };
             /** @enum {string} */
             kind: "stickiness";
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description A page of persons. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Persons that pass, on all pages. Null on pages after the first.
+                 */
+                count?: number | null;
+                /** @description Whether there is a next page. */
+                has_more: boolean;
+                /** @description Where the next page starts; null on the last one. */
+                next_cursor?: string | null;
+                /** @description The page. */
+                persons: components["schemas"]["PersonRow"][];
+            };
+            /** @enum {string} */
+            kind: "persons";
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
         } | {
@@ -3596,6 +4026,11 @@ export interface components {
              * @description Raw events.
              */
             events: number;
+            /**
+             * Format: int64
+             * @description Persons of whom first and last seen and properties are known, and nothing else is left.
+             */
+            profiles?: number;
             /**
              * Format: int64
              * @description Texts of rejected events, kept to show why. All of the project's go.
@@ -4464,6 +4899,8 @@ export interface components {
          *     }
          */
         WireEvent: {
+            /** @description Numbers that are added to properties of the person; kept as `$add`. */
+            add?: Record<string, never> | null;
             context?: components["schemas"]["WireContext"] | null;
             /** @description The client's own id of this browser or installation. */
             device_id?: string | null;
@@ -4474,10 +4911,12 @@ export interface components {
              */
             distinct_id?: string | null;
             /**
-             * @description What happened: 1 to 200 characters. `$identify`, `$alias` and `$set` carry identity or person
-             *     properties and do not count as activity.
+             * @description What happened: 1 to 200 characters. `$identify`, `$alias`, `$set` and `$groupidentify` carry identity
+             *     or properties of persons and groups, and do not count as activity.
              */
             event: string;
+            /** @description The groups that the event belongs to, such as `{"company": "acme"}`: type and key; kept as `$groups`. */
+            groups?: Record<string, never> | null;
             /**
              * Format: uuid
              * @description The event's own UUID. An event that is sent again under its id is counted once.
@@ -4489,11 +4928,15 @@ export interface components {
             session_id?: string | null;
             /** @description Properties of the person, kept as the event's property `$set`. */
             set?: Record<string, never> | null;
+            /** @description Properties of the person that hold only where the person has none of that name; kept as `$set_once`. */
+            set_once?: Record<string, never> | null;
             /**
              * Format: date-time
              * @description When it happened, by the client's clock: RFC 3339, or seconds or milliseconds since 1970. Absent: now.
              */
             timestamp?: string | null;
+            /** @description Names of properties that the person loses; kept as `$unset`. */
+            unset?: string[] | null;
             /** @description The id that the application gave the person. */
             user_id?: string | null;
         };
@@ -7075,6 +7518,259 @@ export interface operations {
             };
         };
     };
+    group_types: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Types of groups */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupTypes"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    groups: {
+        parameters: {
+            query?: {
+                /** @description Only groups whose key contains this text, whatever its case. At most 200 characters. */
+                search?: string;
+                /** @description Groups a page, 1 to 1,000. Default: 100. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The type of groups */
+                type: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of groups */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupPage"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The type of groups */
+                type: string;
+                /** @description The group's key */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The group */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupProfile"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_keys: {
         parameters: {
             query?: {
@@ -7535,6 +8231,311 @@ export interface operations {
             };
             /** @description No such thing, or not for this caller: `not_found`. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    persons: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only persons one of whose ids, or whose `email`, `name`, `username` or `company`, contains this text, whatever
+                 *     its case. At most 200 characters.
+                 * @example ada
+                 */
+                search?: string;
+                /**
+                 * @description Only persons who were last seen at this local date or instant, or later.
+                 * @example 2026-11-01
+                 */
+                seen_from?: string;
+                /** @description Only persons who were last seen before this local date or instant. */
+                seen_to?: string;
+                /** @description What they are ordered by. */
+                order?: "last_seen" | "first_seen" | "id";
+                /** @description Persons of a page, 1 to 200. Default: 50. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of persons */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_PersonsReport"];
+                };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    person: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Of a shared device: what happened on it without a user after a second user was seen on it. Default: the person
+                 *     whom the id belonged to first.
+                 */
+                fresh?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description Any id of the person */
+                distinct_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The person */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_PersonProfile"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    person_events: {
+        parameters: {
+            query?: {
+                /** @description As for the person. */
+                fresh?: boolean;
+                /** @description Events a page, 1 to 1,000. Default: 100. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description Any id of the person */
+                distinct_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
