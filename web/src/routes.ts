@@ -4,7 +4,7 @@
  */
 
 /** Pages inside a project, in the order of the navigation. */
-export const PROJECT_PAGES = ["overview", "trends", "active", "funnels", "retention", "events", "health", "settings"] as const;
+export const PROJECT_PAGES = ["overview", "trends", "active", "funnels", "retention", "people", "events", "health", "settings"] as const;
 export type ProjectPage = (typeof PROJECT_PAGES)[number];
 
 export type Route =
@@ -57,6 +57,7 @@ export const PAGE_NAMES: Record<ProjectPage, string> = {
   active: "Active users",
   funnels: "Funnels",
   retention: "Retention",
+  people: "People",
   events: "Events",
   health: "Data health",
   settings: "Settings",

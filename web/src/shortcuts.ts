@@ -7,6 +7,7 @@ export const GO: Record<string, ProjectPage> = {
   a: "active",
   f: "funnels",
   r: "retention",
+  p: "people",
   e: "events",
   h: "health",
   s: "settings",
