@@ -58,9 +58,9 @@ pub async fn get_person(
     let person = store.person_named(project, &distinct_id, fresh).await?;
     let members = store.members(project, &[person]).await?;
     let (sight, records, groups) = tokio::try_join!(
-        store.sight_of(project, person),
+        store.sight_of(project, &members.rows),
         store.records_of(project, &members.rows, None),
-        store.groups_of(project, person),
+        store.groups_of(project, &members.rows),
     )?;
     let (Some(sight), Some(called)) = (sight.rows, called(person, &members.rows)) else {
         return Err(Problem::not_found("person"));
@@ -136,6 +136,7 @@ pub async fn get_person_events(
     let before = params.cursor.as_deref().map(read_cursor).transpose()?;
     let (store, project) = (&asked.store, asked.number);
     let person = store.person_named(project, &distinct_id, params.fresh).await?;
-    let found = store.timeline(project, person, before, limit + 1).await?;
+    let members = store.members(project, &[person]).await?.rows;
+    let found = store.timeline(project, &members, before, limit + 1).await?;
     Ok(Json(page_of(found.rows, limit)))
 }

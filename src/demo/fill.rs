@@ -10,7 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::shop::{Shop, quotas};
+use super::hours::quotas;
+use super::shop::Shop;
 use crate::event::Zone;
 
 /// Events in a request: well below the endpoint's limits of 1,000 events and 1 MB.

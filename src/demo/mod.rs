@@ -5,6 +5,7 @@
 
 mod catalog;
 pub mod fill;
+pub mod hours;
 mod people;
 pub mod shop;
 pub mod trickle;

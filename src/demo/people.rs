@@ -160,11 +160,17 @@ impl People {
             ("https://www.google.com/", ..) => "search",
             _ => "referral",
         };
+        let signed_up_at = jiff::Timestamp::from_millisecond(at_ms)
+            .unwrap_or_default()
+            .to_string();
         let set = json!({
             "name": format!("{given} {family}"), "email": email, "plan": plan, "country": country,
             "newsletter": rng.f64() < 0.5,
         });
-        (set, json!({ "signed_up_at": at_ms, "first_source": source }))
+        (
+            set,
+            json!({ "signed_up_at": signed_up_at, "first_source": source }),
+        )
     }
 
     /// What is to be told of the company of a visitor, once: its key and its properties.

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use clickhouse::{Client, Row};
-use footfall::event::{Event, Zone, actor_of};
+use footfall::event::{Event, Zone};
 use footfall::metrics::filter::{Filter, FilterQuery, PersonProperties, Property, value_of};
-use footfall::metrics::identity::{NEVER, fresh_of};
 use footfall::store::filter::{Bind, condition, value};
 use footfall::store::{Store, StoreOptions};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{DAY, NOON, PROJECT, Random, deliver, event, name, options, rounds};
+use crate::overrides::{keep, known, map, person_of};
+use crate::world::{NOON, PROJECT, Random, deliver, event, name, options, rounds};
 
 const NAMES: [&str; 9] = [
     "p",
@@ -35,7 +35,7 @@ const COLUMNS: [&str; 7] = [
     "$groups.b c",
 ];
 
-async fn open() -> (Store, Client) {
+pub async fn open() -> (Store, Client) {
     let options: StoreOptions = options();
     let store = Store::connect(options.clone()).await.expect("a store");
     store.migrate().await.expect("migrations");
@@ -296,41 +296,12 @@ fn tree(random: &mut Random, depth: u32) -> Value {
     json!({by: children})
 }
 
-/// Some actors are other persons, some of them up to an instant only: person and split.
-type Map = BTreeMap<u64, (u64, i64)>;
-
-fn map(random: &mut Random) -> Map {
-    let actor = |n: u64| actor_of(&format!("p{n}"));
-    (0..random.below(6))
-        .map(|_| {
-            let split = *random.pick(&[NEVER, NEVER, NOON + 3, NOON + 6]);
-            (actor(random.below(12)), (actor(random.below(12)), split))
-        })
-        .collect()
-}
-
-fn person_of(map: &Map, event: &Event) -> u64 {
-    match map.get(&event.actor()) {
-        None => event.actor(),
-        Some((person, split)) if event.ts < *split => *person,
-        Some(_) => fresh_of(event.actor()),
-    }
-}
-
-async fn keep(store: &Store, map: &Map, version: u64) {
-    crate::world::sql(store, "TRUNCATE TABLE person_map").await;
-    for (actor, (person, split)) in map {
-        let row = format!("{}, {actor}, {person}, {split}, {version}", PROJECT.0);
-        crate::world::sql(store, &format!("INSERT INTO person_map VALUES ({row})")).await;
-    }
-}
-
 #[derive(Row, Deserialize)]
-struct Found {
+pub struct Found {
     #[serde(with = "clickhouse::serde::uuid")]
     id: Uuid,
     passes: Vec<u8>,
-    values: Vec<Option<String>>,
+    pub values: Vec<Option<String>>,
 }
 
 #[tokio::test]
@@ -349,14 +320,7 @@ async fn sql_is_the_meaning_over_random_values_and_every_operator() {
         let (one, other) = batch.split_at(random.below(300) as usize);
         deliver(&store, &name(0, 2 * seed), one).await;
         deliver(&store, &name(0, 2 * seed + 1), other).await;
-        let mut by_person: BTreeMap<u64, Vec<&Event>> = BTreeMap::new();
-        for event in &batch {
-            by_person.entry(person_of(&map, event)).or_default().push(event);
-        }
-        let known: BTreeMap<u64, PersonProperties> = by_person
-            .into_iter()
-            .map(|(person, events)| (person, PersonProperties::of(events)))
-            .collect();
+        let known = known(&map, &batch);
         let properties: Vec<Property> = NAMES
             .iter()
             .flat_map(|name| [Property::Event((*name).into()), Property::Person((*name).into())])
@@ -392,7 +356,7 @@ fn filter(query: &Value, zone: &Zone) -> Filter {
     filter
 }
 
-async fn ask(reader: &Client, filters: &[Filter], properties: &[Property]) -> BTreeMap<Uuid, Found> {
+pub async fn ask(reader: &Client, filters: &[Filter], properties: &[Property]) -> BTreeMap<Uuid, Found> {
     let mut bind = Bind::new();
     let passes: Vec<String> = filters
         .iter()
@@ -432,26 +396,4 @@ fn check(
         let expected = filter.matches(event, person);
         assert_eq!(*passes == 1, expected, "{query} over {} {person:?}", event.props);
     }
-}
-
-#[tokio::test]
-async fn the_latest_set_wins_over_the_earliest_set_once() {
-    let (store, reader) = open().await;
-    let set = |member: &str, day: i64, value: Value| {
-        let mut event = event("$identify", "ann", NOON + day * DAY);
-        event.props = json!({member: {"plan": value}}).to_string();
-        event
-    };
-    let batch = [
-        set("$set_once", 0, json!("first")),
-        set("$set_once", 1, json!("second")),
-        set("$set", 2, json!("club")),
-        set("$set", 1, json!("trial")),
-        event("view", "ben", NOON),
-    ];
-    deliver(&store, &name(0, 1), &batch).await;
-    let plan = [Property::Person("plan".into())];
-    let found = ask(&reader, &[], &plan).await;
-    assert_eq!(found[&batch[0].id].values, [Some("club".to_owned())]);
-    assert_eq!(found[&batch[4].id].values, [None]);
 }

@@ -4,6 +4,7 @@ mod batches;
 mod filters;
 mod generations;
 mod listings;
+mod overrides;
 mod questions;
 mod trends;
 mod world;

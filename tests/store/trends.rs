@@ -117,6 +117,11 @@ fn series(random: &mut Random, interval: &str) -> Value {
             _ => {}
         }
     }
+    if measure.starts_with("per") && random.below(3) == 0 {
+        series["group"] = random
+            .pick(&[json!({"property": "plan"}), json!({"person": "tier"})])
+            .clone();
+    }
     if random.below(3) == 0 {
         series["filter"] = filter(random);
     }

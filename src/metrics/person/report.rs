@@ -67,7 +67,8 @@ pub struct PersonProfile {
     pub events: u64,
     /// Properties by name.
     pub properties: Vec<KnownProperty>,
-    /// Groups of the last 1,000 events that name any, the latest first; at most 100.
+    /// Groups that their events of the 30 days before they were last seen name (of the last 1,000 that name any), the
+    /// latest first; at most 100.
     pub groups: Vec<GroupKey>,
 }
 

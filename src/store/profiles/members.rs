@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clickhouse::Row;
+use clickhouse::query::Query;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::current::told;
-use crate::event::{ProjectNumber, actor_of};
+use crate::event::{Day, ProjectNumber, actor_of};
 use crate::metrics::identity::{NEVER, fresh_of};
 use crate::metrics::person::{PERSON_MARKS, Position, Record, Write, Written};
 use crate::store::people::{PEOPLE, maybe_of};
@@ -25,6 +26,10 @@ pub struct Member {
     pub is_user: bool,
     /// Whether only a part of its events is this person's.
     pub is_split: bool,
+    /// First seen, UTC milliseconds; of an actor that is split, whoever it was.
+    pub first: i64,
+    /// Last seen.
+    pub last: i64,
 }
 
 #[derive(Row, Deserialize)]
@@ -32,6 +37,8 @@ struct Mapped {
     actor: u64,
     id: String,
     is_user: u8,
+    first: i64,
+    last: i64,
     mapped: u64,
     whose: u64,
     split: i64,
@@ -53,7 +60,6 @@ impl Member {
 /// When somebody was seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Row, Deserialize)]
 pub struct Sight {
-    pub person: u64,
     /// UTC milliseconds.
     pub first: i64,
     /// UTC milliseconds.
@@ -106,8 +112,10 @@ impl Store {
     ) -> Result<Facts<Vec<Member>>, StoreError> {
         let maybe = maybe_of("{persons:Array(UInt64)}");
         let sql = format!(
-            "SELECT actor, name AS id, user AS is_user, mapped, whose, split FROM ( \
-               SELECT owner AS actor, any(id) AS name, max(is_user) AS user FROM profiles \
+            "SELECT actor, name AS id, user AS is_user, first, last, mapped, whose, split FROM ( \
+               SELECT owner AS actor, any(id) AS name, max(is_user) AS user, \
+                 toUnixTimestamp64Milli(min(first_seen)) AS first, toUnixTimestamp64Milli(max(last_seen)) AS last \
+               FROM profiles \
                WHERE project = {{project:UInt32}} AND kind = '' AND owner IN (SELECT actor FROM ( \
                  SELECT arrayJoin(arrayConcat({{persons:Array(UInt64)}}, {{fresh:Array(UInt64)}})) AS actor \
                  UNION ALL SELECT actor FROM person_map WHERE project = {{project:UInt32}} \
@@ -141,6 +149,8 @@ impl Store {
                         id: row.id.clone(),
                         is_user: row.is_user != 0,
                         is_split,
+                        first: row.first,
+                        last: row.last,
                     });
                 }
             }
@@ -275,20 +285,69 @@ impl Store {
     pub async fn sight_of(
         &self,
         project: ProjectNumber,
-        person: u64,
+        members: &[Member],
     ) -> Result<Facts<Option<Sight>>, StoreError> {
+        let theirs = Theirs::of(members);
         let sql = format!(
-            "SELECT person, toUnixTimestamp64Milli(min(ts)) AS first, toUnixTimestamp64Milli(max(ts)) AS last, \
-               count() AS events \
-             FROM {PEOPLE} WHERE project = {{project:UInt32}} AND person IN {{persons:Array(UInt64)}} AND {} \
-             GROUP BY person",
-            maybe_of("{persons:Array(UInt64)}")
+            "SELECT toUnixTimestamp64Milli(min(ts)) AS first, toUnixTimestamp64Milli(max(ts)) AS last, \
+               count() AS events FROM {} HAVING events > 0",
+            theirs.events()
         );
-        let query = self.question(project, &sql).param("persons", [person].as_slice());
-        let found: Facts<Vec<Sight>> = facts(query).await?;
+        let found: Facts<Vec<Sight>> = facts(theirs.bind(self.question(project, &sql))).await?;
         Ok(Facts {
             rows: found.rows.into_iter().next(),
             rows_read: found.rows_read,
         })
+    }
+}
+
+/// The events of one person, for a statement.
+pub(super) struct Theirs {
+    actors: Vec<u64>,
+    /// The person, where their number has to be looked at: not all events of the actors are theirs.
+    person: Option<u64>,
+    first: i64,
+    last: i64,
+}
+
+impl Theirs {
+    /// Of the person of these members.
+    pub(super) fn of(members: &[Member]) -> Theirs {
+        Theirs {
+            actors: members.iter().map(|member| member.actor).collect(),
+            person: members
+                .iter()
+                .find(|member| member.is_split)
+                .map(|member| member.person),
+            first: members.iter().map(|member| member.first).min().unwrap_or(0),
+            last: members.iter().map(|member| member.last).max().unwrap_or(0),
+        }
+    }
+
+    /// When the last of their actors was seen.
+    pub(super) fn last(&self) -> i64 {
+        self.last
+    }
+
+    /// What follows a FROM: the table and a condition that others may be added to. The actors are known, so whose an
+    /// event is has to be looked up only where one is split.
+    pub(super) fn events(&self) -> String {
+        let (table, person) = match self.person {
+            Some(_) => (PEOPLE, "AND person = {person:UInt64}"),
+            None => ("events", ""),
+        };
+        format!(
+            "{table} WHERE project = {{project:UInt32}} AND actor IN {{actors:Array(UInt64)}} {person} \
+             AND day >= toDate({{first_day:UInt16}}) AND day <= toDate({{last_day:UInt16}})"
+        )
+    }
+
+    /// The query with all that [`Theirs::events`] names.
+    pub(super) fn bind(&self, query: Query) -> Query {
+        query
+            .param("actors", self.actors.as_slice())
+            .param("person", self.person.unwrap_or(0))
+            .param("first_day", Day::of_utc(self.first).as_u16())
+            .param("last_day", Day::of_utc(self.last).as_u16())
     }
 }

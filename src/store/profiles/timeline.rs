@@ -4,77 +4,19 @@ use clickhouse::Row;
 use serde::Deserialize;
 
 use super::current::told;
+use super::members::{Member, Theirs};
+use crate::event::zone::UTC_DAY_MS;
 use crate::event::{Day, ProjectNumber};
 use crate::metrics::person::{GROUP_MARKS, Written};
 use crate::store::events::{COLUMNS, Place, StoredEvent};
-use crate::store::people::{PEOPLE, maybe_of};
 use crate::store::{Facts, Store, StoreError, facts};
 
-#[derive(Row, Deserialize)]
-struct Known {
-    first: i64,
-    last: i64,
-}
+/// Time that a page looks at, back from its start, one after the other until it is full: whoever comes every day is in
+/// every part of the table.
+const WINDOWS_MS: [i64; 3] = [2 * UTC_DAY_MS, 30 * UTC_DAY_MS, i64::MAX];
 
-impl Store {
-    /// A page of a person's events, the latest first, under whichever of their ids; behind `before`.
-    ///
-    /// # Errors
-    /// When ClickHouse does not answer within the limits.
-    pub async fn timeline(
-        &self,
-        project: ProjectNumber,
-        person: u64,
-        before: Option<Place>,
-        limit: u32,
-    ) -> Result<Facts<Vec<StoredEvent>>, StoreError> {
-        // The days on which they were seen at all spare most of the table.
-        let sql = format!(
-            "SELECT toUnixTimestamp64Milli(min(first_seen)) AS first, toUnixTimestamp64Milli(max(last_seen)) AS last \
-             FROM profiles WHERE project = {{project:UInt32}} AND kind = '' AND {}",
-            crate::store::people::actors_of("owner", "{persons:Array(UInt64)}")
-        );
-        let query = self.question(project, &sql).param("persons", [person].as_slice());
-        let known: Facts<Vec<Known>> = facts(query).await?;
-        let Some(Known { first, last }) = known.rows.first().filter(|known| known.last > 0) else {
-            return Ok(Facts {
-                rows: Vec::new(),
-                rows_read: known.rows_read,
-            });
-        };
-        let last = before.map_or(*last, |place| place.ts.min(*last));
-        let behind = match before {
-            Some(_) => {
-                "AND (ts, seq, UUIDToNum(id)) < \
-                 (fromUnixTimestamp64Milli({before:Int64}, 'UTC'), {before_seq:UInt32}, UUIDToNum({before_id:UUID}))"
-            }
-            None => "",
-        };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM {PEOPLE} WHERE project = {{project:UInt32}} \
-               AND day >= toDate({{first:UInt16}}) AND day <= toDate({{last:UInt16}}) \
-               AND {} AND person = {{person:UInt64}} {behind} \
-             ORDER BY ts DESC, seq DESC, UUIDToNum(id) DESC LIMIT {{limit:UInt32}}",
-            maybe_of("{persons:Array(UInt64)}")
-        );
-        let mut query = self
-            .question(project, &sql)
-            .param("persons", [person].as_slice())
-            .param("person", person)
-            .param("first", Day::of_utc(*first).as_u16())
-            .param("last", Day::of_utc(last).as_u16())
-            .param("limit", limit);
-        if let Some(place) = before {
-            query = query
-                .param("before", place.ts)
-                .param("before_seq", place.seq)
-                .param("before_id", place.id.to_string());
-        }
-        let mut page: Facts<Vec<StoredEvent>> = facts(query).await?;
-        page.rows_read += known.rows_read;
-        Ok(page)
-    }
-}
+/// How long before they were last seen the groups of a person are looked for.
+const GROUPS_MS: i64 = 30 * UTC_DAY_MS;
 
 /// Events that are looked at for the groups of a person.
 const LOOKED_AT: u32 = 1_000;
@@ -86,26 +28,93 @@ struct Line {
 }
 
 impl Store {
-    /// The groups that a person's last events name, the latest first: type and key, each once.
+    /// A page of a person's events, the latest first, under whichever of their ids; behind `before`.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer within the limits.
+    pub async fn timeline(
+        &self,
+        project: ProjectNumber,
+        members: &[Member],
+        before: Option<Place>,
+        limit: u32,
+    ) -> Result<Facts<Vec<StoredEvent>>, StoreError> {
+        let theirs = Theirs::of(members);
+        let newest = before.map_or(theirs.last(), |place| place.ts);
+        let mut before = before;
+        let mut page = Facts {
+            rows: Vec::new(),
+            rows_read: 0,
+        };
+        for window in WINDOWS_MS {
+            let missing = limit.saturating_sub(page.rows.len() as u32);
+            if missing == 0 || members.is_empty() {
+                break;
+            }
+            let since = newest.saturating_sub(window).max(0);
+            let found = self.window_of(project, &theirs, (since, before), missing).await?;
+            page.rows_read += found.rows_read;
+            page.rows.extend(found.rows);
+            before = page.rows.last().map(StoredEvent::place).or(before);
+        }
+        Ok(page)
+    }
+
+    async fn window_of(
+        &self,
+        project: ProjectNumber,
+        theirs: &Theirs,
+        (since, before): (i64, Option<Place>),
+        limit: u32,
+    ) -> Result<Facts<Vec<StoredEvent>>, StoreError> {
+        let behind = match before {
+            Some(_) => {
+                "AND day <= toDate({before_day:UInt16}) AND (ts, seq, UUIDToNum(id)) < \
+                 (fromUnixTimestamp64Milli({before:Int64}, 'UTC'), {before_seq:UInt32}, UUIDToNum({before_id:UUID}))"
+            }
+            None => "",
+        };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM {} AND day >= toDate({{since_day:UInt16}}) \
+               AND ts >= fromUnixTimestamp64Milli({{since:Int64}}, 'UTC') {behind} \
+             ORDER BY ts DESC, seq DESC, UUIDToNum(id) DESC LIMIT {{limit:UInt32}}",
+            theirs.events()
+        );
+        let mut query = theirs
+            .bind(self.question(project, &sql))
+            .param("since", since)
+            .param("since_day", Day::of_utc(since).as_u16())
+            .param("limit", limit);
+        if let Some(place) = before {
+            query = query
+                .param("before", place.ts)
+                .param("before_day", Day::of_utc(place.ts).as_u16())
+                .param("before_seq", place.seq)
+                .param("before_id", place.id.to_string());
+        }
+        facts(query).await
+    }
+
+    /// The groups that a person's events name, in the 30 days before they were last seen: type and key, each once, the
+    /// latest first.
     ///
     /// # Errors
     /// When ClickHouse does not answer within the limits.
     pub async fn groups_of(
         &self,
         project: ProjectNumber,
-        person: u64,
+        members: &[Member],
     ) -> Result<Facts<Vec<(String, String)>>, StoreError> {
+        let theirs = Theirs::of(members);
+        let since = theirs.last().saturating_sub(GROUPS_MS).max(0);
         let sql = format!(
-            "SELECT actor, props FROM {PEOPLE} WHERE project = {{project:UInt32}} AND {} \
-               AND person = {{person:UInt64}} AND ({}) \
+            "SELECT actor, props FROM {} AND day >= toDate({{since_day:UInt16}}) AND ({}) \
              ORDER BY ts DESC, seq DESC, UUIDToNum(id) DESC LIMIT {LOOKED_AT}",
-            maybe_of("{persons:Array(UInt64)}"),
+            theirs.events(),
             told(&GROUP_MARKS)
         );
-        let query = self
-            .question(project, &sql)
-            .param("persons", [person].as_slice())
-            .param("person", person);
+        let query = theirs.bind(self.question(project, &sql));
+        let query = query.param("since_day", Day::of_utc(since).as_u16());
         let lines: Facts<Vec<Line>> = facts(query).await?;
         let mut groups: Vec<(String, String)> = Vec::new();
         for line in lines.rows {

@@ -247,7 +247,13 @@ impl<'a> World<'a> {
     }
 
     fn measure(&self, series: &SeriesSpec, events: &[&Event]) -> Option<f64> {
-        let people: BTreeSet<&str> = events.iter().map(|event| event.distinct_id.as_str()).collect();
+        let people: BTreeSet<String> = events
+            .iter()
+            .filter_map(|event| match &series.group {
+                Some(group) => value_of(group, event, &self.persons[&event.actor()]),
+                None => Some(event.distinct_id.clone()),
+            })
+            .collect();
         let mut numbers: Vec<f64> = Vec::new();
         for event in events {
             let text = series
