@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::overrides::{keep, known, map, person_of};
-use crate::world::{NOON, PROJECT, Random, deliver, event, name, options, rounds};
+use crate::world::{NOON, PROJECT, Random, deliver, empty, event, name, options, rounds};
 
 const NAMES: [&str; 9] = [
     "p",
@@ -312,9 +312,7 @@ async fn sql_is_the_meaning_over_random_values_and_every_operator() {
         let mut random = Random(seed);
         let zone = Zone::parse(zones[seed as usize % zones.len()]).expect("a zone");
         let batch = events(&mut random);
-        for table in ["events", "profiles", "profile_properties", "profile_adds"] {
-            crate::world::sql(&store, &format!("TRUNCATE TABLE {table}")).await;
-        }
+        empty(&store).await;
         let map = map(&mut random);
         keep(&store, &map, seed).await;
         let (one, other) = batch.split_at(random.below(300) as usize);

@@ -5,6 +5,7 @@ mod filters;
 mod generations;
 mod listings;
 mod overrides;
+mod profiles;
 mod questions;
 mod trends;
 mod world;

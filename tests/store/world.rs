@@ -229,6 +229,13 @@ pub fn sketch_deltas(events: &[Event]) -> Vec<SketchDelta> {
         .collect()
 }
 
+/// Takes away what earlier rounds delivered.
+pub async fn empty(store: &Store) {
+    for table in ["events", "profiles", "profile_properties", "profile_adds"] {
+        sql(store, &format!("TRUNCATE TABLE {table}")).await;
+    }
+}
+
 /// All inserts of a batch.
 pub async fn deliver(store: &Store, name: &BatchName, events: &[Event]) {
     let days: BTreeSet<ActorDay> = events

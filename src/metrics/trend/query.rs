@@ -7,7 +7,8 @@ use super::spec::{Measure, SeriesSpec, Span, TrendSpec};
 use super::{Compare, CompareWith, Formula, MAX_ALTERNATIVES, MAX_ROLLING_DAYS, MAX_SERIES};
 use crate::event::{QUARTER_HOUR_S, Zone};
 use crate::metrics::filter::{
-    DEFAULT_BREAKDOWN_LIMIT, Filter, FilterQuery, MAX_BREAKDOWN, Predicate, PropertyQuery, Test, breakdown_limit,
+    DEFAULT_BREAKDOWN_LIMIT, Filter, FilterQuery, MAX_BREAKDOWN, Predicate, PropertyQuery, Test,
+    breakdown_limit,
 };
 use crate::metrics::time::{self, FIRST_DAY, Interval, MAX_POINTS, TimeRange, WeekStart};
 use crate::metrics::{SpecError, accepted, check_event_name};

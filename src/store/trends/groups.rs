@@ -55,7 +55,11 @@ impl Store {
             Measure::Sum => "ifNull(sum(x), 0)",
             _ => "count()",
         };
-        let select = format!("{} AS entity, {} AS x", entity(series, &mut bind), of(series, &mut bind));
+        let select = format!(
+            "{} AS entity, {} AS x",
+            entity(series, &mut bind),
+            of(series, &mut bind)
+        );
         let from = which(spec, series, spec.range, &mut bind);
         let sql = ranking(&spec.breakdown, (&select, &from, rank), self.people(), &mut bind);
         let query = within(self.question(project, &sql), spec.range);
