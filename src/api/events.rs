@@ -284,18 +284,23 @@ pub async fn list_events(
         before,
         limit: limit + 1,
     };
-    let mut rows = asked.store.recent(asked.number, &query, asked.now_ms).await?.rows;
+    let rows = asked.store.recent(asked.number, &query, asked.now_ms).await?.rows;
+    Ok(Json(page_of(rows, limit)))
+}
+
+/// A page from its events and one more, if there is one.
+pub(super) fn page_of(mut rows: Vec<StoredEvent>, limit: u32) -> EventPage {
     let has_more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next_cursor = rows
         .last()
         .filter(|_| has_more)
         .map(|last| write_cursor(last.place()));
-    Ok(Json(EventPage {
+    EventPage {
         data: rows.into_iter().map(EventView::from).collect(),
         next_cursor,
         has_more,
-    }))
+    }
 }
 
 pub(super) fn page_size(asked: Option<u32>) -> Answered<u32> {
@@ -313,7 +318,7 @@ fn write_cursor(place: Place) -> String {
     format!("{:x}-{:x}-{}", place.ts, place.seq, place.id.simple())
 }
 
-fn read_cursor(text: &str) -> Answered<Place> {
+pub(super) fn read_cursor(text: &str) -> Answered<Place> {
     let parts: Vec<&str> = text.splitn(3, '-').collect();
     let read = |parts: &[&str]| {
         let [ts, seq, id] = parts else { return None };

@@ -15,6 +15,7 @@ pub mod error;
 pub mod events;
 pub mod export;
 mod fields;
+pub mod groups;
 pub mod keys;
 pub mod ledger;
 pub mod letters;
@@ -22,6 +23,7 @@ pub mod live;
 pub mod members;
 pub mod merges;
 pub mod openapi;
+pub mod persons;
 mod problems;
 pub mod projects;
 pub mod questions;
@@ -140,6 +142,12 @@ fn question_routes() -> OpenApiRouter<ApiState> {
             cohorts::members::upload_cohort_members
         ))
         .routes(routes!(cohorts::members::explain_cohort_member))
+        .routes(routes!(questions::persons::get_persons))
+        .routes(routes!(persons::get_person))
+        .routes(routes!(persons::get_person_events))
+        .routes(routes!(groups::group_types))
+        .routes(routes!(groups::list_groups))
+        .routes(routes!(groups::get_group))
         .routes(routes!(events::event_names))
         .routes(routes!(events::list_events))
         .routes(routes!(schema::events::schema_events))

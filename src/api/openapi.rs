@@ -17,6 +17,7 @@ use utoipa::{Modify, OpenApi};
         (name = "auth", description = "Sign-in: short access tokens, rotating refresh tokens"),
         (name = "accounts", description = "The signed-in user, organizations, members and roles"),
         (name = "projects", description = "Projects and their keys"),
+        (name = "people", description = "Persons and groups: lists, profiles, timelines"),
         (name = "questions", description = "Active users, trends, funnels, conversion, retention"),
         (name = "saved", description = "Saved questions, dashboards and annotations: shared, versioned, undone"),
         (name = "events", description = "Raw events: latest, live, export"),

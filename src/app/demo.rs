@@ -31,6 +31,14 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(1..=365))]
     pub days: u64,
 
+    /// Seed of the made-up past: the same seed, events, days and end give the same events.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// The instant at which the past ends, as RFC 3339; now when absent. At most 400 days ago, less the days.
+    #[arg(long, value_parser = instant)]
+    pub ends: Option<i64>,
+
     /// Send no live traffic after the past.
     #[arg(long, default_value_t = false)]
     pub no_live: bool,
@@ -41,6 +49,12 @@ pub struct DemoArgs {
 struct Login {
     email: String,
     password: String,
+}
+
+/// An instant of the command line, in UTC ms.
+fn instant(text: &str) -> Result<i64, String> {
+    let instant: jiff::Timestamp = text.parse().map_err(|error| format!("{error}"))?;
+    Ok(instant.as_millisecond())
 }
 
 /// Runs the installation, fills the shop (going on where an earlier start was stopped), then keeps a little
@@ -70,8 +84,8 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     };
     let now = app.rooms.clock.now_ms();
     let fresh = Progress {
-        seed: now as u64,
-        begun_at: now,
+        seed: args.seed,
+        begun_at: args.ends.unwrap_or(now).min(now),
         events: args.events as usize,
         days: args.days as usize,
         acknowledged_requests: 0,

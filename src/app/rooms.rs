@@ -13,6 +13,7 @@ use crate::meta::{KeyRegistry, Meta};
 use crate::serving::ServingLimits;
 use crate::store::{Credentials, Store, StoreOptions};
 use crate::stream::{EventStream, StreamOptions};
+use crate::worker::profiles::fill_once;
 
 /// Shards of the stream beside an embedded Redis.
 const EMBEDDED_SHARDS: u16 = 4;
@@ -108,6 +109,7 @@ pub(super) async fn connect(config: &Config, engines: &Engines) -> anyhow::Resul
         .context("connecting to ClickHouse")?;
     if migrates {
         store.migrate().await.context("migrating ClickHouse")?;
+        fill_once(&store).await.context("reading profiles from events")?;
     }
     let default_shards = if engines.redis_is_embedded() {
         EMBEDDED_SHARDS

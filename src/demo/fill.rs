@@ -10,7 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::shop::{Shop, quotas};
+use super::hours::quotas;
+use super::shop::Shop;
 use crate::event::Zone;
 
 /// Events in a request: well below the endpoint's limits of 1,000 events and 1 MB.
@@ -125,7 +126,7 @@ fn events(progress: &Progress, zone: &Zone) -> impl Iterator<Item = Value> + use
     let first = today.plus(1 - progress.days as i32);
     let passed = until - zone.day_start(today);
     let share = passed as f64 / (zone.day_start(today.plus(1)) - zone.day_start(today)) as f64;
-    let mut shop = Shop::new(progress.seed, "https://shop.example");
+    let mut shop = Shop::new(progress.seed, "https://shop.example", 0);
     quotas(progress.events, first, progress.days, share)
         .into_iter()
         .enumerate()

@@ -1,8 +1,11 @@
 //! `footfall demo`: a believable shop's traffic, sent through the real capture endpoint.
 //!
-//! [`shop`] makes up people and what they do (pure, repeatable from a seed); [`fill`] sends the past;
-//! [`trickle`] keeps a little live traffic going.
+//! [`shop`] makes up what people do, who come with devices, accounts and companies (pure, repeatable from a seed);
+//! [`fill`] sends the past; [`trickle`] keeps a little live traffic going.
 
+mod catalog;
 pub mod fill;
+pub mod hours;
+mod people;
 pub mod shop;
 pub mod trickle;

@@ -1,4 +1,4 @@
-//! People of a made-up shop and what they do: weekly habits, a funnel that leaks, visitors who sign up.
+//! What visitors of a made-up shop do: weekly habits, a funnel that leaks, visits before and after signing up.
 //!
 //! Pure and repeatable: the same [`Shop::new`] arguments give the same events with the same ids, so a fill
 //! that was interrupted goes on where it stopped and a batch sent twice is recognized as the same.
@@ -7,87 +7,34 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::catalog::{AGENTS, PAGES, PHONES, PLACES, PRODUCTS, SOURCES};
+use super::hours::moment;
+use super::people::{People, uuid};
 use crate::event::Zone;
 use crate::event::zone::Day;
 
 /// The funnel that the demo is about, in order.
 pub const FUNNEL: [&str; 4] = ["view_item", "add_to_cart", "begin_checkout", "purchase"];
 
-const PRODUCTS: [(&str, &str, f64); 12] = [
-    ("aero-press", "Kitchen", 34.90),
-    ("linen-throw", "Home", 59.00),
-    ("desk-lamp", "Home", 79.50),
-    ("trail-flask", "Outdoor", 24.00),
-    ("wool-beanie", "Clothing", 29.00),
-    ("canvas-tote", "Clothing", 19.50),
-    ("field-notes", "Stationery", 12.00),
-    ("brass-pen", "Stationery", 42.00),
-    ("pour-over-set", "Kitchen", 64.00),
-    ("camp-mug", "Outdoor", 16.50),
-    ("oak-stool", "Home", 149.00),
-    ("rain-shell", "Clothing", 129.00),
-];
-
-const SOURCES: [(&str, &str, &str, &str); 7] = [
-    ("", "", "", ""),
-    ("", "", "", ""),
-    ("https://www.google.com/", "", "", ""),
-    ("https://news.ycombinator.com/item?id=1", "", "", ""),
-    ("", "newsletter", "email", "november"),
-    ("https://www.instagram.com/", "instagram", "social", "launch"),
-    ("https://www.google.com/", "google", "cpc", "brand"),
-];
-
-/// Browsers that people come with; the first three are phones.
-const AGENTS: [&str; 6] = [
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1",
-    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
-    "Mozilla/5.0 (Linux; Android 14; SM-S921B) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Safari/605.1.15",
-    "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
-];
-
-/// Share of an average day's visits by weekday, Monday first: a shop is quiet at the start of the week.
-const WEEKDAY: [f64; 7] = [0.88, 0.85, 0.92, 1.0, 1.12, 1.25, 1.08];
-
-/// Share of a day's visits by local hour.
-const HOUR: [u32; 24] = [
-    1, 1, 1, 1, 1, 2, 4, 7, 9, 10, 10, 11, 13, 12, 10, 10, 11, 13, 15, 18, 20, 16, 9, 4,
-];
-
-/// Somebody who visits the shop.
-#[derive(Clone, Debug)]
-struct Visitor {
-    device_id: Uuid,
-    user: Option<u32>,
-    /// How readily this person comes back, 0 to 1.
-    loyalty: f64,
-    /// The weekday (Monday 0) this person likes best.
-    habit: i8,
-    source: usize,
-    locale: &'static str,
-    agent: usize,
-    last_day: i32,
-}
+/// The browser whose visits come without a session id: it stores nothing.
+const FORGETFUL: usize = AGENTS.len() - 1;
 
 /// The shop: its visitors so far and the dice.
 #[derive(Debug)]
 pub struct Shop {
     rng: Rng,
     host: String,
-    visitors: Vec<Visitor>,
-    users: u32,
+    people: People,
 }
 
 impl Shop {
-    /// A shop whose pages live below `host` (such as `https://shop.example`), repeatable from `seed`.
-    pub fn new(seed: u64, host: &str) -> Shop {
+    /// A shop whose pages live below `host` (such as `https://shop.example`), repeatable from `seed`. The first to
+    /// sign up is the user after `users`.
+    pub fn new(seed: u64, host: &str, users: u64) -> Shop {
         Shop {
             rng: Rng::with_seed(seed),
             host: host.to_owned(),
-            visitors: Vec::new(),
-            users: 0,
+            people: People::new(users),
         }
     }
 
@@ -98,12 +45,18 @@ impl Shop {
         let start = zone.day_start(day);
         let length = zone.day_start(day.plus(1)) - start;
         let open = (until_ms - start).clamp(1, length);
+        // visits in the order of their times: who signs in does so before their next visit
         let mut events = Vec::with_capacity(quota);
         while events.len() < quota {
-            let at = start + self.moment(length, open);
-            let visitor = self.arrive(day);
-            let visit = self.visit(visitor, at, until_ms);
-            events.extend(visit.into_iter().take(quota - events.len()));
+            let mut starts: Vec<i64> = (0..8)
+                .map(|_| start + moment(&mut self.rng, length, open))
+                .collect();
+            starts.sort_unstable();
+            for at in starts {
+                let visitor = self.people.arrive(&mut self.rng, day.0);
+                let visit = self.visit(visitor, at, until_ms);
+                events.extend(visit.into_iter().take(quota - events.len()));
+            }
         }
         events.sort_by_key(|event| event["timestamp"].as_i64());
         events
@@ -112,77 +65,51 @@ impl Shop {
     /// One visit that starts now, for live traffic. The times of its later events lie ahead of `now_ms`:
     /// the caller sends each when its time has come.
     pub fn visit_now(&mut self, day: Day, now_ms: i64) -> Vec<Value> {
-        let visitor = self.arrive(day);
+        let visitor = self.people.arrive(&mut self.rng, day.0);
         self.visit(visitor, now_ms, i64::MAX)
     }
 
-    /// A moment of the day, in milliseconds from its start and before `open`, at the hours that people keep.
-    fn moment(&mut self, length: i64, open: i64) -> i64 {
-        let total: u32 = HOUR.iter().sum();
-        for _ in 0..64 {
-            let mut ticket = self.rng.u32(0..total);
-            let mut hour = 0;
-            while ticket >= HOUR[hour] {
-                ticket -= HOUR[hour];
-                hour += 1;
-            }
-            let at = hour as i64 * 3_600_000 + self.rng.i64(0..3_600_000);
-            if at < open.min(length) {
-                return at;
-            }
-        }
-        // Early in an open day the usual hours have not come yet: spread over what has passed.
-        self.rng.i64(0..open)
-    }
-
-    /// Somebody new, or somebody who comes back.
-    fn arrive(&mut self, day: Day) -> usize {
-        let weekday = (day.0 + 3).rem_euclid(7) as i8;
-        if self.visitors.len() > 40 && self.rng.f64() < 0.72 {
-            for _ in 0..12 {
-                let index = self.rng.usize(..self.visitors.len());
-                let visitor = &self.visitors[index];
-                let away = f64::from((day.0 - visitor.last_day).max(0));
-                let fades = (-away / (4.0 + 40.0 * visitor.loyalty)).exp();
-                let likes = if visitor.habit == weekday { 1.0 } else { 0.55 };
-                let (chance, dice) = (visitor.loyalty * fades * likes, self.rng.f64());
-                if dice < chance {
-                    self.visitors[index].last_day = day.0;
-                    return index;
-                }
-            }
-        }
-        let visitor = Visitor {
-            device_id: self.uuid(),
-            user: None,
-            loyalty: self.rng.f64().powf(1.4),
-            habit: self.rng.i8(0..7),
-            source: self.rng.usize(..SOURCES.len()),
-            locale: ["en-US", "en-GB", "de-DE", "fr-FR", "pt-BR", "ja-JP"][self.rng.usize(..6)],
-            agent: self.rng.usize(0..AGENTS.len()),
-            last_day: day.0,
-        };
-        self.visitors.push(visitor);
-        self.visitors.len() - 1
-    }
-
     /// One session: look around, perhaps look at things, perhaps buy.
-    fn visit(&mut self, index: usize, start: i64, until_ms: i64) -> Vec<Value> {
-        let mut session = Session {
-            id: self.uuid(),
+    fn visit(&mut self, visitor: usize, start: i64, until_ms: i64) -> Vec<Value> {
+        let mut visit = Visit {
+            id: uuid(&mut self.rng),
+            visitor,
+            device: self.people.pick_device(&mut self.rng, visitor),
             at: start,
             until: until_ms,
             events: Vec::new(),
         };
-        let known = self.visitors[index].user.is_some();
-        self.step(&mut session, index, "page_view", "/", json!({}));
-        for _ in 0..self.rng.usize(0..3) {
-            let page =
-                ["/about", "/search", "/collections/home", "/collections/outdoor"][self.rng.usize(..4)];
-            self.step(&mut session, index, "page_view", page, json!({}));
+        let user = self.people.visitors[visitor].user;
+        self.page(&mut visit, "/", "Everyday things");
+        if user.is_none() && self.rng.f64() < 0.2 {
+            return visit.events;
         }
-        let mut cart: Option<(&str, f64)> = None;
-        let looks = if self.rng.f64() < 0.72 {
+        if user.is_some() && self.people.devices[visit.device].signed_in != user && self.rng.f64() < 0.6 {
+            self.log_in(&mut visit);
+        }
+        for _ in 0..self.rng.usize(0..3) {
+            let (path, title) = PAGES[self.rng.usize(..PAGES.len())];
+            self.page(&mut visit, path, title);
+        }
+        let cart = self.look(&mut visit);
+        let taken = user.is_none() && self.people.devices[visit.device].signed_in.is_some();
+        let likely = if cart.is_some() || taken { 0.30 } else { 0.03 };
+        if user.is_none() && self.rng.f64() < likely {
+            self.sign_up(&mut visit);
+        }
+        if let Some((product, price)) = cart
+            && self.rng.f64() < 0.58
+        {
+            self.check_out(&mut visit, product, price);
+        }
+        self.leave(&mut visit);
+        visit.events
+    }
+
+    /// Looks at things; what landed in the cart.
+    fn look(&mut self, visit: &mut Visit) -> Option<(&'static str, f64)> {
+        let mut cart = None;
+        let looks = if self.rng.f64() < 0.78 {
             self.rng.usize(1..4)
         } else {
             0
@@ -191,147 +118,161 @@ impl Shop {
             let (product, category, price) = PRODUCTS[self.rng.usize(..PRODUCTS.len())];
             let path = format!("/products/{product}");
             let about = json!({ "product": product, "category": category, "price": price });
-            self.step(&mut session, index, "page_view", &path, json!({}));
-            self.step(&mut session, index, "view_item", &path, about.clone());
+            self.page(visit, &path, product);
+            self.step(visit, "view_item", &path, json!({ "properties": about }));
             if cart.is_none() && self.rng.f64() < 0.14 {
                 cart = Some((product, price));
-                self.step(&mut session, index, "add_to_cart", &path, about);
+                self.step(visit, "add_to_cart", &path, json!({ "properties": about }));
             }
         }
-        if !known && self.rng.f64() < if cart.is_some() { 0.30 } else { 0.03 } {
-            self.sign_up(&mut session, index);
-        }
-        if let Some((product, price)) = cart
-            && self.rng.f64() < 0.58
-        {
-            self.step(&mut session, index, "page_view", "/checkout", json!({}));
-            self.step(
-                &mut session,
-                index,
-                "begin_checkout",
-                "/checkout",
-                json!({ "product": product, "price": price }),
-            );
-            if self.rng.f64()
-                < if self.visitors[index].agent < 3 {
-                    0.44
-                } else {
-                    0.64
-                }
-            {
-                let items = self.rng.u32(1..4);
-                let amount = (price * f64::from(items) * 100.0).round() / 100.0;
-                let order =
-                    json!({ "product": product, "items": items, "amount": amount, "currency": "EUR" });
-                self.step(&mut session, index, "purchase", "/thank-you", order);
-            }
-        }
-        session.events
+        cart
     }
 
-    fn sign_up(&mut self, session: &mut Session, index: usize) {
-        self.users += 1;
-        self.visitors[index].user = Some(self.users);
-        let plan = ["free", "free", "free", "club"][self.rng.usize(..4)];
+    fn check_out(&mut self, visit: &mut Visit, product: &str, price: f64) {
+        self.page(visit, "/checkout", "Checkout");
+        let order = json!({ "product": product, "price": price });
         self.step(
-            session,
-            index,
+            visit,
+            "begin_checkout",
+            "/checkout",
+            json!({ "properties": order }),
+        );
+        let phone = self.people.devices[visit.device].agent < PHONES;
+        if self.rng.f64() < if phone { 0.44 } else { 0.64 } {
+            let items = self.rng.u32(1..4);
+            let amount = (price * f64::from(items) * 100.0).round() / 100.0;
+            let order = json!({ "product": product, "items": items, "amount": amount, "currency": "EUR" });
+            let mut members = json!({ "properties": order });
+            if self.people.devices[visit.device].signed_in.is_some() {
+                members["add"] = json!({ "orders": 1, "spent": amount });
+                members["set"] = json!({ "last_product": product });
+            }
+            self.step(visit, "purchase", "/thank-you", members);
+        }
+    }
+
+    fn sign_up(&mut self, visit: &mut Visit) {
+        self.page(visit, "/sign-up", "Sign up");
+        let (set, set_once) = self
+            .people
+            .sign_up(&mut self.rng, visit.visitor, visit.device, visit.at);
+        let plan = set["plan"].clone();
+        self.step(
+            visit,
             "$identify",
             "/sign-up",
-            json!({ "$set": { "plan": plan } }),
+            json!({ "set": set, "set_once": set_once }),
         );
-        self.step(session, index, "sign_up", "/sign-up", json!({ "plan": plan }));
+        if let Some((key, set)) = self.people.introduce(&mut self.rng, visit.visitor) {
+            let company = json!({ "$group_type": "company", "$group_key": key, "$group_set": set });
+            self.step(
+                visit,
+                "$groupidentify",
+                "/sign-up",
+                json!({ "properties": company }),
+            );
+        }
+        self.step(
+            visit,
+            "sign_up",
+            "/sign-up",
+            json!({ "properties": { "plan": plan } }),
+        );
     }
 
-    fn step(&mut self, session: &mut Session, index: usize, event: &str, path: &str, properties: Value) {
-        let id = self.uuid();
+    /// Somebody with an account signs in on a device where they, or somebody else, were not.
+    fn log_in(&mut self, visit: &mut Visit) {
+        self.page(visit, "/login", "Log in");
+        self.people.devices[visit.device].signed_in = self.people.visitors[visit.visitor].user;
+        self.step(visit, "$identify", "/login", json!({}));
+        self.step(visit, "login", "/login", json!({}));
+    }
+
+    /// What somebody who is signed in may do at the end: change the plan, leave the newsletter, log out.
+    fn leave(&mut self, visit: &mut Visit) {
+        let user = self.people.visitors[visit.visitor].user;
+        if user.is_none() || self.people.devices[visit.device].signed_in != user {
+            return;
+        }
+        let dice = self.rng.f64();
+        if dice < 0.02 {
+            let upgrade = json!({ "properties": { "plan": "club" }, "set": { "plan": "club" } });
+            self.step(visit, "upgrade", "/account", upgrade);
+        } else if dice < 0.03 {
+            let quit = json!({ "unset": ["newsletter"] });
+            self.step(visit, "newsletter_left", "/account", quit);
+        } else if dice < 0.07 {
+            self.step(visit, "logout", "/account", json!({}));
+            self.people.devices[visit.device].signed_in = None;
+        }
+    }
+
+    fn page(&mut self, visit: &mut Visit, path: &str, title: &str) {
+        self.step(
+            visit,
+            "page_view",
+            path,
+            json!({ "context": { "page": { "title": title } } }),
+        );
+    }
+
+    /// One event at the visit's clock: `members` and what every event of the visit says.
+    fn step(&mut self, visit: &mut Visit, event: &str, path: &str, mut members: Value) {
+        let id = uuid(&mut self.rng);
         let wait = 2_000 + self.rng.i64(0..45_000);
-        let visitor = &self.visitors[index];
+        let (device, visitor) = (
+            &self.people.devices[visit.device],
+            &self.people.visitors[visit.visitor],
+        );
         let (referrer, source, medium, campaign) = SOURCES[visitor.source];
-        let landing = session.events.is_empty();
+        let landing = visit.events.is_empty();
         let query = if landing && !source.is_empty() {
             format!("?utm_source={source}&utm_medium={medium}&utm_campaign={campaign}")
         } else {
             String::new()
         };
-        let mut properties = properties;
-        properties["$user_agent"] = AGENTS[visitor.agent].into();
-        let mut record = json!({
-            "event": event,
-            "id": id,
-            "device_id": visitor.device_id,
-            "session_id": session.id,
-            "timestamp": session.at,
-            "properties": properties,
-            "context": {
-                "page": {
-                    "url": format!("{}{path}{query}", self.host),
-                    "referrer": if landing { referrer } else { "" },
-                },
-                "locale": visitor.locale,
-            },
-        });
-        if let Some(user) = visitor.user {
-            record["user_id"] = format!("user-{user}").into();
+        let (locale, country) = PLACES[visitor.place];
+        members["event"] = event.into();
+        members["id"] = json!(id);
+        members["timestamp"] = visit.at.into();
+        members["properties"]["$user_agent"] = AGENTS[device.agent].into();
+        members["properties"]["$country"] = country.into();
+        members["context"]["page"]["url"] = format!("{}{path}{query}", self.host).into();
+        members["context"]["page"]["referrer"] = if landing { referrer } else { "" }.into();
+        members["context"]["locale"] = locale.into();
+        if device.agent != FORGETFUL {
+            members["session_id"] = json!(visit.id);
         }
-        if session.at <= session.until {
-            session.events.push(record);
+        for (name, value) in self.people.who(visit.visitor, visit.device) {
+            members[name] = value;
         }
-        session.at += wait;
-    }
-
-    fn uuid(&mut self) -> Uuid {
-        uuid::Builder::from_random_bytes(self.rng.u128(..).to_le_bytes()).into_uuid()
+        if visit.at <= visit.until {
+            visit.events.push(members);
+        }
+        visit.at += wait;
     }
 }
 
-struct Session {
+struct Visit {
     id: Uuid,
+    visitor: usize,
+    device: usize,
     at: i64,
     until: i64,
     events: Vec<Value>,
 }
 
-/// Shares `events` out over `days` days that end with today: growing, with a weekly rhythm, today only as
-/// far as `today_share` of it has passed. The quotas add up to `events` exactly.
-pub fn quotas(events: usize, first: Day, days: usize, today_share: f64) -> Vec<usize> {
-    let weights: Vec<f64> = (0..days)
-        .map(|n| {
-            let weekday = (first.0 + n as i32 + 3).rem_euclid(7) as usize;
-            let growth = 0.6 + 0.8 * n as f64 / days.max(1) as f64;
-            let open = if n + 1 == days {
-                today_share.clamp(0.01, 1.0)
-            } else {
-                1.0
-            };
-            WEEKDAY[weekday] * growth * open
-        })
-        .collect();
-    let total: f64 = weights.iter().sum();
-    let mut given = 0;
-    let mut sum = 0.0;
-    weights
-        .iter()
-        .map(|weight| {
-            sum += weight;
-            let upto = ((sum / total) * events as f64).round() as usize;
-            let quota = upto.min(events) - given;
-            given += quota;
-            quota
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{HashMap, HashSet};
 
+    use super::super::hours::quotas;
     use super::*;
 
     fn fill(seed: u64) -> Vec<Value> {
         let first: Day = "2026-08-01".parse().unwrap();
         let zone = Zone::parse("Europe/Berlin").unwrap();
-        let mut shop = Shop::new(seed, "https://shop.example");
+        let mut shop = Shop::new(seed, "https://shop.example", 0);
         let until = zone.day_start(first.plus(30));
         let quotas = quotas(5_000, first, 30, 1.0);
         quotas
@@ -377,17 +318,70 @@ mod tests {
         assert!(reached[3] > 0);
     }
 
+    /// What the events say of each device, in order: the user, or none.
+    fn users_by_device(events: &[Value]) -> HashMap<String, Vec<Option<String>>> {
+        let mut devices: HashMap<String, Vec<Option<String>>> = HashMap::new();
+        for event in events {
+            let users = devices.entry(event["device_id"].to_string()).or_default();
+            users.push(event["user_id"].as_str().map(str::to_owned));
+        }
+        devices
+    }
+
     #[test]
-    fn some_visitors_sign_up_and_some_come_back() {
-        let events = fill(7);
-        assert!(events.iter().any(|e| e["user_id"].is_string()));
-        let mut days: std::collections::HashMap<String, HashSet<i64>> = Default::default();
-        for event in &events {
+    fn some_visitors_come_back() {
+        let mut days: HashMap<String, HashSet<i64>> = HashMap::new();
+        for event in fill(7) {
             let day = event["timestamp"].as_i64().unwrap() / 86_400_000;
             days.entry(event["device_id"].to_string())
                 .or_default()
                 .insert(day);
         }
         assert!(days.values().filter(|days| days.len() > 2).count() > 20);
+    }
+
+    #[test]
+    fn people_browse_before_they_sign_in_and_some_have_several_devices_or_share_one() {
+        let devices = users_by_device(&fill(7));
+        let later = |users: &&Vec<Option<String>>| users[0].is_none() && users.iter().any(Option::is_some);
+        assert!(devices.values().filter(later).count() > 20);
+        let mut by_user: HashMap<&str, usize> = HashMap::new();
+        let mut shared = 0;
+        for users in devices.values() {
+            let users: HashSet<&str> = users.iter().flatten().map(String::as_str).collect();
+            shared += usize::from(users.len() > 1);
+            for user in users {
+                *by_user.entry(user).or_default() += 1;
+            }
+        }
+        assert!(by_user.values().filter(|&&devices| devices > 1).count() > 5);
+        assert!(shared > 0);
+    }
+
+    #[test]
+    fn persons_and_companies_get_properties() {
+        let events = fill(7);
+        let with = |path: &str| {
+            events
+                .iter()
+                .filter(|event| event.pointer(path).is_some())
+                .count()
+        };
+        for path in [
+            "/set/plan",
+            "/set_once/first_source",
+            "/add/orders",
+            "/unset",
+            "/groups/company",
+        ] {
+            assert!(with(path) > 0, "{path}");
+        }
+        let told: Vec<&Value> = events
+            .iter()
+            .filter(|event| event["event"] == "$groupidentify")
+            .map(|event| &event["properties"]["$group_key"])
+            .collect();
+        let keys: HashSet<&str> = told.iter().filter_map(|key| key.as_str()).collect();
+        assert!(keys.len() > 5 && keys.len() == told.len());
     }
 }

@@ -18,7 +18,8 @@ const MAX_WAITING: usize = 1_000;
 pub async fn trickle(target: Target, clock: Clock, stop: CancellationToken) {
     let client = reqwest::Client::new();
     let begun = clock.now_ms();
-    let mut shop = Shop::new(begun as u64, "https://shop.example");
+    // other users than those of the past, and of earlier starts
+    let mut shop = Shop::new(begun as u64, "https://shop.example", begun as u64 / 1000);
     let mut waiting: Vec<Value> = Vec::new();
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     for second in 0u64.. {

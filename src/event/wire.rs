@@ -17,8 +17,8 @@ use utoipa::ToSchema;
     "properties": {"amount": 49.9, "currency": "EUR", "plan": "pro"}
 }))]
 pub struct WireEvent {
-    /// What happened: 1 to 200 characters. `$identify`, `$alias` and `$set` carry identity or person
-    /// properties and do not count as activity.
+    /// What happened: 1 to 200 characters. `$identify`, `$alias`, `$set` and `$groupidentify` carry identity
+    /// or properties of persons and groups, and do not count as activity.
     #[schema(value_type = String, min_length = 1, max_length = 200)]
     pub event: Option<Value>,
     /// The event's own UUID. An event that is sent again under its id is counted once.
@@ -50,6 +50,18 @@ pub struct WireEvent {
     /// Properties of the person, kept as the event's property `$set`.
     #[schema(value_type = Option<Object>)]
     pub set: Option<Value>,
+    /// Properties of the person that hold only where the person has none of that name; kept as `$set_once`.
+    #[schema(value_type = Option<Object>)]
+    pub set_once: Option<Value>,
+    /// Names of properties that the person loses; kept as `$unset`.
+    #[schema(value_type = Option<Vec<String>>)]
+    pub unset: Option<Value>,
+    /// Numbers that are added to properties of the person; kept as `$add`.
+    #[schema(value_type = Option<Object>)]
+    pub add: Option<Value>,
+    /// The groups that the event belongs to, such as `{"company": "acme"}`: type and key; kept as `$groups`.
+    #[schema(value_type = Option<Object>)]
+    pub groups: Option<Value>,
     /// Where it happened.
     #[schema(value_type = Option<WireContext>)]
     pub context: Option<Value>,
@@ -69,6 +81,10 @@ enum Member {
     Timestamp,
     Properties,
     Set,
+    SetOnce,
+    Unset,
+    Add,
+    Groups,
     Context,
     #[serde(other)]
     Other,
@@ -98,6 +114,10 @@ impl<'de> Deserialize<'de> for WireEvent {
                         Member::Timestamp => &mut event.timestamp,
                         Member::Properties => &mut event.properties,
                         Member::Set => &mut event.set,
+                        Member::SetOnce => &mut event.set_once,
+                        Member::Unset => &mut event.unset,
+                        Member::Add => &mut event.add,
+                        Member::Groups => &mut event.groups,
                         Member::Context => &mut event.context,
                         Member::Other => {
                             // Read like the others, so that what it must not be is refused alike.

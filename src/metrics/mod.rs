@@ -42,6 +42,7 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod oracle;
 pub mod path;
+pub mod person;
 pub mod retention;
 pub mod schema;
 pub mod selection;

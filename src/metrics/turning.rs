@@ -7,6 +7,7 @@ use super::funnel::FunnelSpec;
 use super::funnel::spec::View;
 use super::lifecycle::LifecycleSpec;
 use super::path::PathSpec;
+use super::person::PersonsSpec;
 use super::retention::RetentionSpec;
 use super::stickiness::StickinessSpec;
 use super::time::{self, Interval, TimeRange, WeekStart};
@@ -75,6 +76,12 @@ impl Turning for FunnelSpec {
 impl Turning for PathSpec {
     fn next_turn(&self, _: &Zone, now_ms: i64) -> Option<i64> {
         Some(self.final_from()).filter(|turn| now_ms < *turn)
+    }
+}
+
+impl Turning for PersonsSpec {
+    fn next_turn(&self, _: &Zone, _: i64) -> Option<i64> {
+        None
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use clickhouse::{Client, Row, RowWrite};
 
 use super::rows::{
-    ActorDay, ActorDayRow, CountDelta, CountDeltaRow, EVENT_COLUMNS, EventBlock, INSERT_COLUMNS, SketchDelta,
-    SketchDeltaRow,
+    ActorDay, ActorDayRow, AddRow, CountDelta, CountDeltaRow, EVENT_COLUMNS, EventBlock, INSERT_COLUMNS,
+    Profile, ProfileProperty, ProfileRow, PropertyRow, SketchDelta, SketchDeltaRow,
 };
 use super::{Store, StoreError};
 use crate::event::Event;
@@ -36,6 +36,10 @@ pub enum Table {
     /// A set: its rows name no batch, and inserting them twice is harmless. Nothing is counted nor deleted
     /// here; what is in doubt is inserted again under another token.
     ActorDays,
+    /// Sets too, as the two below.
+    Profiles,
+    ProfileProperties,
+    ProfileAdds,
     /// Devices and users that were seen together: a set like [`Table::ActorDays`].
     IdentityEdges,
     Ledger,
@@ -46,7 +50,11 @@ pub enum Table {
 impl Table {
     /// Whether it is a set, whose rows name no batch.
     pub fn is_set(self) -> bool {
-        matches!(self, Table::ActorDays | Table::IdentityEdges)
+        use Table::{ActorDays, IdentityEdges, ProfileAdds, ProfileProperties, Profiles};
+        matches!(
+            self,
+            ActorDays | IdentityEdges | Profiles | ProfileProperties | ProfileAdds
+        )
     }
 
     /// The name in SQL, and the first part of every token.
@@ -56,6 +64,9 @@ impl Table {
             Table::CountDeltas => "count_deltas",
             Table::SketchDeltas => "sketch_deltas",
             Table::ActorDays => "actor_days",
+            Table::Profiles => "profiles",
+            Table::ProfileProperties => "profile_properties",
+            Table::ProfileAdds => "profile_adds",
             Table::IdentityEdges => "identity_edges",
             Table::Ledger => "ledger",
             Table::ClientSequences => "client_sequences",
@@ -208,6 +219,65 @@ impl Store {
         let rows = rows.iter().map(|row| ActorDayRow::new(name, row));
         self.insert::<ActorDayRow>(Table::ActorDays, name, None, rows)
             .await
+    }
+
+    /// Inserts who and what a batch saw. Idempotent.
+    ///
+    /// # Errors
+    /// As [`Store::insert_events`].
+    pub async fn insert_profiles(&self, name: &BatchName, rows: &[Profile]) -> Result<(), InsertError> {
+        self.insert_set::<ProfileRow<'_>>(Table::Profiles, name, rows.iter().map(ProfileRow::new))
+            .await
+    }
+
+    /// Inserts a batch's properties of persons and groups. Idempotent.
+    ///
+    /// # Errors
+    /// As [`Store::insert_events`].
+    pub async fn insert_profile_properties(
+        &self,
+        name: &BatchName,
+        rows: &[ProfileProperty],
+    ) -> Result<(), InsertError> {
+        let rows = rows.iter().filter(|row| row.record.is_base());
+        self.insert_set::<PropertyRow<'_>>(Table::ProfileProperties, name, rows.map(PropertyRow::new))
+            .await
+    }
+
+    /// Inserts what a batch adds to properties of persons and groups. Idempotent.
+    ///
+    /// # Errors
+    /// As [`Store::insert_events`].
+    pub async fn insert_profile_adds(
+        &self,
+        name: &BatchName,
+        rows: &[ProfileProperty],
+    ) -> Result<(), InsertError> {
+        self.insert_set::<AddRow<'_>>(Table::ProfileAdds, name, rows.iter().flat_map(AddRow::all))
+            .await
+    }
+
+    /// Inserts rows of a set, which may be more than one insert carries.
+    async fn insert_set<'a, R>(
+        &self,
+        table: Table,
+        name: &BatchName,
+        mut rows: impl Iterator<Item = R::Value<'a>>,
+    ) -> Result<(), InsertError>
+    where
+        R: Row + RowWrite,
+    {
+        for piece in 0.. {
+            let block: Vec<R::Value<'a>> = rows.by_ref().take(MAX_ROWS).collect();
+            let is_last = block.len() < MAX_ROWS;
+            let suffix = (piece > 0).then(|| piece.to_string());
+            self.insert::<R>(table, name, suffix.as_deref(), block.into_iter())
+                .await?;
+            if is_last {
+                break;
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn insert<'a, R>(

@@ -35,7 +35,7 @@ impl Store {
         self.record("incarnation", incarnation).await
     }
 
-    async fn recorded(&self, name: &str) -> Result<Option<u64>, StoreError> {
+    pub(super) async fn recorded(&self, name: &str) -> Result<Option<u64>, StoreError> {
         Ok(self
             .statement(
                 "SELECT value FROM installation WHERE name = {name:String} ORDER BY recorded_at DESC, value DESC LIMIT 1",
@@ -45,7 +45,7 @@ impl Store {
             .await?)
     }
 
-    async fn record(&self, name: &str, value: u64) -> Result<(), StoreError> {
+    pub(super) async fn record(&self, name: &str, value: u64) -> Result<(), StoreError> {
         Ok(self
             .statement("INSERT INTO installation (name, value) SELECT {name:String}, {value:UInt64}")
             .param("name", name)

@@ -38,6 +38,7 @@ mod parts;
 pub mod past;
 pub mod paths;
 mod people;
+pub mod profiles;
 pub mod remove;
 pub mod retention;
 pub mod rollups;
@@ -149,6 +150,8 @@ impl Store {
                 .with_compression(compression)
                 .with_setting("max_execution_time", QUESTION_SECONDS.to_string())
                 .with_setting("max_memory_usage", QUESTION_BYTES.to_string())
+                // every test of a property of persons is a statement of its own
+                .with_setting("max_query_size", "1048576")
                 // a question whose asker went away is stopped
                 .with_setting("cancel_http_readonly_queries_on_client_close", "1"),
             compression,

@@ -14,7 +14,7 @@ impl Store {
                 "SELECT max(parts) FROM ( \
                    SELECT count() AS parts FROM system.parts \
                    WHERE database = {database:String} AND active \
-                   AND table IN ('events', 'count_deltas', 'sketch_deltas', 'actor_days', 'ledger') \
+                   AND table IN ('events', 'count_deltas', 'sketch_deltas', 'actor_days', 'profiles', 'profile_properties', 'profile_adds', 'ledger') \
                    GROUP BY table, partition_id)",
             )
             .param("database", &self.database)

@@ -32,8 +32,13 @@ pub(super) const PEOPLE_DAYS: &str = "(SELECT if(mapped = 0, actor, whose) AS pe
 /// The actors whose events may be these persons', as a condition that lets ClickHouse skip what cannot be theirs. Whose
 /// an event really is, `person` says. `persons` is a placeholder of an `Array(UInt64)`.
 pub(super) fn maybe_of(persons: &str) -> String {
+    actors_of("actor", persons)
+}
+
+/// The same about another column that holds actors.
+pub(super) fn actors_of(column: &str, persons: &str) -> String {
     format!(
-        "actor IN (SELECT arrayJoin(arrayConcat({persons}, arrayMap(p -> bitXor(p, 2611923443488327891), {persons}))) \
+        "{column} IN (SELECT arrayJoin(arrayConcat({persons}, arrayMap(p -> bitXor(p, 2611923443488327891), {persons}))) \
            UNION ALL SELECT actor FROM person_map WHERE project = {{project:UInt32}} AND person IN {persons})"
     )
 }

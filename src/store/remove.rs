@@ -13,8 +13,8 @@ use super::{Store, StoreError};
 use crate::event::{Day, ProjectNumber, Subject, Which, flag};
 
 /// Tables whose masked rows hold something of a person.
-const MASKED: &str = "('events', 'actor_days', 'cohort_members', 'identity_edges', 'identity_rulings', 'identity_markers', \
-                      'person_map', 'person_changes')";
+const MASKED: &str = "('events', 'actor_days', 'profiles', 'profile_properties', 'profile_adds', 'cohort_members', \
+                      'identity_edges', 'identity_rulings', 'identity_markers', 'person_map', 'person_changes')";
 
 /// Instants beyond are no bound: the year 2149, where ClickHouse's days end.
 const END_OF_TIME: i64 = 5_650_000_000_000;
@@ -49,7 +49,7 @@ fn list(actors: &[u64]) -> String {
 }
 
 /// The subject as a condition on `events`, without the project.
-fn which(subject: &Subject) -> String {
+pub(super) fn which(subject: &Subject) -> String {
     match &subject.which {
         Which::Persons {
             actors,

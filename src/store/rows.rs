@@ -8,9 +8,12 @@ use crate::event::{Day, ProjectNumber};
 
 mod events;
 mod names;
+mod profiles;
 
 pub(super) use events::{EVENT_COLUMNS, INSERT_COLUMNS};
 pub use events::{EventBlock, EventColumns};
+pub(super) use profiles::{AddRow, ProfileRow, PropertyRow, RecordRow};
+pub use profiles::{Profile, ProfileProperty};
 
 /// A batch's events of one name in one UTC quarter hour.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -215,12 +215,20 @@ fn of(series: &SeriesSpec, bind: &mut Bind) -> String {
     }
 }
 
-/// The measure as an aggregate of `x` and `person`.
+/// Who is distinct in a series: the person, or the value that stands for a group.
+fn entity(series: &SeriesSpec, bind: &mut Bind) -> String {
+    match &series.group {
+        Some(property) => format!("xxh3(assumeNotNull({}))", value(property, bind)),
+        None => "person".to_owned(),
+    }
+}
+
+/// The measure as an aggregate of `x` and `entity`.
 fn measured(measure: Measure) -> String {
     let value = match measure {
         Measure::Count => "NULL",
-        Measure::Persons => "uniqExact(person)",
-        Measure::PerPerson => "count() / uniqExact(person)",
+        Measure::Persons => "uniqExact(entity)",
+        Measure::PerPerson => "count() / uniqExact(entity)",
         Measure::Sum => "sum(x)",
         Measure::Avg => "avg(x)",
         Measure::Min => "min(x)",

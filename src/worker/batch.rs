@@ -21,11 +21,14 @@ use super::partial::{Partial, received_hour};
 
 /// The order of inserts. Events come first, because rows that ClickHouse refuses count nowhere. Sketches come after the
 /// active days and after the pairs of ids, which are learned in between: see [`Partial::sketch`].
-pub(super) const TABLES: [Table; 8] = [
+pub(super) const TABLES: [Table; 11] = [
     Table::Events,
     Table::CountDeltas,
     Table::ActorDays,
     Table::IdentityEdges,
+    Table::Profiles,
+    Table::ProfileProperties,
+    Table::ProfileAdds,
     Table::SketchDeltas,
     Table::Ledger,
     Table::ClientSequences,
@@ -33,7 +36,7 @@ pub(super) const TABLES: [Table; 8] = [
 ];
 
 /// Place in [`TABLES`] of the first table that a batch without rows has a share of.
-const LEDGER: usize = 5;
+const LEDGER: usize = 8;
 
 /// When ClickHouse refuses more rows of one batch than this, something else is wrong than the rows.
 const MOST_DEAD: usize = 1_000;
@@ -197,6 +200,21 @@ impl Batch {
             Some(Table::CountDeltas) => store.insert_count_deltas(&name, &self.partial.counts).await,
             Some(Table::SketchDeltas) => store.insert_sketch_deltas(&name, &self.partial.sketches).await,
             Some(Table::ActorDays) => store.insert_actor_days(&name, &self.partial.actor_days).await,
+            Some(Table::Profiles) => {
+                store
+                    .insert_profiles(&name, &self.partial.of_profiles.profiles)
+                    .await
+            }
+            Some(Table::ProfileProperties) => {
+                store
+                    .insert_profile_properties(&name, &self.partial.of_profiles.properties)
+                    .await
+            }
+            Some(Table::ProfileAdds) => {
+                store
+                    .insert_profile_adds(&name, &self.partial.of_profiles.properties)
+                    .await
+            }
             Some(Table::IdentityEdges) => store.insert_identity_pairs(&name, &self.partial.pairs).await,
             Some(Table::Ledger) => store.insert_ledger(&name, &self.ledger).await,
             Some(Table::ClientSequences) => store.insert_sequences(&name, &self.ledger).await,
@@ -295,7 +313,13 @@ impl Batch {
             Some(table @ Table::Ledger) => ledger(table, self.ledger.rows.len()).await,
             Some(table @ Table::ClientSequences) => ledger(table, self.ledger.sequences.len()).await,
             Some(table @ Table::LateDays) => ledger(table, self.ledger.late_days.len()).await,
-            Some(Table::ActorDays | Table::IdentityEdges) => Ok(Verdict::Unknown),
+            Some(
+                Table::ActorDays
+                | Table::IdentityEdges
+                | Table::Profiles
+                | Table::ProfileProperties
+                | Table::ProfileAdds,
+            ) => Ok(Verdict::Unknown),
             None => Ok(Verdict::Whole),
         }
     }

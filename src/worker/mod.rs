@@ -14,6 +14,7 @@ mod memory;
 mod outcome;
 mod pace;
 pub mod partial;
+pub mod profiles;
 pub mod remove;
 pub mod roll;
 

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::profiles::{ProfileShare, ProfileTally};
 use crate::event::zone::UTC_DAY_MS;
 use crate::event::{Day, Event, ProjectNumber};
 use crate::metrics::sketch::UserSketch;
@@ -22,7 +23,7 @@ use crate::store::maps::Maps;
 use crate::store::rows::{ActorDay, CountDelta, SketchDelta};
 
 /// What the rows of one batch add.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Partial {
     /// Events by project, name and UTC quarter hour. The counts add up to the rows.
     pub counts: Vec<CountDelta>,
@@ -35,6 +36,8 @@ pub struct Partial {
     received_hour: u32,
     /// Who was active on which local day.
     pub actor_days: Vec<ActorDay>,
+    /// Who and what was seen, and what was written of them.
+    pub of_profiles: ProfileShare,
     /// Projects of the rows, ascending.
     pub projects: Vec<ProjectNumber>,
 }
@@ -117,6 +120,7 @@ fn persons(seen: &Seen, maps: &Maps) -> (Vec<u64>, Vec<u64>) {
 pub struct Tally {
     names: HashMap<ProjectNumber, HashMap<Box<str>, Name>>,
     active: HashMap<ProjectNumber, HashMap<Day, Vec<u64>>>,
+    profiles: ProfileTally,
     /// By a hash of project and ids.
     pairs: HashMap<u128, IdentityPair>,
 }
@@ -132,6 +136,7 @@ impl Tally {
     /// Counts a row.
     pub fn add<T: AsRef<str>>(&mut self, row: &Event<T>) {
         let (actor, day) = (row.actor(), row.local_day);
+        self.profiles.add(row);
         let names = self.names.entry(row.project).or_default();
         let name = row.event.as_ref();
         let of_name = match names.get_mut(name) {
@@ -183,12 +188,14 @@ impl Tally {
         for (project, days) in other.active {
             append(self.active.entry(project).or_default(), days);
         }
+        self.profiles.merge(other.profiles);
     }
 
     /// The share of all rows that were added.
     pub fn finish(mut self, received_hour: u32) -> Partial {
         let mut partial = Partial {
             received_hour,
+            of_profiles: self.profiles.finish(),
             ..Partial::default()
         };
         partial.pairs = self.pairs.into_values().collect();

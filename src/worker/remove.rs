@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::profiles::{FillError, fill};
 use super::roll::{RollError, Roller};
 use crate::clock::Clock;
 use crate::event::{Day, Which};
@@ -33,6 +34,7 @@ use crate::meta::{
 };
 use crate::store::Store;
 use crate::store::error::StoreError;
+use crate::store::profiles::Scope;
 use crate::stream::removal::Removal;
 use crate::stream::{EventStream, StreamError};
 use days::{local_days, note_days, rebuilds};
@@ -81,6 +83,8 @@ pub enum RemoveError {
     Roll(#[from] RollError),
     #[error(transparent)]
     Identity(#[from] LearnError),
+    #[error(transparent)]
+    Fill(#[from] FillError),
     #[error(transparent)]
     Fault(#[from] Fault),
     #[error("another worker moves it on, or workers are paused")]
@@ -239,6 +243,10 @@ impl Remover {
                 }
                 (Which::Times { .. }, days) => self.store.subject_actor_days(&open.subject, days).await?,
             },
+            profiles: match (&open.subject.which, progress.local_span) {
+                (Which::Times { .. }, None) => 0,
+                _ => self.store.subject_profiles(&open.subject).await?,
+            },
             dead_letters: self.stream.dead_letters_of(&open.subject, false).await?,
             rejected_samples: self.samples(open, now_ms).await?,
             id_pairs: match &open.subject.which {
@@ -301,6 +309,14 @@ impl Remover {
         }
         self.still(open).await?;
         self.forget_ids(open, now_ms).await?;
+        self.still(open).await?;
+        if open.kind == ErasureKind::Retention {
+            self.store.forget_idle_profiles(subject.project).await?;
+        } else {
+            let scope = Scope::of(subject);
+            self.store.delete_profiles(&scope).await?;
+            fill(&self.store, &scope).await?;
+        }
         self.still(open).await?;
         let forgets = open.project_gone || progress.rollups_before.is_some();
         if forgets {

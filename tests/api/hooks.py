@@ -85,6 +85,8 @@ def series(one):
         one.pop("of", None)
     else:
         one["of"] = one.get("of") or {"property": "$amount"}
+    if measure not in ("persons", "per_person"):
+        one.pop("group", None)
     if measure != "persons":
         one.pop("rolling_days", None)
         one.pop("cumulative", None)

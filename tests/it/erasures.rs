@@ -104,8 +104,7 @@ async fn after_an_erasure_every_answer_is_that_of_the_events_that_are_left() {
 
         let done = world.get(&address, &owner.token).await.expect(200);
         assert_eq!(done["state"], "done", "{done}");
-        let zero =
-            json!({"events": 0, "actor_days": 0, "dead_letters": 0, "rejected_samples": 0, "id_pairs": 0});
+        let zero = json!({"events": 0, "actor_days": 0, "profiles": 0, "dead_letters": 0, "rejected_samples": 0, "id_pairs": 0});
         assert_eq!(done["counts"]["after"], zero, "{done}");
         assert_eq!(done["certificate"]["counts_after"], zero, "{done}");
         assert_eq!(done["certificate"]["counts_before"], done["counts"]["before"]);
@@ -173,8 +172,7 @@ async fn a_person_who_comes_back_is_somebody_new() {
     assert_eq!(world.rows().await, 3, "two of eve's, a new one of ada's");
 
     let done = world.get(&address, &owner.token).await.expect(200);
-    let before =
-        json!({"events": 2, "actor_days": 2, "dead_letters": 0, "rejected_samples": 0, "id_pairs": 0});
+    let before = json!({"events": 2, "actor_days": 2, "profiles": 1, "dead_letters": 0, "rejected_samples": 0, "id_pairs": 0});
     assert_eq!(done["counts"]["before"], before, "{done}");
     assert_eq!(
         (&done["persons"], &done["requested_by"]),

@@ -23,6 +23,7 @@ mod operations;
 mod paging;
 mod past;
 mod paths;
+mod people;
 mod random;
 mod random_funnels;
 mod random_paths;

@@ -345,6 +345,9 @@ fn trend(rng: &mut fastrand::Rng, from: &str, to: &str) -> Value {
         "per_person" => {}
         _ => first["of"] = json!({"property": "n"}),
     }
+    if measure.starts_with("per") && rng.u8(0..4) == 0 {
+        first["group"] = json!({"property": "plan"});
+    }
     let second = json!({"event": "A", "filter": {"property": "n", "op": "gt", "value": 0}});
     let mut asked = json!({"kind": "trends", "series": [first, second], "formula": "A / B", "from": from, "to": to,
         "breakdown": rng.choice([json!([]), json!([{"property": "plan"}]), json!([{"person": "tier"}, {"property": "n"}])]),

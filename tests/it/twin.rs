@@ -53,6 +53,7 @@ pub fn twin<'a>(question: &Value, zone: &Zone, now: i64, events: impl Into<Peopl
             let spec = query.validate(zone, now).expect("valid");
             json(oracle::web(&spec, zone, now, events))
         }
+        Question::Persons(_) => panic!("people.rs holds persons to their twin"),
     }
 }
 

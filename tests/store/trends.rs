@@ -6,7 +6,7 @@ use footfall::metrics::trend::{TrendFacts, TrendReport, TrendSpec, TrendsQuery};
 use footfall::store::Store;
 use serde_json::{Value, json};
 
-use crate::world::{NOON, PROJECT, Random, deliver, event, name, rounds, sql, store};
+use crate::world::{NOON, PROJECT, Random, deliver, empty, event, name, rounds, sql, store};
 
 const MINUTE: i64 = 60_000;
 
@@ -116,6 +116,11 @@ fn series(random: &mut Random, interval: &str) -> Value {
             1 if interval == "day" => series["rolling_days"] = json!(2 + random.below(6)),
             _ => {}
         }
+    }
+    if measure.starts_with("per") && random.below(3) == 0 {
+        series["group"] = random
+            .pick(&[json!({"property": "plan"}), json!({"person": "tier"})])
+            .clone();
     }
     if random.below(3) == 0 {
         series["filter"] = filter(random);
@@ -229,7 +234,7 @@ async fn trends_are_the_twins_over_random_worlds() {
         let at: jiff::Timestamp = at.parse().expect("an instant");
         let at = at.as_millisecond();
         let events = world(&mut random, at);
-        sql(&store, "TRUNCATE TABLE events").await;
+        empty(&store).await;
         deliver(&store, &name(0, round + 1), &events).await;
         for _ in 0..7 {
             let asked = question(&mut random, at, &zone);

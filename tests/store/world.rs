@@ -9,6 +9,7 @@ use footfall::engines::{ClickHouseAddress, EngineOptions, Engines};
 use footfall::event::{Day, Event, ProjectNumber, Zone, flag};
 use footfall::metrics::sketch::UserSketch;
 use footfall::store::{ActorDay, BatchName, CountDelta, Credentials, SketchDelta, Store, StoreOptions};
+use footfall::worker::profiles::ProfileTally;
 use uuid::Uuid;
 
 /// Noon of 2026-11-01, UTC.
@@ -228,7 +229,14 @@ pub fn sketch_deltas(events: &[Event]) -> Vec<SketchDelta> {
         .collect()
 }
 
-/// All four inserts of a batch.
+/// Takes away what earlier rounds delivered.
+pub async fn empty(store: &Store) {
+    for table in ["events", "profiles", "profile_properties", "profile_adds"] {
+        sql(store, &format!("TRUNCATE TABLE {table}")).await;
+    }
+}
+
+/// All inserts of a batch.
 pub async fn deliver(store: &Store, name: &BatchName, events: &[Event]) {
     let days: BTreeSet<ActorDay> = events
         .iter()
@@ -249,6 +257,21 @@ pub async fn deliver(store: &Store, name: &BatchName, events: &[Event]) {
         .await
         .expect("sketches");
     store.insert_actor_days(name, &days).await.expect("days");
+    let mut tally = ProfileTally::default();
+    events.iter().for_each(|event| tally.add(event));
+    let share = tally.finish();
+    store
+        .insert_profiles(name, &share.profiles)
+        .await
+        .expect("profiles");
+    store
+        .insert_profile_properties(name, &share.properties)
+        .await
+        .expect("properties");
+    store
+        .insert_profile_adds(name, &share.properties)
+        .await
+        .expect("adds");
 }
 
 /// Events by name and quarter hour, the obvious way.

@@ -4,7 +4,7 @@
  */
 
 /** Pages inside a project, in the order of the navigation. */
-export const PROJECT_PAGES = ["overview", "web", "trends", "active", "funnels", "paths", "retention", "cohorts", "dashboards", "saved", "events", "schema", "health", "settings"] as const;
+export const PROJECT_PAGES = ["overview", "web", "trends", "active", "funnels", "paths", "retention", "people", "cohorts", "dashboards", "saved", "events", "schema", "health", "settings"] as const;
 export type ProjectPage = (typeof PROJECT_PAGES)[number];
 
 export type Route =
@@ -62,6 +62,7 @@ export const PAGE_NAMES: Record<ProjectPage, string> = {
   cohorts: "Cohorts",
   dashboards: "Dashboards",
   saved: "Saved",
+  people: "People",
   events: "Events",
   schema: "Data",
   health: "Data health",

@@ -12,6 +12,7 @@ export const GO: Record<string, ProjectPage> = {
   c: "cohorts",
   b: "dashboards",
   q: "saved",
+  n: "people",
   e: "events",
   d: "schema",
   h: "health",

@@ -306,7 +306,7 @@ impl Asked {
         })
     }
 
-    /// Wraps what is told of the moment, without a range: a preview, an explanation.
+    /// Wraps what is told of the moment, without a range: a preview, persons and what is known of them.
     pub fn told<T>(&self, data: T, rows_read: u64) -> Answer<T> {
         let meta = Envelope {
             as_of: self.as_of(),

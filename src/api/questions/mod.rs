@@ -7,6 +7,7 @@ pub mod diff;
 pub mod funnels;
 pub mod lifecycle;
 pub mod paths;
+pub mod persons;
 pub mod retention;
 pub mod trends;
 pub mod visits;
@@ -41,6 +42,7 @@ use crate::metrics::envelope::Answer;
 use crate::metrics::funnel::FunnelReport;
 use crate::metrics::lifecycle::LifecycleReport;
 use crate::metrics::path::PathsReport;
+use crate::metrics::person::PersonsReport;
 use crate::metrics::retention::RetentionReport;
 use crate::metrics::stickiness::StickinessReport;
 use crate::metrics::trend::TrendReport;
@@ -156,6 +158,8 @@ pub enum QuestionAnswer {
     Sessions(Answer<SessionsReport>),
     /// To `web`.
     Web(Answer<WebReport>),
+    /// To `persons`.
+    Persons(Answer<PersonsReport>),
     /// To any question with `explain=true`.
     Explanation(Explanation),
 }
@@ -203,6 +207,7 @@ pub async fn answer(asked: Asked, question: Question) -> Answered<Served> {
         Question::Paths(query) => paths::answer(asked, &query).await,
         Question::Sessions(query) => visits::sessions(asked, &query).await,
         Question::Web(query) => visits::web(asked, &query).await,
+        Question::Persons(query) => persons::answer(asked, &query).await,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::metrics::conversion::ConversionQuery;
 use crate::metrics::funnel::FunnelQuery;
 use crate::metrics::lifecycle::LifecycleQuery;
 use crate::metrics::path::PathsQuery;
+use crate::metrics::person::PersonsQuery;
 use crate::metrics::retention::RetentionQuery;
 use crate::metrics::stickiness::StickinessQuery;
 use crate::metrics::trend::TrendsQuery;
@@ -19,8 +20,7 @@ use crate::metrics::visit::{SessionsQuery, WebQuery};
 use crate::problem::Problem;
 
 /// The kinds, in words.
-const KNOWN: &str =
-    "active_users, trends, funnel, conversion, retention, lifecycle, stickiness, paths, sessions or web";
+const KNOWN: &str = "active_users, trends, funnel, conversion, retention, lifecycle, stickiness, paths, sessions, web or persons";
 
 /// A question, tagged by `kind`. Unknown members are refused.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -46,6 +46,8 @@ pub enum Question {
     Sessions(Box<SessionsQuery>),
     /// The overview of a web site.
     Web(Box<WebQuery>),
+    /// Persons by what is known of them.
+    Persons(Box<PersonsQuery>),
 }
 
 impl Question {
@@ -80,6 +82,7 @@ impl Question {
             "paths" => of_kind(members).map(Question::Paths),
             "sessions" => of_kind(members).map(Question::Sessions),
             "web" => of_kind(members).map(Question::Web),
+            "persons" => of_kind(members).map(Question::Persons),
             _ => {
                 let detail = format!("{kind:?} is no kind of question: {known}");
                 Err(Problem::invalid_field("/kind", "unknown_value", detail))

@@ -5,6 +5,7 @@ mod context;
 mod properties;
 mod rejection;
 mod time;
+mod told;
 mod who;
 
 #[cfg(test)]
@@ -34,8 +35,8 @@ pub const MAX_DEPTH: usize = 5;
 /// Largest event in bytes of JSON: as sent, and again its properties as stored.
 pub const MAX_EVENT_BYTES: usize = 32 * 1024;
 
-/// Events that carry identity or person properties and are no activity.
-pub const NOT_ACTIVITY: [&str; 3] = ["$identify", "$alias", "$set"];
+/// Events that carry identity or properties of persons and groups, and are no activity.
+pub const NOT_ACTIVITY: [&str; 4] = ["$identify", "$alias", "$set", "$groupidentify"];
 
 /// The event that names a person's earlier id.
 const ALIAS: &str = "$alias";
@@ -61,7 +62,8 @@ pub struct Receipt {
 ///
 /// `seq` is its place in the client's batch. Total: any JSON gives an event within the limits of this module
 /// or a [`Rejection`] with the field to blame.
-pub fn accept(wire: WireEvent, seq: u32, receipt: &Receipt) -> Result<Event, Rejection> {
+pub fn accept(mut wire: WireEvent, seq: u32, receipt: &Receipt) -> Result<Event, Rejection> {
+    let told = told::take(&mut wire);
     let event = event_name(wire.event)?;
     let own_id = event_id(wire.id)?;
     let previous = wire.previous_id.filter(|_| event == ALIAS);
@@ -70,12 +72,14 @@ pub fn accept(wire: WireEvent, seq: u32, receipt: &Receipt) -> Result<Event, Rej
     let time = time::settle(wire.timestamp, receipt.received_at, receipt.sent_at)?;
     let context = Context::read(wire.context)?;
     let mut properties = properties::read("/properties", wire.properties)?;
-    let set = properties::read("/set", wire.set)?;
+    let told = told?;
 
     context.merge_into(&mut properties);
     receipt.context.merge_into(&mut properties);
-    if !set.is_empty() && !properties.contains_key("$set") {
-        properties.insert("$set".to_owned(), Value::Object(set));
+    for (name, value) in told {
+        if !properties.contains_key(name) {
+            properties.insert(name.to_owned(), value);
+        }
     }
     if let Some(original) = time.original {
         properties.insert("$original_timestamp".to_owned(), original);
@@ -120,7 +124,7 @@ pub fn accept(wire: WireEvent, seq: u32, receipt: &Receipt) -> Result<Event, Rej
         utm_source: campaign.source,
         utm_medium: campaign.medium,
         utm_campaign: campaign.campaign,
-        country: String::new(),
+        country: country(&properties),
         region: String::new(),
         city: String::new(),
         browser: agent.browser.clone(),
@@ -211,6 +215,16 @@ fn currency(properties: &Map<String, Value>) -> String {
         code.to_ascii_uppercase()
     } else {
         String::new()
+    }
+}
+
+/// The property `$country` where it looks like an ISO 3166-1 code: a server that knows it passes it on.
+fn country(properties: &Map<String, Value>) -> String {
+    match properties.get("$country").and_then(Value::as_str).map(str::trim) {
+        Some(code) if code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+            code.to_ascii_uppercase()
+        }
+        _ => String::new(),
     }
 }
 

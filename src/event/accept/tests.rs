@@ -301,6 +301,7 @@ fn any_name() -> impl Strategy<Value = String> {
             "$url",
             "$referrer",
             "$set",
+            "$country",
             "$user_agent",
             "amount",
             "value",
@@ -342,9 +343,14 @@ fn any_wire() -> impl Strategy<Value = WireEvent> {
             or_text("s"),
         ),
         (or_text("2026-11-23T09:00:00Z"), object(), object(), object()),
+        (object(), prop::option::of(any_json()), object(), object()),
     )
         .prop_map(
-            |((event, id, device_id, user_id, session_id), (timestamp, properties, set, context))| {
+            |(
+                (event, id, device_id, user_id, session_id),
+                (timestamp, properties, set, context),
+                (set_once, unset, add, groups),
+            )| {
                 WireEvent {
                     event,
                     id: id.filter(Value::is_number),
@@ -356,6 +362,10 @@ fn any_wire() -> impl Strategy<Value = WireEvent> {
                     timestamp,
                     properties,
                     set,
+                    set_once,
+                    unset,
+                    add,
+                    groups,
                     context,
                 }
             },

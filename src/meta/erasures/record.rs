@@ -13,6 +13,9 @@ pub struct RemovedCounts {
     pub events: u64,
     /// Days on which somebody was active.
     pub actor_days: u64,
+    /// Persons of whom first and last seen and properties are known, and nothing else is left.
+    #[serde(default)]
+    pub profiles: u64,
     /// Events that the analytics engine had refused, kept aside.
     pub dead_letters: u64,
     /// Texts of rejected events, kept to show why. All of the project's go.

@@ -13,9 +13,9 @@
 //!
 //! `{"property": "plan"}` is what the client sent under that name. Names with a dollar sign that are listed in
 //! [`COLUMNS`] are what capture found out or took out of the context (`$path`, `$browser`, `$country`, …): for
-//! these the empty text (and the amount 0) means missing. `{"person": "plan"}` is the person's current value.
-//! `{"cohort": "…"}` is never missing: [`IN_COHORT`] or [`NOT_IN_COHORT`], as the cohort's members were last written
-//! down.
+//! these the empty text (and the amount 0) means missing. `{"property": "$groups.company"}` is the key of the company
+//! that the event belongs to. `{"person": "plan"}` is the person's current value. `{"cohort": "…"}` is never missing:
+//! [`IN_COHORT`] or [`NOT_IN_COHORT`], as the cohort's members were last written down.
 
 #[cfg(test)]
 mod cases;
@@ -93,6 +93,12 @@ pub const COLUMNS: [&str; 15] = [
 pub fn column_of(name: &str) -> Option<&'static str> {
     let name = name.strip_prefix('$')?;
     COLUMNS.into_iter().find(|column| *column == name)
+}
+
+/// The type of groups that a property's name stands for, if it does: `$groups.company` is the key of the company that
+/// the event belongs to.
+pub fn group_type_of(name: &str) -> Option<&str> {
+    name.strip_prefix("$groups.").filter(|kind| !kind.is_empty())
 }
 
 /// What a predicate or a breakdown looks at.
@@ -196,7 +202,10 @@ pub fn value_of(property: &Property, event: &Event, person: &PersonProperties) -
         }
         Property::Event(name) => match column_of(name) {
             Some(column) => of_column(column, event),
-            None => text::property(&event.props, name),
+            None => match group_type_of(name) {
+                Some(kind) => text::member(&event.props, "$groups", kind),
+                None => text::property(&event.props, name),
+            },
         },
     }
 }

@@ -25,7 +25,7 @@ pub struct FilterQuery {
     pub or: Option<Vec<FilterQuery>>,
     /// A property of the event. `$path`, `$host`, `$referrer_host`, `$utm_source`, `$utm_medium`, `$utm_campaign`,
     /// `$country`, `$region`, `$city`, `$browser`, `$os`, `$device`, `$lib`, `$amount` and `$currency` are what
-    /// capture found out.
+    /// capture found out. `$groups.company` is the key of the company that the event belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "plan")]
     pub property: Option<String>,

@@ -33,6 +33,12 @@ pub(super) fn property(props: &str, name: &str) -> Option<String> {
     object.get(name).and_then(canonical)
 }
 
+/// The canonical text of the member `name` of the object `of` in the text of one JSON object.
+pub(super) fn member(props: &str, of: &str, name: &str) -> Option<String> {
+    let object: Map<String, Value> = serde_json::from_str(props).ok()?;
+    object.get(of)?.as_object()?.get(name).and_then(canonical)
+}
+
 /// The canonical text of a finite number.
 pub fn text_of_number(number: f64) -> String {
     if number == 0.0 {

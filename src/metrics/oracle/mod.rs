@@ -16,6 +16,7 @@ mod label;
 mod lifecycle;
 mod path;
 mod people;
+pub mod person;
 mod retention;
 mod schema;
 mod trend;

@@ -7,7 +7,8 @@ use super::spec::{Measure, SeriesSpec, Span, TrendSpec};
 use super::{Compare, CompareWith, Formula, MAX_ALTERNATIVES, MAX_ROLLING_DAYS, MAX_SERIES};
 use crate::event::{QUARTER_HOUR_S, Zone};
 use crate::metrics::filter::{
-    DEFAULT_BREAKDOWN_LIMIT, Filter, FilterQuery, MAX_BREAKDOWN, PropertyQuery, breakdown_limit,
+    DEFAULT_BREAKDOWN_LIMIT, Filter, FilterQuery, MAX_BREAKDOWN, Predicate, PropertyQuery, Test,
+    breakdown_limit,
 };
 use crate::metrics::time::{self, FIRST_DAY, Interval, MAX_POINTS, TimeRange, WeekStart};
 use crate::metrics::{SpecError, accepted, check_event_name};
@@ -91,6 +92,10 @@ pub struct SeriesQuery {
     /// The numeric property, for `sum`, `avg`, `min`, `max` and the percentiles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<PropertyQuery>,
+    /// Of `persons` and `per_person`: the property whose values are counted instead of persons, such as
+    /// `{"property": "$groups.company"}`. Events without a value are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<PropertyQuery>,
     /// Of `persons`: distinct since the range's start, rather than within the bucket.
     #[serde(default)]
     pub cumulative: bool,
@@ -260,12 +265,31 @@ impl SeriesQuery {
                 None
             }
         };
+        let group = self
+            .group
+            .as_ref()
+            .map(|group| group.validate(&format!("{at}/group"), errors));
+        if group.is_some() && !matches!(self.measure, Measure::Persons | Measure::PerPerson) {
+            let detail = "only `persons` and `per_person` count groups";
+            errors.push(SpecError::new(format!("{at}/group"), "not_allowed", detail));
+        }
+        let filter = match &group {
+            Some(group) => {
+                let has_one = Filter::Predicate(Predicate {
+                    property: Some(group.clone()),
+                    test: Test::IsSet,
+                });
+                Filter::And(vec![filter, has_one])
+            }
+            None => filter,
+        };
         SeriesSpec {
             events,
             name: self.name.clone(),
             filter,
             measure: self.measure,
             of,
+            group,
             span: self.span(interval, at, errors),
         }
     }

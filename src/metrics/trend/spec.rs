@@ -86,6 +86,9 @@ pub struct SeriesSpec {
     pub measure: Measure,
     /// The numeric property, for measures of one.
     pub of: Option<Property>,
+    /// The property whose values are counted instead of persons; the filter lets only events pass that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Property>,
     /// Over what its persons are distinct.
     pub span: Span,
 }

@@ -1,6 +1,6 @@
 //! A filter as a condition.
 
-use super::value::member;
+use super::value::{current_of_person, member, path};
 use super::{Bind, value};
 use crate::metrics::filter::{Filter, IN_COHORT, Property, Test, column_of};
 
@@ -15,7 +15,8 @@ pub fn condition(filter: &Filter, bind: &mut Bind) -> String {
                 if column_of(name).is_none() && compares_plain_texts(&predicate.test) =>
             {
                 // What is no text, or missing, is empty here: equal to none of these either.
-                let text = format!("JSONExtractString(props, {})", bind.text(name));
+                let (path, name) = path(name, bind);
+                let text = format!("JSONExtractString(props, {path}{name})");
                 test(&text, &predicate.test, bind)
             }
             Some(Property::Cohort(cohort)) => {
@@ -25,7 +26,17 @@ pub fn condition(filter: &Filter, bind: &mut Bind) -> String {
                     false => format!("NOT {member}"),
                 }
             }
-            Some(Property::Event(_) | Property::Person(_)) => {
+            // The persons of whom it holds are found once, before the events are read.
+            Some(Property::Person(name)) => {
+                let current = current_of_person(name, bind);
+                let holds = test("text", &predicate.test, bind);
+                match predicate.test.holds(None) {
+                    // Who has no such property passes: all but those of whom it does not hold.
+                    true => format!("(person NOT IN (SELECT who FROM ({current}) WHERE NOT {holds}))"),
+                    false => format!("(person IN (SELECT who FROM ({current}) WHERE {holds}))"),
+                }
+            }
+            Some(Property::Event(_)) => {
                 let property = predicate.property.as_ref().map(|property| value(property, bind));
                 test(&property.unwrap_or_default(), &predicate.test, bind)
             }

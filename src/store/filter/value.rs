@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::Bind;
-use crate::metrics::filter::{IN_COHORT, NOT_IN_COHORT, Property, column_of};
-use crate::store::people::PEOPLE;
+use crate::metrics::filter::{IN_COHORT, NOT_IN_COHORT, Property, column_of, group_type_of};
+use crate::store::profiles::of_persons;
 
 /// The property's canonical text over the columns of `people`: a `Nullable(String)`, NULL when it is missing or
 /// null. `{project:UInt32}` has to be bound.
@@ -14,8 +14,8 @@ pub fn value(property: &Property, bind: &mut Bind) -> String {
             Some("amount") => "toString(nullIf(amount, 0))".to_owned(),
             Some(column) => format!("nullIf(toString({column}), '')"),
             None => {
-                let name = bind.text(name);
-                text_in("", &name, bind)
+                let (path, name) = path(name, bind);
+                text_in(path, &name, bind)
             }
         },
         Property::Person(name) => person(name, bind),
@@ -52,6 +52,14 @@ pub fn grouping(property: &Property, key: &str, bind: &mut Bind) -> (String, Str
     (value(property, bind), key.to_owned())
 }
 
+/// Where within the properties of an event a name leads: what comes before the placeholder, and that.
+pub(super) fn path(name: &str, bind: &mut Bind) -> (&'static str, String) {
+    match group_type_of(name) {
+        Some(kind) => ("'$groups', ", bind.text(kind)),
+        None => ("", bind.text(name)),
+    }
+}
+
 /// The text of the member `name` of the object at `path` within the properties; `name` is a placeholder.
 fn text_in(path: &str, name: &str, bind: &mut Bind) -> String {
     let (place, text) = (format!("props, {path}{name}"), bind.alias());
@@ -62,23 +70,17 @@ fn text_in(path: &str, name: &str, bind: &mut Bind) -> String {
 }
 
 /// The current value of the person behind the event. The statement within is evaluated once, before the events are
-/// read: it finds, for each person who has the property, the latest value of `$set`, else the earliest of
-/// `$set_once`.
+/// read.
 fn person(name: &str, bind: &mut Bind) -> String {
-    let name = bind.text(name);
-    let (set, once) = (
-        text_in("'$set', ", &name, bind),
-        text_in("'$set_once', ", &name, bind),
-    );
+    let current = current_of_person(name, bind);
     let found = bind.alias();
     format!(
-        "transform(person, ((SELECT (groupArray(who), groupArray(assumeNotNull(text))) FROM ( \
-           SELECT person AS who, \
-             if(countIf(JSONHas(props, '$set', {name}) AS has_set) > 0, \
-               argMaxIf(tuple({set}), (ts, UUIDToNum(id)), has_set), \
-               argMinIf(tuple({once}), (ts, UUIDToNum(id)), has_once)).1 AS text \
-           FROM {PEOPLE} WHERE project = {{project:UInt32}} AND position(props, '\"$set') > 0 \
-             AND (has_set OR (JSONHas(props, '$set_once', {name}) AS has_once)) \
-           GROUP BY person) WHERE text IS NOT NULL) AS {found}).1, {found}.2, NULL)"
+        "transform(person, ((SELECT (groupArray(who), groupArray(text)) FROM ({current})) AS {found}).1, {found}.2, NULL)"
     )
+}
+
+/// A statement of `who` has the person property `name` and its `text`.
+pub(super) fn current_of_person(name: &str, bind: &mut Bind) -> String {
+    let name = bind.text(name);
+    of_persons(&name, bind)
 }

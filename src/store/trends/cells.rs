@@ -3,7 +3,7 @@
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::{BUCKET, Part, measured, of, seconds, start, which, within};
+use super::{BUCKET, Part, entity, measured, of, seconds, start, which, within};
 use crate::metrics::trend::{At, Group, Measure, TrendCell};
 use crate::store::filter::{Bind, grouping};
 use crate::store::{Facts, Store, StoreError, facts};
@@ -47,7 +47,7 @@ impl Store {
             keys.push_str(&format!("{name}, "));
             shown.push(text);
         }
-        let number = of(series, &mut bind);
+        let (number, entity) = (of(series, &mut bind), entity(series, &mut bind));
         let which_events = which(spec, series, range, &mut bind);
         // Where all of the range counts it need not be told apart.
         let whole = until_ms >= range.to_ms;
@@ -74,7 +74,7 @@ impl Store {
         let sql = format!(
             "SELECT {kind} AS kind, CAST([{shown}], 'Array(Nullable(String))') AS shown, toInt64(start) * 1000 AS at, \
                count() AS n, {counted} AS counted, {measured} AS measured, {until} AS until FROM ( \
-               SELECT {inner}{start} AS start, toUInt8({counts}) AS counts, person, {number} AS x \
+               SELECT {inner}{start} AS start, toUInt8({counts}) AS counts, {entity} AS entity, {number} AS x \
                FROM {people} WHERE {which_events}) GROUP BY {by}",
             people = self.people(),
             shown = shown.join(", "),

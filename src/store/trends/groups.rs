@@ -5,7 +5,7 @@ use clickhouse::Row;
 use clickhouse::query::Query;
 use serde::Deserialize;
 
-use super::{BUCKET, Part, RANGE, measured, of, seconds, start, which, within};
+use super::{BUCKET, Part, RANGE, entity, measured, of, seconds, start, which, within};
 use crate::event::ProjectNumber;
 use crate::metrics::time::TimeRange;
 use crate::metrics::trend::{At, Group, Measure, Span, TrendFact, TrendSpec};
@@ -51,11 +51,15 @@ impl Store {
         };
         let mut bind = Bind::new();
         let rank = match series.measure {
-            Measure::Persons => "uniqExact(person)",
+            Measure::Persons => "uniqExact(entity)",
             Measure::Sum => "ifNull(sum(x), 0)",
             _ => "count()",
         };
-        let select = format!("person, {} AS x", of(series, &mut bind));
+        let select = format!(
+            "{} AS entity, {} AS x",
+            entity(series, &mut bind),
+            of(series, &mut bind)
+        );
         let from = which(spec, series, spec.range, &mut bind);
         let sql = ranking(&spec.breakdown, (&select, &from, rank), self.people(), &mut bind);
         let query = within(self.question(project, &sql), spec.range);
@@ -97,7 +101,7 @@ impl Store {
         let starts = part.starts();
         let mut bind = Bind::new();
         let group = grouped(&spec.breakdown, &mut bind);
-        let number = of(series, &mut bind);
+        let (number, entity) = (of(series, &mut bind), entity(series, &mut bind));
         let which_events = which(spec, series, range, &mut bind);
         // Counts add up, so one grouping will do; everything else is measured once more over the whole range.
         let (kind, by) = match series.measure {
@@ -119,7 +123,7 @@ impl Store {
             "SELECT {kind} AS kind, toUInt16(grp) AS place, toInt64(start) * 1000 AS at, count() AS n, \
                {measured} AS measured FROM ( \
                SELECT {group} AS grp, {start} AS start, \
-                 ts < fromUnixTimestamp64Milli({{until:Int64}}, 'UTC') AS counts, person, {number} AS x \
+                 ts < fromUnixTimestamp64Milli({{until:Int64}}, 'UTC') AS counts, {entity} AS entity, {number} AS x \
                FROM {people} WHERE {which_events}) {only} GROUP BY {by}",
             people = self.people(),
             start = start(&starts),
@@ -173,6 +177,7 @@ impl Store {
             from_ms: first,
             to_ms: range.to_ms,
         };
+        let entity = entity(series, &mut bind);
         let which_events = which(spec, series, reach, &mut bind);
         let length = match series.span {
             Span::Rolling(days) => i64::from(days),
@@ -181,10 +186,10 @@ impl Store {
         let sql = format!(
             "SELECT toUInt8(2) AS kind, toUInt16(grp) AS place, step.1 AS at, toUInt64(0) AS n, \
                CAST(sum(step.2), 'Nullable(Float64)') AS measured FROM ( \
-               SELECT grp, person, arraySort(groupUniqArray(place)) AS places FROM ( \
-                 SELECT {group} AS grp, person, transform(roundDown(toUnixTimestamp(ts), {{starts:Array(UInt32)}}), \
+               SELECT grp, entity, arraySort(groupUniqArray(place)) AS places FROM ( \
+                 SELECT {group} AS grp, {entity} AS entity, transform(roundDown(toUnixTimestamp(ts), {{starts:Array(UInt32)}}), \
                    {{starts:Array(UInt32)}}, {{indexes:Array(Int64)}}, toInt64(0)) AS place \
-                 FROM {people} WHERE {which_events}) GROUP BY grp, person) \
+                 FROM {people} WHERE {which_events}) GROUP BY grp, entity) \
              ARRAY JOIN arrayConcat(arrayMap(p -> (p, 1), places), \
                arrayMap((p, next) -> (least(p + {{length:Int64}}, next), -1), places, \
                  arrayPushBack(arrayPopFront(places), toInt64({{end:Int64}})))) AS step \

@@ -251,7 +251,14 @@ impl<'a> World<'a> {
     }
 
     fn measure(&self, series: &SeriesSpec, events: &[&Event]) -> Option<f64> {
-        let people: BTreeSet<u64> = events.iter().map(|event| self.people.person(event)).collect();
+        // Groups by their keys, persons by their numbers.
+        let people: BTreeSet<Result<String, u64>> = events
+            .iter()
+            .filter_map(|event| match &series.group {
+                Some(group) => value_of(group, event, self.properties(event)).map(Ok),
+                None => Some(Err(self.people.person(event))),
+            })
+            .collect();
         let mut numbers: Vec<f64> = Vec::new();
         for event in events {
             let text = series
