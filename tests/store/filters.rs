@@ -304,18 +304,6 @@ pub struct Found {
     pub values: Vec<Option<String>>,
 }
 
-/// The properties of everybody who has an event; nobody has two ids here.
-fn persons(events: &[Event]) -> BTreeMap<u64, PersonProperties> {
-    let mut by_actor: BTreeMap<u64, Vec<&Event>> = BTreeMap::new();
-    for event in events {
-        by_actor.entry(event.actor()).or_default().push(event);
-    }
-    let persons = by_actor.into_iter();
-    persons
-        .map(|(actor, events)| (actor, PersonProperties::of(events)))
-        .collect()
-}
-
 #[tokio::test]
 async fn sql_is_the_meaning_over_random_values_and_every_operator() {
     let (store, reader) = open().await;
