@@ -6209,7 +6209,7 @@ export interface components {
             total: components["schemas"]["VisitFigures"];
             /**
              * Format: date-time
-             * @description Up to where `total` counts: while the range is open, the same moment of the range before.
+             * @description Up to where `total` counts: while the range is open, the same minute of the range before.
              */
             until: string;
         };
