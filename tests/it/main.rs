@@ -4,6 +4,7 @@
 mod audit;
 mod bad_events;
 mod bad_questions;
+mod cohort_life;
 mod cohorts;
 mod consistency;
 mod envelope;

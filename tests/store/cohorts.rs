@@ -1,7 +1,5 @@
 //! Members by SQL are the twin's, over random worlds; generations, lists, and what is removed.
 
-use std::collections::BTreeMap;
-
 use footfall::event::{Event, ProjectNumber, Subject, Which, Zone, actor_of};
 use footfall::metrics::cohort::{CohortSpec, RuleQuery};
 use footfall::metrics::oracle;
@@ -12,7 +10,7 @@ use uuid::Uuid;
 
 use crate::world::{DAY, NOON, PROJECT, Random, deliver, event, name, random_events, rounds, sql, store};
 
-const COHORT: Uuid = Uuid::from_u128(7 << 100 | 5);
+pub const COHORT: Uuid = Uuid::from_u128(7 << 100 | 5);
 
 fn spec(rule: &Value, zone: &Zone) -> CohortSpec {
     let query: RuleQuery = serde_json::from_value(rule.clone()).expect("a rule");
@@ -197,7 +195,7 @@ fn clean(rule: &mut Value) {
     }
 }
 
-async fn refresh(store: &Store, rule: &Value, now: i64) -> Refreshed {
+pub async fn refresh(store: &Store, rule: &Value, now: i64) -> Refreshed {
     let zone = Zone::utc();
     let spec = spec(rule, &zone);
     let generation = store
@@ -388,43 +386,4 @@ async fn a_list_means_whoever_did_something_under_its_ids() {
         .await,
         "0"
     );
-}
-
-#[tokio::test]
-async fn a_filter_by_cohort_counts_its_members_only() {
-    use footfall::metrics::filter::{FilterQuery, Property};
-    use footfall::store::filter::{Bind, condition, value};
-    let store = store().await;
-    let events = [
-        event("buy", "ann", NOON),
-        event("view", "ann", NOON),
-        event("view", "bob", NOON),
-    ];
-    deliver(&store, &name(0, 1), &events).await;
-    refresh(&store, &json!({"did": {"event": "buy"}}), NOON).await;
-    let mut found = BTreeMap::new();
-    for op in ["in", "not_in"] {
-        let filter: FilterQuery =
-            serde_json::from_value(json!({"cohort": COHORT, "op": op})).expect("a filter");
-        let mut errors = Vec::new();
-        let filter = filter.validate("", &Zone::utc(), &mut errors);
-        let mut bind = Bind::new();
-        let condition = condition(&filter, &mut bind);
-        let text = value(&Property::Cohort(COHORT), &mut bind);
-        // As the tests' own SQL knows no parameters.
-        let of = |text: &str| {
-            let text = (0..9).fold(text.to_owned(), |text, n| {
-                text.replace(&format!("{{p{n}:String}}"), &format!("'{COHORT}'"))
-            });
-            text.replace("{project:UInt32}", "7")
-        };
-        let asked = format!(
-            "SELECT groupUniqArray(({}, distinct_id)) FROM (SELECT *, actor AS person FROM events) WHERE project = 7 AND {}",
-            of(&text),
-            of(&condition)
-        );
-        found.insert(op, sql(&store, &asked).await);
-    }
-    assert_eq!(found["in"], "[('in','ann')]");
-    assert_eq!(found["not_in"], "[('not in','bob')]");
 }

@@ -1,6 +1,7 @@
 //! The store against a real ClickHouse: one engine for all tests, a database for each.
 
 mod batches;
+mod cohort_filters;
 mod cohorts;
 mod filters;
 mod generations;

@@ -18,6 +18,8 @@
 //! day of evaluation, that day included; `from` and `to` are a half-open range, either end may be left out; neither
 //! means ever.
 
+#[cfg(test)]
+mod cases;
 mod check;
 mod explain;
 mod query;
