@@ -741,6 +741,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/query/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says what has become of an answer: the numbers of an earlier state of the tables beside those of a later one, and how
+         *     much of each difference is due to events that came in between, to ids that were joined or parted, and (where the
+         *     numbers of then are named) to erasures. The parts add up to the difference.
+         */
+        post: operations["diff"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/rejections": {
         parameters: {
             query?: never;
@@ -772,6 +793,151 @@ export interface paths {
         get: operations["retention"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what is saved, in its order. */
+        get: operations["list_saved"];
+        put?: never;
+        /**
+         * Saves a question, a dashboard or an annotation for the team (members). A question is looked at as if it were asked:
+         *     what is wrong with it is named by a pointer below `/question`.
+         */
+        post: operations["save"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved/{saved_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Answers something saved; its version is the `ETag`. */
+        get: operations["get_saved"];
+        /** Puts something else of the same kind in its place, as its next version (members). */
+        put: operations["change_saved"];
+        post?: never;
+        /** Deletes something (members). It can be had back for 30 days. */
+        delete: operations["delete_saved"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved/{saved_id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Moves a question or a dashboard to another place in its list (members). Annotations stand by time. */
+        post: operations["move_saved"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved/{saved_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has something back that was deleted in the last 30 days (members). */
+        post: operations["restore_saved"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved/{saved_id}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The answer to a saved question: the same as if it were asked by `POST …/query`, with an `ETag`. Dates in the query
+         *     string take the place of its own, as a dashboard needs; a question without dates ignores them.
+         */
+        get: operations["saved_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved/{saved_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Undoes the last change that was not undone yet, as a version of its own: asking twice goes back twice (members). */
+        post: operations["undo_saved"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved/{saved_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the versions of something saved, the latest first: at most 50 are kept, all on one page. */
+        get: operations["list_saved_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/saved/{saved_id}/versions/{version}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Goes back to what a version said, as a version of its own (members). */
+        post: operations["restore_saved_version"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1187,6 +1353,26 @@ export interface components {
             /** @description The event's name. */
             event: string;
             filter?: components["schemas"]["FilterQuery"] | null;
+        };
+        /** @description A remark: about a moment (`at`), or about days (`from`, `to`). */
+        Annotation: {
+            /**
+             * Format: date-time
+             * @description The moment, in RFC 3339.
+             */
+            at?: string | null;
+            /**
+             * Format: date
+             * @description The first local day.
+             */
+            from?: string | null;
+            /** @description 1 to 500 characters. */
+            text: string;
+            /**
+             * Format: date
+             * @description The local day after the last. Default: the one after `from`.
+             */
+            to?: string | null;
         };
         /** @description A report in its trust envelope. */
         Answer_ActiveUsersReport: {
@@ -1688,6 +1874,31 @@ export interface components {
             /** @description Anybody may register. */
             open_signup: boolean;
         };
+        /** @description What happened between two states. */
+        Between: {
+            /** @description The same by local day. */
+            days: components["schemas"]["ReceivedDay"][];
+            /**
+             * Format: int64
+             * @description Events of the question's dates that were received in between, of all names.
+             */
+            events: number;
+            /**
+             * Format: int64
+             * @description Ids that changed hands.
+             */
+            ids: number;
+            /**
+             * Format: int64
+             * @description Erasures (and retention's removals) that ended since the earlier state.
+             */
+            removals: number;
+            /**
+             * Format: int64
+             * @description Events of all dates that they took.
+             */
+            removed_events: number;
+        };
         /**
          * @description The answer to a request whose events were taken, some or all. It means that the accepted events are
          *     durable in the stream; they are on the charts a second or two later.
@@ -2101,6 +2312,16 @@ export interface components {
          * @enum {string}
          */
         Counted: "persons" | "sessions" | "groups" | "pairs" | "attempts";
+        /** @description Several saved questions on a page. */
+        Dashboard: {
+            /** @description Up to 2,000 characters. */
+            description?: string;
+            /** @description 1 to 100 characters. */
+            name: string;
+            range?: components["schemas"]["SavedRange"] | null;
+            /** @description Up to 50, in their order: row by row in a grid of 12 columns. */
+            tiles?: components["schemas"]["Tile"][];
+        };
         /** @description A row that ClickHouse refused. */
         DeadLetter: {
             /**
@@ -2157,6 +2378,75 @@ export interface components {
              */
             total: number;
         };
+        /** @description A state of the tables. */
+        DiffPoint: {
+            /**
+             * Format: date-time
+             * @description Only what had been received by then: an instant, or a local date.
+             */
+            as_of: string;
+            /**
+             * Format: int64
+             * @description Whose ids are whose, by this version; by default what was known then.
+             */
+            identity_version?: number | null;
+            /** @description Numbers of the answer that was given then, by their names here. What they lack now was erased since. */
+            numbers?: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * @description A question, and the two states in which it is compared.
+         * @example {
+         *       "from": {
+         *         "as_of": "2026-11-10T08:00:00Z"
+         *       },
+         *       "question": {
+         *         "from": "2026-11-01",
+         *         "kind": "funnel",
+         *         "steps": [
+         *           {
+         *             "event": "view_item"
+         *           },
+         *           {
+         *             "event": "purchase"
+         *           }
+         *         ],
+         *         "to": "2026-11-08"
+         *       }
+         *     }
+         */
+        DiffQuery: {
+            /** @description The earlier state. */
+            from: components["schemas"]["DiffPoint"];
+            /** @description The question, as `POST …/query` takes it. Dates that move along with today are those of the later state. */
+            question: components["schemas"]["Question"];
+            to?: components["schemas"]["DiffPoint"] | null;
+        };
+        /** @description What has become of an answer. */
+        DiffReport: {
+            /** @description What happened in between. */
+            between: components["schemas"]["Between"];
+            /** @description The earlier state. */
+            from: components["schemas"]["DiffState"];
+            /** @description The question's headline numbers, by their places in its report. */
+            numbers: components["schemas"]["NumberChange"][];
+            /** @description The later one. */
+            to: components["schemas"]["DiffState"];
+        };
+        /** @description A state that was asked. */
+        DiffState: {
+            /**
+             * Format: date-time
+             * @description Only what had been received by then.
+             */
+            as_of: string;
+            /**
+             * Format: int64
+             * @description Whose ids were whose.
+             */
+            identity_version: number;
+        };
         /**
          * @description A property of sessions. All but the pages are those of the first event.
          * @enum {string}
@@ -2205,6 +2495,12 @@ export interface components {
              * @description Relative standard error of unique counts; null in an exact answer.
              */
             error?: number | null;
+            /**
+             * Format: int64
+             * @description The version of whose ids are whose that was read: with `as_of` it names an answer that can be asked for again. 0
+             *     where no id was ever found to be somebody else's.
+             */
+            identity_version?: number;
             /**
              * Format: int64
              * @description At most so many persons too many does a number from sketches hold: ids that turned out to be somebody else's, on
@@ -3373,6 +3669,63 @@ export interface components {
             /** @description Pass it as `cursor` to get the next page; null on the last one. */
             next_cursor: string | null;
         };
+        /** @description A page of a list. */
+        Listed_Saved: {
+            /** @description The rows, oldest first. */
+            data: {
+                /** @description When that was. */
+                changed_at: components["schemas"]["Moment"];
+                /** @description The name of whoever changed it last. */
+                changed_by: string;
+                /** @description What it says. */
+                content: components["schemas"]["SavedContent"];
+                /** @description When that was. */
+                created_at: components["schemas"]["Moment"];
+                /** @description The name of whoever saved it first. */
+                created_by: string;
+                deleted_at: components["schemas"]["Moment"] | null;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /**
+                 * Format: int64
+                 * @description Grows by one with every change; also its `ETag`.
+                 */
+                version: number;
+            }[];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Pass it as `cursor` to get the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
+        Listed_SavedState: {
+            /** @description The rows, oldest first. */
+            data: {
+                /** @description When. */
+                changed_at: components["schemas"]["Moment"];
+                /** @description The name of whoever made it so. */
+                changed_by: string;
+                /** @description What it said. */
+                content: components["schemas"]["SavedContent"];
+                /**
+                 * Format: int64
+                 * @description The version that brought this content: an earlier one after an undo.
+                 */
+                shows: number;
+                /**
+                 * Format: int64
+                 * @description Its number.
+                 */
+                version: number;
+            }[];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Pass it as `cursor` to get the next page; null on the last one. */
+            next_cursor: string | null;
+        };
         /**
          * @description Who wants in.
          * @example {
@@ -3658,6 +4011,46 @@ export interface components {
              * @description Events of the local day so far.
              */
             events_today: number;
+        };
+        /**
+         * @description A number, then and later, and what made the difference.
+         * @example {
+         *       "events": 14,
+         *       "from": 120,
+         *       "identity": -3,
+         *       "name": "/overall/converted",
+         *       "removed": null,
+         *       "to": 131
+         *     }
+         */
+        NumberChange: {
+            /**
+             * Format: double
+             * @description What events that were received in between (and the time that passed) did to it.
+             */
+            events?: number | null;
+            /**
+             * Format: double
+             * @description As it was; null where there was none.
+             */
+            from?: number | null;
+            /**
+             * Format: double
+             * @description What then became of it because ids were joined or parted.
+             */
+            identity?: number | null;
+            /** @description Its place in the report, a JSON pointer. */
+            name: string;
+            /**
+             * Format: double
+             * @description What erasures and retention took from it since it was given; null where no earlier number was named.
+             */
+            removed?: number | null;
+            /**
+             * Format: double
+             * @description As it is later.
+             */
+            to?: number | null;
         };
         /**
          * @description What an exclusion does.
@@ -4884,6 +5277,19 @@ export interface components {
              */
             stored: number;
         };
+        /** @description Events of a day. */
+        ReceivedDay: {
+            /**
+             * Format: date
+             * @description The day on which they happened, in the project's zone at capture.
+             */
+            date: string;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            events: number;
+        };
         /**
          * @description Which entries open an attempt.
          * @enum {string}
@@ -5380,6 +5786,159 @@ export interface components {
             /** @description The person's value of the property; absent when there is none. */
             value?: string | null;
         };
+        /** @description Something saved. */
+        Saved: {
+            /** @description When that was. */
+            changed_at: components["schemas"]["Moment"];
+            /** @description The name of whoever changed it last. */
+            changed_by: string;
+            /** @description What it says. */
+            content: components["schemas"]["SavedContent"];
+            /** @description When that was. */
+            created_at: components["schemas"]["Moment"];
+            /** @description The name of whoever saved it first. */
+            created_by: string;
+            deleted_at: components["schemas"]["Moment"] | null;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description Grows by one with every change; also its `ETag`.
+             */
+            version: number;
+        };
+        /**
+         * @description What is saved, by `kind`.
+         * @example {
+         *       "kind": "question",
+         *       "name": "Checkout",
+         *       "question": {
+         *         "kind": "funnel",
+         *         "steps": [
+         *           {
+         *             "event": "view_item"
+         *           },
+         *           {
+         *             "event": "purchase"
+         *           }
+         *         ]
+         *       },
+         *       "range": {
+         *         "last_days": 7
+         *       }
+         *     }
+         */
+        SavedContent: {
+            /** @description Up to 2,000 characters. */
+            description?: string;
+            /** @description How a program shows it. Kept as it is: an object of up to 4 KiB. */
+            display?: {
+                [key: string]: unknown;
+            };
+            /** @enum {string} */
+            kind: "question";
+            /** @description 1 to 100 characters. */
+            name: string;
+            /** @description The question, as `POST …/query` takes it. */
+            question: components["schemas"]["Question"];
+            range?: components["schemas"]["SavedRange"] | null;
+        } | {
+            /** @description Up to 2,000 characters. */
+            description?: string;
+            /** @enum {string} */
+            kind: "dashboard";
+            /** @description 1 to 100 characters. */
+            name: string;
+            range?: components["schemas"]["SavedRange"] | null;
+            /** @description Up to 50, in their order: row by row in a grid of 12 columns. */
+            tiles?: components["schemas"]["Tile"][];
+        } | {
+            /**
+             * Format: date-time
+             * @description The moment, in RFC 3339.
+             */
+            at?: string | null;
+            /**
+             * Format: date
+             * @description The first local day.
+             */
+            from?: string | null;
+            /** @enum {string} */
+            kind: "annotation";
+            /** @description 1 to 500 characters. */
+            text: string;
+            /**
+             * Format: date
+             * @description The local day after the last. Default: the one after `from`.
+             */
+            to?: string | null;
+        };
+        /**
+         * @description A place in a list.
+         * @example {
+         *       "before": "019ab2c4-7d20-7a11-9d60-1de0a4c9b7f3"
+         *     }
+         */
+        SavedPlace: {
+            /**
+             * Format: uuid
+             * @description Another of its kind, which comes to stand behind it; null: the end of the list.
+             */
+            before?: string | null;
+        };
+        /** @description A question with a name. */
+        SavedQuestion: {
+            /** @description Up to 2,000 characters. */
+            description?: string;
+            /** @description How a program shows it. Kept as it is: an object of up to 4 KiB. */
+            display?: {
+                [key: string]: unknown;
+            };
+            /** @description 1 to 100 characters. */
+            name: string;
+            /** @description The question, as `POST …/query` takes it. */
+            question: components["schemas"]["Question"];
+            range?: components["schemas"]["SavedRange"] | null;
+        };
+        /**
+         * @description Dates instead of a question's own. Either `last_days`, which moves along with today, or `from` and `to`.
+         * @example {
+         *       "last_days": 7
+         *     }
+         */
+        SavedRange: {
+            /** @description Start: a local date or an instant. */
+            from?: string | null;
+            /**
+             * Format: int32
+             * @description So many local days, today included: 1 to 366.
+             */
+            last_days?: number | null;
+            /** @description End, not included: a local date or an instant. */
+            to?: string | null;
+        };
+        /** @description A state that something saved was in. */
+        SavedState: {
+            /** @description When. */
+            changed_at: components["schemas"]["Moment"];
+            /** @description The name of whoever made it so. */
+            changed_by: string;
+            /** @description What it said. */
+            content: components["schemas"]["SavedContent"];
+            /**
+             * Format: int64
+             * @description The version that brought this content: an earlier one after an undo.
+             */
+            shows: number;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            version: number;
+        };
         /** @description An event's name, and what people say about it. */
         SchemaEvent: components["schemas"]["NameFacts"] & components["schemas"]["Mark"];
         /** @description An event in full. */
@@ -5850,6 +6409,28 @@ export interface components {
              * @description Its length.
              */
             window_ms: number;
+        };
+        /** @description A part of a dashboard: a saved question, or a text. */
+        Tile: {
+            /**
+             * Format: int32
+             * @description Rows, 1 to 12.
+             * @default 4
+             */
+            height: number;
+            /**
+             * Format: uuid
+             * @description A saved question of the project.
+             */
+            saved?: string | null;
+            /** @description Or up to 2,000 characters. */
+            text?: string | null;
+            /**
+             * Format: int32
+             * @description Columns, 1 to 12.
+             * @default 6
+             */
+            width: number;
         };
         /** @description Times of `[from_ms, to_ms)`; the last bin has both its ends. */
         TimeBin: {
@@ -7883,7 +8464,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -9087,7 +9668,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -9955,7 +10536,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -10374,7 +10955,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -10572,7 +11153,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -10650,6 +11231,16 @@ export interface operations {
             query?: {
                 /** @description Answer with the SQL of the question and the rows that it would read, instead of running it. */
                 explain?: boolean;
+                /**
+                 * @description Count only what had been received by then: an instant, or a local date. The answer is exact, is what it was then
+                 *     but for what was erased since, and never changes. Default: now.
+                 */
+                as_of?: string;
+                /**
+                 * @description Whose ids are whose, as it was known by this version: `identity_version` of an earlier answer. Only with `as_of`;
+                 *     by default what was known then.
+                 */
+                identity_version?: number;
             };
             header?: never;
             path: {
@@ -10685,6 +11276,123 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QuestionAnswer"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diff: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DiffQuery"];
+            };
+        };
+        responses: {
+            /** @description What has changed, and why */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiffReport"];
                 };
             };
             /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
@@ -10919,7 +11627,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -10983,6 +11691,899 @@ export interface operations {
             };
             /** @description The question took longer than it may: `query_timeout`. */
             504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_saved: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Of this kind.
+                 * @example question
+                 */
+                kind?: "question" | "dashboard" | "annotation";
+                /** @description Those that were deleted in the last 30 days, instead of those that are there. */
+                deleted?: boolean;
+                /** @description Annotations that speak of something at or after this local date or instant. */
+                from?: string;
+                /** @description Annotations that speak of something before this local date or instant. */
+                to?: string;
+                /**
+                 * @description Rows of a page, 1 to 1000; 100 if not given.
+                 * @example 100
+                 */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Things of that kind */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_Saved"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavedContent"];
+            };
+        };
+        responses: {
+            /** @description Saved; `Location` names it */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_saved: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is saved */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_saved: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that you looked at, as in its `ETag` */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavedContent"];
+            };
+        };
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_saved: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that you looked at, as in its `ETag` */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    move_saved: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavedPlace"];
+            };
+        };
+        responses: {
+            /** @description Moved */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_saved: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saved_result: {
+        parameters: {
+            query?: {
+                /** @description So many local days, today included: 1 to 366. */
+                last_days?: number;
+                /** @description Start: a local date or an instant. */
+                from?: string;
+                /** @description End, not included: a local date or an instant. */
+                to?: string;
+                /** @description Answer with the SQL of the question and the rows that it would read, instead of running it. */
+                explain?: boolean;
+                /** @description Count only what had been received by then: an instant, or a local date. Default: now. */
+                as_of?: string;
+                /** @description Whose ids are whose, as it was known by this version. Only with `as_of`. */
+                identity_version?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description A saved question */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuestionAnswer"];
+                };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_saved: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that you looked at, as in its `ETag` */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_saved_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Versions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_SavedState"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_saved_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that you looked at, as in its `ETag` */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description What is saved */
+                saved_id: string;
+                /** @description A version that is kept */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description As many as may be: `saved_limit`. No earlier version: `nothing_to_undo`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names another version than the one that stands there: `changed_meanwhile`. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11610,7 +13211,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -11717,7 +13318,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
@@ -11826,7 +13427,7 @@ export interface operations {
             };
             /**
              * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
              */
             304: {
                 headers: {
