@@ -89,6 +89,8 @@ impl Store {
             )
             .param("from", from.as_u16())
             .param("to", to.as_u16());
-        Ok(query.fetch_one().await?)
+        // No row to a question that does not run.
+        let bound: Option<u64> = query.fetch_optional().await?;
+        Ok(bound.unwrap_or_default())
     }
 }
