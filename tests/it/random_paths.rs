@@ -22,7 +22,7 @@ fn path(rng: &mut fastrand::Rng, drawn: &Drawn, (from, to): (&str, &str)) -> Val
         asked["from"] = json!(instant(moment + rng.i64(-2..3) * 1000));
         asked["to"] = json!(instant(moment + rng.i64(6..15) * 1000));
     }
-    if mode == "between" || rng.u8(0..4) > 0 {
+    if mode == "between" || rng.bool() {
         asked["anchor"] = matcher(rng);
     }
     if mode == "between" {
@@ -68,11 +68,13 @@ fn shape(rng: &mut fastrand::Rng, asked: &mut Value) {
     asked["steps"] = json!(rng.u8(3..7));
     asked["top"] = json!(rng.u8(1..5));
     asked["collapse"] = json!(rng.bool());
-    asked["exclude"] = (0..rng.u8(0..3)).map(|_| matcher(rng)).collect();
-    if rng.bool() {
+    if rng.u8(0..3) == 0 {
+        asked["exclude"] = (0..rng.u8(1..3)).map(|_| matcher(rng)).collect();
+    }
+    if rng.u8(0..3) == 0 {
         asked["clean"] = json!([{"pattern": "[12]", "replace": "#"}, {"pattern": "^/ü$"}]);
     }
-    if rng.bool() {
+    if rng.u8(0..3) == 0 {
         asked["group"] = json!(["/b/*", "*a*"]);
     }
     if rng.u8(0..3) == 0 {
