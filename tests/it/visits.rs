@@ -313,6 +313,10 @@ async fn each_row_of_a_table_is_the_visits_that_it_chooses_and_the_list_is_as_lo
     let get = project.path("/web?from=2026-11-17&to=2026-11-22");
     let got = world.get(&get, &project.secret).await.expect(200);
     assert_eq!(got["data"], web["data"], "the plain form asks the same");
+    let get = project.path("/sessions?from=2026-11-17&to=2026-11-22&with_page_view=true&breakdown=source");
+    let got = world.get(&get, &project.secret).await.expect(200);
+    assert_eq!(got["data"]["total"], web["data"]["total"]);
+    assert!(got["data"]["groups"].as_array().expect("groups").len() > 1);
     world.close().await;
 }
 
