@@ -295,6 +295,118 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/cohorts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the cohorts of a project, oldest first. */
+        get: operations["list_cohorts"];
+        put?: never;
+        /**
+         * Creates a cohort (members). Its members are found before the answer; where that costs more than a question may,
+         *     `problem` says so.
+         */
+        post: operations["create_cohort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells how many people a definition means, without saving it. */
+        post: operations["preview_cohort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/{cohort_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Answers a cohort with its size over time. */
+        get: operations["get_cohort"];
+        put?: never;
+        post?: never;
+        /** Deletes a cohort (members). Questions that name it are refused from then on. */
+        delete: operations["delete_cohort"];
+        options?: never;
+        head?: never;
+        /** Changes a cohort (members). Where the definition is a new one, its members are found before the answer. */
+        patch: operations["update_cohort"];
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/{cohort_id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the members of a cohort as they were last written down. */
+        get: operations["list_cohort_members"];
+        /**
+         * Uploads ids to a list (members): JSON, or CSV whose first column is the id. At most 20,000 at once, 500,000 in a
+         *     list. Ids that nobody sent events under yet stay listed and count once somebody does.
+         */
+        put: operations["upload_cohort_members"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/{cohort_id}/members/{distinct_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Explains whether somebody belongs to a cohort: which rule holds of them now, how often they did it, and when last. */
+        get: operations["explain_cohort_member"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/cohorts/{cohort_id}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Finds the members of a cohort now (members), instead of within half an hour. */
+        post: operations["refresh_cohort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/conversion": {
         parameters: {
             query?: never;
@@ -666,6 +778,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sessions over time: how many, how long, how many bounced. */
+        get: operations["sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/stickiness": {
         parameters: {
             query?: never;
@@ -692,6 +821,23 @@ export interface paths {
         };
         /** Counts of events over time. */
         get: operations["trends"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/projects/{id}/web": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The overview of a web site: visitors, visits, views, bounces, sources, campaigns, pages, countries, devices. */
+        get: operations["web"];
         put?: never;
         post?: never;
         delete?: never;
@@ -989,6 +1135,24 @@ export interface components {
             meta: components["schemas"]["Envelope"];
         };
         /** @description A report in its trust envelope. */
+        Answer_CohortPreview: {
+            /**
+             * @description How many people a definition means.
+             * @example {
+             *       "size": 812
+             *     }
+             */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Members, if they were written down now.
+                 */
+                size: number;
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
         Answer_ConversionReport: {
             /** @description Conversion by local day of entry. */
             data: {
@@ -1074,6 +1238,39 @@ export interface components {
             meta: components["schemas"]["Envelope"];
         };
         /** @description A report in its trust envelope. */
+        Answer_Membership: {
+            /**
+             * @description Whether somebody belongs to a cohort.
+             * @example {
+             *       "computed_at": "2026-11-23T10:00:00Z",
+             *       "distinct_id": "u_42",
+             *       "member": true,
+             *       "now": {
+             *         "holds": true,
+             *         "rules": [
+             *           {
+             *             "first_at": "2026-11-02T08:10:00Z",
+             *             "holds": true,
+             *             "last_at": "2026-11-20T19:44:12Z",
+             *             "pointer": "",
+             *             "times": 4
+             *           }
+             *         ]
+             *       }
+             *     }
+             */
+            data: {
+                computed_at: components["schemas"]["Moment"] | null;
+                /** @description The id that was asked about. */
+                distinct_id: string;
+                /** @description Whether the person behind it is among the members as they were last written down. */
+                member: boolean;
+                now: components["schemas"]["Explained"] | null;
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
         Answer_PathsReport: {
             /** @description What people did after something, before it, or between two things, as a graph of nodes by position. */
             data: {
@@ -1153,6 +1350,34 @@ export interface components {
             meta: components["schemas"]["Envelope"];
         };
         /** @description A report in its trust envelope. */
+        Answer_SessionsReport: {
+            /** @description The sessions of a range. */
+            data: {
+                /**
+                 * @description What counts as a bounce, in words.
+                 * @example one page view and under 10 seconds
+                 */
+                bounce: string;
+                /**
+                 * @description The values of the breakdown: the most sessions first, ties by text; then those without a value, then the rest.
+                 *     Sessions add up to the total, visitors need not.
+                 */
+                groups?: components["schemas"]["SessionGroup"][];
+                /** @description Width of a point. */
+                interval: components["schemas"]["Interval"];
+                list?: components["schemas"]["SessionPage"] | null;
+                /** @description The names of events that count as page views. */
+                page_views: string[];
+                /** @description Each bucket that the range touches. */
+                points: components["schemas"]["VisitPoint"][];
+                previous?: components["schemas"]["VisitsBefore"] | null;
+                /** @description The whole range. */
+                total: components["schemas"]["VisitFigures"];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
         Answer_StickinessReport: {
             /** @description How many people were active on how many days. */
             data: {
@@ -1193,6 +1418,30 @@ export interface components {
                  *     "(none)" and "Other" if there are such events.
                  */
                 series: components["schemas"]["TrendSeries"][];
+            };
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        };
+        /** @description A report in its trust envelope. */
+        Answer_WebReport: {
+            /** @description The visits of a range. */
+            data: {
+                /**
+                 * @description What counts as a bounce, in words.
+                 * @example one page view and under 10 seconds
+                 */
+                bounce: string;
+                /** @description Width of a point. */
+                interval: components["schemas"]["Interval"];
+                /** @description The names of events that count as page views. */
+                page_views: string[];
+                /** @description Each bucket that the range touches. */
+                points: components["schemas"]["VisitPoint"][];
+                previous?: components["schemas"]["VisitsBefore"] | null;
+                /** @description As asked for. */
+                tables: components["schemas"]["WebTable"][];
+                /** @description The whole range. `sessions` are visits. */
+                total: components["schemas"]["VisitFigures"];
             };
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
@@ -1431,6 +1680,146 @@ export interface components {
             replace?: string;
         };
         /**
+         * @description A cohort.
+         * @example {
+         *       "changed_at": "2026-11-20T10:15:00Z",
+         *       "changed_by": "ada@example.com",
+         *       "computed_at": "2026-11-23T10:00:00Z",
+         *       "created_at": "2026-11-20T10:15:00Z",
+         *       "created_by": "ada@example.com",
+         *       "definition": {
+         *         "at_least": 3,
+         *         "did": {
+         *           "event": "purchase"
+         *         },
+         *         "last_days": 90
+         *       },
+         *       "description": "",
+         *       "id": "019ab2c4-9011-7f4e-b1f0-3f0f6a1d9c55",
+         *       "name": "Regulars",
+         *       "problem": null,
+         *       "size": 812,
+         *       "sizes": [
+         *         {
+         *           "day": "2026-11-22",
+         *           "size": 805
+         *         },
+         *         {
+         *           "day": "2026-11-23",
+         *           "size": 812
+         *         }
+         *       ],
+         *       "stale": false
+         *     }
+         */
+        Cohort: {
+            /** @description When. */
+            changed_at: components["schemas"]["Moment"];
+            /** @description Email of who changed it last. */
+            changed_by: string;
+            computed_at: components["schemas"]["Moment"] | null;
+            /** @description When. */
+            created_at: components["schemas"]["Moment"];
+            /** @description Email of who made it. */
+            created_by: string;
+            definition: components["schemas"]["RuleQuery"] | null;
+            /** @description What it is for. */
+            description: string;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description What people call it. */
+            name: string;
+            /** @description Why the last attempt to find them failed; null: it did not. */
+            problem: string | null;
+            /**
+             * Format: int64
+             * @description How many they were then.
+             */
+            size: number;
+            /** @description The last size of each local day on which one was computed, of 90 days, oldest first. */
+            sizes: components["schemas"]["CohortSize"][];
+            /** @description Whether they are those of an older definition: the new one is being looked through. */
+            stale: boolean;
+        };
+        /**
+         * @description Ids to upload.
+         * @example {
+         *       "distinct_ids": [
+         *         "u_42",
+         *         "u_43"
+         *       ]
+         *     }
+         */
+        CohortIds: {
+            /** @description 1 to 20,000 distinct ids: user ids, or device ids of visitors who never signed in. */
+            distinct_ids: string[];
+        };
+        /** @description A member of a cohort. */
+        CohortMember: {
+            /**
+             * @description An id under which the person sent events; null where the person has been merged with another since.
+             * @example u_42
+             */
+            distinct_id: string | null;
+        };
+        /**
+         * @description What to change. Members that are not given stay; a list stays a list.
+         * @example {
+         *       "name": "Regular customers"
+         *     }
+         */
+        CohortPatch: {
+            definition?: components["schemas"]["RuleQuery"] | null;
+            /** @description At most 500 characters. */
+            description?: string | null;
+            /** @description 1 to 100 characters. */
+            name?: string | null;
+        };
+        /**
+         * @description How many people a definition means.
+         * @example {
+         *       "size": 812
+         *     }
+         */
+        CohortPreview: {
+            /**
+             * Format: int64
+             * @description Members, if they were written down now.
+             */
+            size: number;
+        };
+        /** @description A cohort's size on a day. */
+        CohortSize: {
+            /**
+             * Format: date
+             * @description The local day.
+             */
+            day: string;
+            /**
+             * Format: int64
+             * @description Members, as they were last counted on that day.
+             */
+            size: number;
+        };
+        /**
+         * @description A definition to try.
+         * @example {
+         *       "definition": {
+         *         "did": {
+         *           "event": "purchase"
+         *         },
+         *         "last_days": 30
+         *       }
+         *     }
+         */
+        CohortTrial: {
+            /** @description Who would belong to it. */
+            definition: components["schemas"]["RuleQuery"];
+        };
+        /**
          * @description What a trend is compared with.
          * @enum {string}
          */
@@ -1616,6 +2005,11 @@ export interface components {
             total: number;
         };
         /**
+         * @description A property of sessions. All but the pages are those of the first event.
+         * @enum {string}
+         */
+        Dimension: "source" | "referrer" | "medium" | "campaign" | "page" | "entry_page" | "exit_page" | "host" | "country" | "region" | "city" | "device" | "browser" | "os";
+        /**
          * @description Whose steps are put together.
          * @enum {string}
          */
@@ -1658,6 +2052,12 @@ export interface components {
              * @description Relative standard error of unique counts; null in an exact answer.
              */
             error?: number | null;
+            /**
+             * Format: int64
+             * @description At most so many persons too many does a number from sketches hold: ids that turned out to be somebody else's, on
+             *     days whose sketches are still to be made anew (a minute at most, as a rule). Absent where there are none.
+             */
+            overcount_bound?: number | null;
             /**
              * Format: int64
              * @description Rows that the analytics engine read for it; 0 from memory.
@@ -1832,6 +2232,13 @@ export interface components {
             events?: string[];
             filter?: components["schemas"]["FilterQuery"] | null;
         };
+        /** @description Whether a person belongs to a cohort, and what each part of the definition says of them. */
+        Explained: {
+            /** @description Whether the whole definition holds. */
+            holds: boolean;
+            /** @description Each part of the definition, the whole first, in the order in which it is written. */
+            rules: components["schemas"]["RuleVerdict"][];
+        };
         /**
          * @description How a question would be answered if nothing of it were in memory.
          * @example {
@@ -1873,7 +2280,7 @@ export interface components {
         };
         /**
          * @description A filter: `{"and": […]}`, `{"or": […]}` (1 to 20 members, nested at most 4 deep, at most 50 predicates), or a
-         *     predicate over a property of the event, a property of the person, or the event's name.
+         *     predicate over a property of the event, a property of the person, the event's name, or a cohort.
          * @example {
          *       "and": [
          *         {
@@ -1902,6 +2309,11 @@ export interface components {
         FilterQuery: {
             /** @description All of these hold. */
             and?: components["schemas"]["FilterQuery"][] | null;
+            /**
+             * Format: uuid
+             * @description The id of a cohort of the project: `in` (the default) its members, or `not_in`.
+             */
+            cohort?: string | null;
             /** @description `true`: the name of the event. */
             event_name?: boolean | null;
             op?: components["schemas"]["Op"] | null;
@@ -2535,6 +2947,53 @@ export interface components {
             position: number;
             to?: components["schemas"]["NodeQuery"] | null;
         };
+        /** @description One session. */
+        ListedSession: {
+            /** @description The person's number, in hexadecimal. */
+            actor: string;
+            /** @description One page view and under 10 seconds. */
+            bounce: boolean;
+            /** @description The browser. */
+            browser?: string | null;
+            /** @description `utm_campaign`. */
+            campaign?: string | null;
+            /** @description The country. */
+            country?: string | null;
+            /** @description The kind of device. */
+            device?: string | null;
+            /** @description Who it was: an id under which the person's events came. */
+            distinct_id?: string | null;
+            /**
+             * Format: int64
+             * @description Last minus first event.
+             */
+            duration_ms: number;
+            /** @description The path of its first page view. */
+            entry_page?: string | null;
+            /**
+             * Format: int64
+             * @description Its events, page views included.
+             */
+            events: number;
+            /** @description The path of its last page view. */
+            exit_page?: string | null;
+            /** @description `utm_medium`. */
+            medium?: string | null;
+            /** @description The operating system. */
+            os?: string | null;
+            /** @description Where it came from; null is "Direct / None". */
+            source?: string | null;
+            /**
+             * Format: date-time
+             * @description Its first event.
+             */
+            start: string;
+            /**
+             * Format: int64
+             * @description Its page views.
+             */
+            views: number;
+        };
         /** @description A page of a list. */
         Listed_ApiKey: {
             /** @description The rows, oldest first. */
@@ -2560,6 +3019,61 @@ export interface components {
                 name: string;
                 /** @description How the key begins. */
                 prefix: string;
+            }[];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Pass it as `cursor` to get the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
+        Listed_Cohort: {
+            /** @description The rows, oldest first. */
+            data: {
+                /** @description When. */
+                changed_at: components["schemas"]["Moment"];
+                /** @description Email of who changed it last. */
+                changed_by: string;
+                computed_at: components["schemas"]["Moment"] | null;
+                /** @description When. */
+                created_at: components["schemas"]["Moment"];
+                /** @description Email of who made it. */
+                created_by: string;
+                definition: components["schemas"]["RuleQuery"] | null;
+                /** @description What it is for. */
+                description: string;
+                /**
+                 * Format: uuid
+                 * @description Its id.
+                 */
+                id: string;
+                /** @description What people call it. */
+                name: string;
+                /** @description Why the last attempt to find them failed; null: it did not. */
+                problem: string | null;
+                /**
+                 * Format: int64
+                 * @description How many they were then.
+                 */
+                size: number;
+                /** @description The last size of each local day on which one was computed, of 90 days, oldest first. */
+                sizes: components["schemas"]["CohortSize"][];
+                /** @description Whether they are those of an older definition: the new one is being looked through. */
+                stale: boolean;
+            }[];
+            /** @description Whether there is a next page. */
+            has_more: boolean;
+            /** @description Pass it as `cursor` to get the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
+        Listed_CohortMember: {
+            /** @description The rows, oldest first. */
+            data: {
+                /**
+                 * @description An id under which the person sent events; null where the person has been merged with another since.
+                 * @example u_42
+                 */
+                distinct_id: string | null;
             }[];
             /** @description Whether there is a next page. */
             has_more: boolean;
@@ -2757,6 +3271,34 @@ export interface components {
             user_id: string;
         };
         /**
+         * @description Whether somebody belongs to a cohort.
+         * @example {
+         *       "computed_at": "2026-11-23T10:00:00Z",
+         *       "distinct_id": "u_42",
+         *       "member": true,
+         *       "now": {
+         *         "holds": true,
+         *         "rules": [
+         *           {
+         *             "first_at": "2026-11-02T08:10:00Z",
+         *             "holds": true,
+         *             "last_at": "2026-11-20T19:44:12Z",
+         *             "pointer": "",
+         *             "times": 4
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
+        Membership: {
+            computed_at: components["schemas"]["Moment"] | null;
+            /** @description The id that was asked about. */
+            distinct_id: string;
+            /** @description Whether the person behind it is among the members as they were last written down. */
+            member: boolean;
+            now: components["schemas"]["Explained"] | null;
+        };
+        /**
          * @description Which part of a session is a path.
          * @enum {string}
          */
@@ -2784,6 +3326,26 @@ export interface components {
              * @description The middle one was so much over the window; null without any.
              */
             median_over_ms?: number | null;
+        };
+        /**
+         * @description A new cohort. Without a definition it is a list, to which ids are uploaded.
+         * @example {
+         *       "definition": {
+         *         "at_least": 3,
+         *         "did": {
+         *           "event": "purchase"
+         *         },
+         *         "last_days": 90
+         *       },
+         *       "name": "Regulars"
+         *     }
+         */
+        NewCohort: {
+            definition?: components["schemas"]["RuleQuery"] | null;
+            /** @description At most 500 characters. */
+            description?: string;
+            /** @description 1 to 100 characters. */
+            name: string;
         };
         /**
          * @description A new key.
@@ -2871,6 +3433,21 @@ export interface components {
          * @enum {string}
          */
         OnExclusion: "stop" | "drop";
+        /**
+         * @description Values of a dimension, as tables show them: `{"by": "source", "values": ["search.example", null]}`.
+         * @example {
+         *       "by": "entry_page",
+         *       "values": [
+         *         "/pricing"
+         *       ]
+         *     }
+         */
+        OnlyQuery: {
+            /** @description Of what. */
+            by: components["schemas"]["Dimension"];
+            /** @description 1 to 50 values, of which any will do; null: missing ("Direct / None", "(none)"). */
+            values: (string | null)[];
+        };
         /**
          * @description What a predicate asks. Texts are compared with case; numbers by their canonical text (1, 1.0 and "1" are equal).
          *     Of a missing or null property only `is_not`, `not_contains`, `not_in` and `is_not_set` are true.
@@ -3275,12 +3852,18 @@ export interface components {
         /** @description Nothing else is needed. */
         ProjectRequest: Record<string, never>;
         /**
-         * @description The name of a property to break down by or to hold constant: `{"property": "plan"}` or `{"person": "plan"}`.
+         * @description The name of a property to break down by or to hold constant: `{"property": "plan"}`, `{"person": "plan"}`, or
+         *     `{"cohort": "…"}`.
          * @example {
          *       "property": "plan"
          *     }
          */
         PropertyQuery: {
+            /**
+             * Format: uuid
+             * @description The id of a cohort of the project: the values are `in` and `not in`.
+             */
+            cohort?: string | null;
             /** @description A property of the person, as it is now. */
             person?: string | null;
             /**
@@ -3613,6 +4196,69 @@ export interface components {
             /** @description Nodes of a position, 1 to 50; the rest is `Other`. Default: 10. */
             top?: number | null;
             until?: components["schemas"]["MatcherQuery"] | null;
+        } | {
+            breakdown?: components["schemas"]["Dimension"] | null;
+            /**
+             * Format: int32
+             * @description How many values a breakdown shows, 1 to 200; the rest is measured anew as "Other". Default: 25.
+             */
+            breakdown_limit?: number | null;
+            compare?: components["schemas"]["CompareWith"] | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            first_filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @description Width of a point. */
+            interval?: components["schemas"]["Interval"];
+            /** @enum {string} */
+            kind: "sessions";
+            list?: components["schemas"]["SessionListQuery"] | null;
+            /** @description Only sessions with these values; at most 10, all of which have to hold. `page`: sessions that saw it. */
+            only?: components["schemas"]["OnlyQuery"][];
+            /**
+             * @description End of that range, not included. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+            /** @description Only sessions with a page view: the visits of the web overview. */
+            with_page_view?: boolean;
+        } | {
+            compare?: components["schemas"]["CompareWith"] | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            first_filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which visits begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @description Width of a point. */
+            interval?: components["schemas"]["Interval"];
+            /** @enum {string} */
+            kind: "web";
+            /** @description Only visits with these values of the tables; at most 10, all of which have to hold. `page`: visits that saw it. */
+            only?: components["schemas"]["OnlyQuery"][];
+            /**
+             * Format: int32
+             * @description The most rows of a table, 1 to 500. Default: 10.
+             */
+            table_limit?: number | null;
+            /**
+             * @description The tables. Default: `source`, `campaign`, `page`, `entry_page`, `exit_page`, `country`, `device`, `browser` and
+             *     `os`.
+             */
+            tables?: components["schemas"]["Dimension"][];
+            /**
+             * @description End of that range, not included. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
         };
         /** @description The answer to a [`Question`], tagged by the same `kind`. */
         QuestionAnswer: {
@@ -3833,6 +4479,58 @@ export interface components {
             };
             /** @enum {string} */
             kind: "paths";
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description The sessions of a range. */
+            data: {
+                /**
+                 * @description What counts as a bounce, in words.
+                 * @example one page view and under 10 seconds
+                 */
+                bounce: string;
+                /**
+                 * @description The values of the breakdown: the most sessions first, ties by text; then those without a value, then the rest.
+                 *     Sessions add up to the total, visitors need not.
+                 */
+                groups?: components["schemas"]["SessionGroup"][];
+                /** @description Width of a point. */
+                interval: components["schemas"]["Interval"];
+                list?: components["schemas"]["SessionPage"] | null;
+                /** @description The names of events that count as page views. */
+                page_views: string[];
+                /** @description Each bucket that the range touches. */
+                points: components["schemas"]["VisitPoint"][];
+                previous?: components["schemas"]["VisitsBefore"] | null;
+                /** @description The whole range. */
+                total: components["schemas"]["VisitFigures"];
+            };
+            /** @enum {string} */
+            kind: "sessions";
+            /** @description What the answer says about itself. */
+            meta: components["schemas"]["Envelope"];
+        } | {
+            /** @description The visits of a range. */
+            data: {
+                /**
+                 * @description What counts as a bounce, in words.
+                 * @example one page view and under 10 seconds
+                 */
+                bounce: string;
+                /** @description Width of a point. */
+                interval: components["schemas"]["Interval"];
+                /** @description The names of events that count as page views. */
+                page_views: string[];
+                /** @description Each bucket that the range touches. */
+                points: components["schemas"]["VisitPoint"][];
+                previous?: components["schemas"]["VisitsBefore"] | null;
+                /** @description As asked for. */
+                tables: components["schemas"]["WebTable"][];
+                /** @description The whole range. `sessions` are visits. */
+                total: components["schemas"]["VisitFigures"];
+            };
+            /** @enum {string} */
+            kind: "web";
             /** @description What the answer says about itself. */
             meta: components["schemas"]["Envelope"];
         } | {
@@ -4302,6 +5000,127 @@ export interface components {
          */
         Role: "viewer" | "member" | "admin" | "owner";
         /**
+         * @description Who belongs to a cohort: `{"and": […]}`, `{"or": […]}` (1 to 20 members), `{"not": …}`, nested at most 5 deep, over at
+         *     most 20 rules. A rule is one of `did`, `first`, `sequence` and `person`.
+         * @example {
+         *       "and": [
+         *         {
+         *           "at_least": 3,
+         *           "did": {
+         *             "event": "purchase"
+         *           },
+         *           "last_days": 90
+         *         },
+         *         {
+         *           "not": {
+         *             "sequence": [
+         *               {
+         *                 "event": "view_item"
+         *               },
+         *               {
+         *                 "event": "refund"
+         *               }
+         *             ],
+         *             "within": "7d"
+         *           }
+         *         },
+         *         {
+         *           "op": "is",
+         *           "person": "plan",
+         *           "value": "club"
+         *         }
+         *       ]
+         *     }
+         */
+        RuleQuery: {
+            /** @description All of these hold. */
+            and?: components["schemas"]["RuleQuery"][] | null;
+            /**
+             * Format: int32
+             * @description `did`: at least so often. Default: once, unless `at_most` or `exactly` is given.
+             */
+            at_least?: number | null;
+            /**
+             * Format: int32
+             * @description `did`: at most so often. 0: not at all.
+             */
+            at_most?: number | null;
+            did?: components["schemas"]["SelectionQuery"] | null;
+            /**
+             * Format: int32
+             * @description `did`: exactly so often.
+             */
+            exactly?: number | null;
+            first?: components["schemas"]["SelectionQuery"] | null;
+            /**
+             * @description From a local date or an instant on, instead of `last_days`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /**
+             * Format: int32
+             * @description Within so many local days of the project that end with the day of evaluation, that day included.
+             * @example 30
+             */
+            last_days?: number | null;
+            not?: components["schemas"]["RuleQuery"] | null;
+            op?: components["schemas"]["Op"] | null;
+            /** @description At least one of these holds. */
+            or?: components["schemas"]["RuleQuery"][] | null;
+            /**
+             * @description A property of the person, as it is at the evaluation; `op` and `value` as in filters.
+             * @example plan
+             */
+            person?: string | null;
+            /** @description The person did these, 2 to 5, one after the other. */
+            sequence?: components["schemas"]["SelectionQuery"][] | null;
+            /**
+             * @description Up to a local date or an instant, not included.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description `person`: what to compare with. */
+            value?: unknown;
+            /**
+             * @description `sequence`: the last at most so long after the first: `30m`, `12h`, `7d`, at most 366 days. Default: `7d`.
+             * @example 7d
+             */
+            within?: string | null;
+        };
+        /**
+         * @description What one part of a definition says of a person.
+         * @example {
+         *       "first_at": "2026-11-02T08:10:00Z",
+         *       "holds": true,
+         *       "last_at": "2026-11-20T19:44:12Z",
+         *       "pointer": "/and/0",
+         *       "times": 4
+         *     }
+         */
+        RuleVerdict: {
+            /**
+             * Format: date-time
+             * @description When the first of them was.
+             */
+            first_at?: string | null;
+            /** @description Whether it holds. */
+            holds: boolean;
+            /**
+             * Format: date-time
+             * @description When the last of them was.
+             */
+            last_at?: string | null;
+            /** @description JSON pointer into the definition; empty: the whole. */
+            pointer: string;
+            /**
+             * Format: int64
+             * @description How often the person did it within the time given; `first`: ever; `sequence`: how many events ended one.
+             */
+            times?: number | null;
+            /** @description The person's value of the property; absent when there is none. */
+            value?: string | null;
+        };
+        /**
          * @description A selection: `{"event": "purchase"}`, several events of which any will do (`{"events": ["purchase", "subscribe"]}`),
          *     or neither: any event that counts as activity. With a `filter` only those of them that pass.
          * @example {
@@ -4373,6 +5192,112 @@ export interface components {
             token_type: string;
             /** @description Who is signed in. */
             user: components["schemas"]["User"];
+        };
+        /** @description The sessions with one value. */
+        SessionGroup: {
+            /** @description Whether it is a value, a missing one or the rest. */
+            kind: components["schemas"]["GroupKind"];
+            /** @description Each bucket that the range touches. */
+            points: components["schemas"]["VisitPoint"][];
+            previous?: components["schemas"]["VisitsBefore"] | null;
+            /** @description The whole range. */
+            total: components["schemas"]["VisitFigures"];
+            /** @description The value; null where it is missing and of the rest. */
+            value?: string | null;
+        };
+        /**
+         * @description A page of the list of sessions.
+         * @example {
+         *       "limit": 20
+         *     }
+         */
+        SessionListQuery: {
+            /** @description The page after this one: the `next` of the page before. */
+            cursor?: string | null;
+            /** @description How many, 1 to 500. Default: 50. */
+            limit?: number | null;
+        };
+        /** @description Some of the sessions. */
+        SessionPage: {
+            /** @description The next page's `cursor`; null on the last. */
+            next?: string | null;
+            /** @description The latest first. */
+            sessions: components["schemas"]["ListedSession"][];
+            /**
+             * Format: int64
+             * @description How many there are on all pages: the number of sessions of the answer.
+             */
+            total: number;
+        };
+        /**
+         * @description Sessions over time: how many, how long, how many bounced, and which.
+         *
+         *     A session is what one person did on one device under the id that the client gave, else without a silence of 30
+         *     minutes, and at most 24 hours long. It belongs to the range and the point in which it begins and is read to its end.
+         * @example {
+         *       "breakdown": "source",
+         *       "breakdown_limit": 5,
+         *       "first_filter": {
+         *         "property": "$device",
+         *         "value": "mobile"
+         *       },
+         *       "from": "2026-11-01",
+         *       "interval": "week",
+         *       "to": "2026-12-01"
+         *     }
+         */
+        SessionsQuery: {
+            breakdown?: components["schemas"]["Dimension"] | null;
+            /**
+             * Format: int32
+             * @description How many values a breakdown shows, 1 to 200; the rest is measured anew as "Other". Default: 25.
+             */
+            breakdown_limit?: number | null;
+            compare?: components["schemas"]["CompareWith"] | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            first_filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @description Width of a point. */
+            interval?: components["schemas"]["Interval"];
+            list?: components["schemas"]["SessionListQuery"] | null;
+            /** @description Only sessions with these values; at most 10, all of which have to hold. `page`: sessions that saw it. */
+            only?: components["schemas"]["OnlyQuery"][];
+            /**
+             * @description End of that range, not included. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+            /** @description Only sessions with a page view: the visits of the web overview. */
+            with_page_view?: boolean;
+        };
+        /** @description The sessions of a range. */
+        SessionsReport: {
+            /**
+             * @description What counts as a bounce, in words.
+             * @example one page view and under 10 seconds
+             */
+            bounce: string;
+            /**
+             * @description The values of the breakdown: the most sessions first, ties by text; then those without a value, then the rest.
+             *     Sessions add up to the total, visitors need not.
+             */
+            groups?: components["schemas"]["SessionGroup"][];
+            /** @description Width of a point. */
+            interval: components["schemas"]["Interval"];
+            list?: components["schemas"]["SessionPage"] | null;
+            /** @description The names of events that count as page views. */
+            page_views: string[];
+            /** @description Each bucket that the range touches. */
+            points: components["schemas"]["VisitPoint"][];
+            previous?: components["schemas"]["VisitsBefore"] | null;
+            /** @description The whole range. */
+            total: components["schemas"]["VisitFigures"];
         };
         /**
          * @description What a node of a chart is.
@@ -4834,6 +5759,99 @@ export interface components {
          * @enum {string}
          */
         ViewName: "steps" | "trend" | "time" | "sweep";
+        /**
+         * @description What some sessions come to.
+         * @example {
+         *       "bounce_rate": 0.375,
+         *       "bounces": 391,
+         *       "mean_duration_ms": 94210.5,
+         *       "median_duration_ms": 31000,
+         *       "sessions": 1043,
+         *       "views": 3120,
+         *       "views_per_session": 2.99,
+         *       "visitors": 812
+         *     }
+         */
+        VisitFigures: {
+            /**
+             * Format: double
+             * @description Bounces per session.
+             */
+            bounce_rate?: number | null;
+            /**
+             * Format: int64
+             * @description Sessions with one page view and under 10 seconds.
+             */
+            bounces: number;
+            /**
+             * Format: double
+             * @description The mean of last minus first event.
+             */
+            mean_duration_ms?: number | null;
+            /**
+             * Format: double
+             * @description The middle value, or the mean of the two middle ones.
+             */
+            median_duration_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Sessions; in a web overview visits.
+             */
+            sessions: number;
+            /**
+             * Format: int64
+             * @description Page views.
+             */
+            views: number;
+            /**
+             * Format: double
+             * @description Page views per session; null without sessions. So for all below.
+             */
+            views_per_session?: number | null;
+            /**
+             * Format: int64
+             * @description Distinct persons.
+             */
+            visitors: number;
+        };
+        /** @description The sessions that begin in one bucket. */
+        VisitPoint: components["schemas"]["VisitFigures"] & {
+            /**
+             * Format: date
+             * @description The local date that a day starts, or a week's or month's first; hours and minutes have none.
+             */
+            date?: string | null;
+            /** @description Whether it is over. Sessions that were under way at its end may go on for up to 24 hours. */
+            final: boolean;
+            /** @description Whether the range covers only a part of the bucket. */
+            partial: boolean;
+            previous?: components["schemas"]["VisitFigures"] | null;
+            /**
+             * Format: date-time
+             * @description The bucket's first instant.
+             */
+            start: string;
+        };
+        /** @description The range before. */
+        VisitsBefore: {
+            /**
+             * Format: date-time
+             * @description Its first instant.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description The instant after its last.
+             */
+            to: string;
+            /** @description What it came to until then. */
+            total: components["schemas"]["VisitFigures"];
+            /**
+             * Format: date-time
+             * @description Up to where `total` counts: while the range is open, the same minute of the range before.
+             */
+            until: string;
+        };
         /** @description A limit of one answer, in words and as a code. */
         Warning: {
             /**
@@ -4851,6 +5869,131 @@ export interface components {
              * @example the range ends in the future: the last points will still grow
              */
             detail: string;
+        };
+        /**
+         * @description The overview of a web site: visits (sessions with a page view), who made them, where they came from and what they saw.
+         *
+         *     A visit belongs to the range and the point in which it begins and is read to its end. A bounce is a visit with one
+         *     page view and under 10 seconds.
+         * @example {
+         *       "compare": "previous",
+         *       "from": "2026-11-01",
+         *       "only": [
+         *         {
+         *           "by": "source",
+         *           "values": [
+         *             "search.example"
+         *           ]
+         *         }
+         *       ],
+         *       "tables": [
+         *         "page",
+         *         "country"
+         *       ],
+         *       "to": "2026-12-01"
+         *     }
+         */
+        WebQuery: {
+            compare?: components["schemas"]["CompareWith"] | null;
+            filter?: components["schemas"]["FilterQuery"] | null;
+            first_filter?: components["schemas"]["FilterQuery"] | null;
+            /**
+             * @description Start of the range in which visits begin: a local date or an instant. Default: 30 days before `to`.
+             * @example 2026-11-01
+             */
+            from?: string | null;
+            /** @description Width of a point. */
+            interval?: components["schemas"]["Interval"];
+            /** @description Only visits with these values of the tables; at most 10, all of which have to hold. `page`: visits that saw it. */
+            only?: components["schemas"]["OnlyQuery"][];
+            /**
+             * Format: int32
+             * @description The most rows of a table, 1 to 500. Default: 10.
+             */
+            table_limit?: number | null;
+            /**
+             * @description The tables. Default: `source`, `campaign`, `page`, `entry_page`, `exit_page`, `country`, `device`, `browser` and
+             *     `os`.
+             */
+            tables?: components["schemas"]["Dimension"][];
+            /**
+             * @description End of that range, not included. Default: tomorrow.
+             * @example 2026-12-01
+             */
+            to?: string | null;
+            /** @description First day of a week, for the interval `week`. */
+            week_start?: components["schemas"]["WeekStart"];
+        };
+        /** @description The visits of a range. */
+        WebReport: {
+            /**
+             * @description What counts as a bounce, in words.
+             * @example one page view and under 10 seconds
+             */
+            bounce: string;
+            /** @description Width of a point. */
+            interval: components["schemas"]["Interval"];
+            /** @description The names of events that count as page views. */
+            page_views: string[];
+            /** @description Each bucket that the range touches. */
+            points: components["schemas"]["VisitPoint"][];
+            previous?: components["schemas"]["VisitsBefore"] | null;
+            /** @description As asked for. */
+            tables: components["schemas"]["WebTable"][];
+            /** @description The whole range. `sessions` are visits. */
+            total: components["schemas"]["VisitFigures"];
+        };
+        /**
+         * @description The visits with one value. Of `page`: those that saw it, and the views of this page only.
+         * @example {
+         *       "bounce_rate": 0.41,
+         *       "mean_duration_ms": 81230,
+         *       "value": "search.example",
+         *       "views": 690,
+         *       "visitors": 201,
+         *       "visits": 244
+         *     }
+         */
+        WebRow: {
+            /**
+             * Format: double
+             * @description The share of visits with one page view and under 10 seconds.
+             */
+            bounce_rate?: number | null;
+            /**
+             * Format: double
+             * @description The mean of last minus first event.
+             */
+            mean_duration_ms?: number | null;
+            /** @description The value; null where it is missing ("Direct / None" of sources). */
+            value?: string | null;
+            /**
+             * Format: int64
+             * @description Page views.
+             */
+            views: number;
+            /**
+             * Format: int64
+             * @description Distinct persons.
+             */
+            visitors: number;
+            /**
+             * Format: int64
+             * @description Visits.
+             */
+            visits: number;
+        };
+        /** @description The visits by value. */
+        WebTable: {
+            /** @description By what. */
+            by: components["schemas"]["Dimension"];
+            /** @description The values with the most visitors, then visits; ties by text, missing last. */
+            rows: components["schemas"]["WebRow"][];
+            /**
+             * Format: int64
+             * @description How many values there are, a missing one included.
+             */
+            values: number;
         };
         /**
          * @description The first day of a calendar week.
@@ -6471,6 +7614,1006 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Audit"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_cohorts: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Rows of a page, 1 to 1000; 100 if not given.
+                 * @example 100
+                 */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Cohorts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_Cohort"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCohort"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cohort_limit`: the project has 200 */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CohortTrial"];
+            };
+        };
+        responses: {
+            /** @description The size */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_CohortPreview"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cohort */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CohortPatch"];
+            };
+        };
+        responses: {
+            /** @description The cohort as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_cohort_members: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Members of a page, 1 to 1000; 100 if not given.
+                 * @example 100
+                 */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Members */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_CohortMember"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upload_cohort_members: {
+        parameters: {
+            query?: {
+                /** @description Whether the ids are added to those that are there (the default), or put in their place. */
+                mode?: "append" | "replace";
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CohortIds"];
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description The cohort as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+            /** @description The body is not JSON: `malformed_json`, with line and column. Or it did not come: `incomplete_body`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cohort_limit`: the list has 500,000 ids */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 2 MB: `body_too_large`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not declared as JSON: `unsupported_media_type`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A member of the body cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain_cohort_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+                /** @description An id under which the person sent events */
+                distinct_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The membership */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_Membership"];
+                };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refresh_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+                /** @description The cohort */
+                cohort_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cohort as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
                 };
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
@@ -8488,6 +10631,115 @@ export interface operations {
             };
         };
     };
+    sessions: {
+        parameters: {
+            query?: {
+                /** @description Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`. */
+                from?: string;
+                /** @description End of that range, not included. Default: tomorrow. */
+                to?: string;
+                /** @description Width of a point. */
+                interval?: "minute" | "hour" | "day" | "week" | "month";
+                /** @description First day of a week, for the interval `week`. */
+                week_start?: "monday" | "sunday" | "saturday";
+                /** @description Only sessions with a page view. */
+                with_page_view?: boolean;
+                /** @description Numbers for each of its values too; not `page`. */
+                breakdown?: "source" | "referrer" | "medium" | "campaign" | "page" | "entry_page" | "exit_page" | "host" | "country" | "region" | "city" | "device" | "browser" | "os";
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Sessions over time */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_SessionsReport"];
+                };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     stickiness: {
         parameters: {
             query?: {
@@ -8630,6 +10882,115 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Answer_TrendReport"];
+                };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    web: {
+        parameters: {
+            query?: {
+                /** @description Start of the range in which visits begin: a local date or an instant. Default: 30 days before `to`. */
+                from?: string;
+                /** @description End of that range, not included. Default: tomorrow. */
+                to?: string;
+                /** @description Width of a point. */
+                interval?: "minute" | "hour" | "day" | "week" | "month";
+                /** @description First day of a week, for the interval `week`. */
+                week_start?: "monday" | "sunday" | "saturday";
+                /** @description `previous`: beside each number the one of the range before. */
+                compare?: "previous";
+                /** @description The most rows of a table, 1 to 500. Default: 10. */
+                table_limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The overview */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_WebReport"];
                 };
             };
             /**
