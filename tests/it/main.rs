@@ -4,6 +4,7 @@
 mod audit;
 mod bad_events;
 mod bad_questions;
+mod bad_visits;
 mod cohorts;
 mod consistency;
 mod envelope;
