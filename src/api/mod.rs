@@ -129,6 +129,7 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(questions::lifecycle::get_stickiness))
         .routes(routes!(questions::paths::get_paths))
         .routes(routes!(questions::visits::get_web))
+        .routes(routes!(questions::visits::get_sessions))
         .routes(routes!(cohorts::list_cohorts, cohorts::create_cohort))
         .routes(routes!(cohorts::preview_cohort))
         .routes(routes!(

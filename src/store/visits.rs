@@ -139,12 +139,12 @@ impl Store {
         }
         // Whoever reads holds it; when nobody does any more, sending ends.
         drop(receiver);
-        let (mut blocks, mut count) = (Blocks::default(), 0);
+        let (mut blocks, mut count, before) = (Blocks::default(), 0, columns.rows());
         while let Some(bytes) = cursor.next().await? {
             blocks.push(&bytes);
             while let Some((block, rows)) = blocks.next_bytes()? {
                 count += rows;
-                if count > MAX_EVENTS {
+                if before + count > MAX_EVENTS {
                     let detail = format!("more than {MAX_EVENTS} events in one question about sessions");
                     return Err(StoreError::TooManyRows(detail));
                 }
@@ -263,7 +263,6 @@ struct Reader {
     wanted: Vec<Column>,
     has_ids: bool,
     since_ms: i64,
-    rows: usize,
     part: ColumnPart,
     spread: Spread<VisitEvent>,
     scratch: Rows,
@@ -307,7 +306,6 @@ impl Reader {
             wanted: wanted.to_vec(),
             has_ids: statement.has_ids,
             since_ms: statement.since_ms,
-            rows: 0,
             part: ColumnPart::default(),
             spread: Spread::new(),
             scratch: Rows::default(),
@@ -327,7 +325,7 @@ impl Reader {
             self.part.extend_ids(&scratch.ids);
         }
         for some in block.pieces() {
-            let first = Columns::row(self.number, self.rows + some.start);
+            let first = Columns::row(self.number, self.part.rows() + some.start);
             block.numbers(0, some.clone(), &mut scratch.persons)?;
             block.numbers(1, some.clone(), &mut scratch.times)?;
             block.numbers(2, some.clone(), &mut scratch.places)?;
@@ -351,7 +349,7 @@ impl Reader {
                 });
             }
         }
-        self.rows += block.rows;
+        self.part.complete(block.rows);
         Ok(())
     }
 

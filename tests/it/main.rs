@@ -5,6 +5,7 @@ mod audit;
 mod bad_events;
 mod bad_questions;
 mod cohort_life;
+mod bad_visits;
 mod cohorts;
 mod consistency;
 mod envelope;

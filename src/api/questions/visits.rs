@@ -16,8 +16,8 @@ use crate::metrics::envelope::Answer;
 use crate::metrics::time::{Interval, WeekStart};
 use crate::metrics::trend::CompareWith;
 use crate::metrics::visit::{
-    Chunk, Column, Columns, Fold, ListedSession, SessionsQuery, SessionsReport, SessionsSpec, VisitSpec,
-    WebQuery, WebReport, WebSpec, WebTable,
+    Chunk, Column, Columns, Dimension, Fold, ListedSession, SessionsQuery, SessionsReport, SessionsSpec,
+    VisitSpec, WebQuery, WebReport, WebSpec, WebTable,
 };
 use crate::problem::Problem;
 use crate::store::StoreError;
@@ -117,11 +117,75 @@ async fn web_report(asked: &Asked, spec: WebSpec) -> Result<Answer<WebReport>, P
     asked.answer(report, range, found.rows_read, None).await
 }
 
+/// The query string of sessions over time.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SessionsParams {
+    /// Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`.
+    #[serde(default)]
+    from: Option<String>,
+    /// End of that range, not included. Default: tomorrow.
+    #[serde(default)]
+    to: Option<String>,
+    /// Width of a point.
+    #[serde(default)]
+    #[param(inline)]
+    interval: Interval,
+    /// First day of a week, for the interval `week`.
+    #[serde(default)]
+    #[param(inline)]
+    week_start: WeekStart,
+    /// Only sessions with a page view.
+    #[serde(default)]
+    with_page_view: bool,
+    /// Numbers for each of its values too; not `page`.
+    #[serde(default)]
+    #[param(inline)]
+    breakdown: Option<Dimension>,
+}
+
+/// Sessions over time: how many, how long, how many bounced.
+#[utoipa::path(
+    get,
+    path = "/v1/projects/{id}/sessions",
+    operation_id = "sessions",
+    tag = "questions",
+    params(("id" = Uuid, Path, description = "The project"), SessionsParams),
+    responses((status = 200, description = "Sessions over time", body = Answer<SessionsReport>), NotModified, SignedIn, Named, Validated, Loaded),
+    security(("access_token" = []), ("secret_key" = []))
+)]
+pub async fn get_sessions(
+    caller: Caller,
+    State(accounts): State<Accounts>,
+    State(questions): State<Questions>,
+    ApiPath(id): ApiPath<Uuid>,
+    headers: HeaderMap,
+    ApiQuery(params): ApiQuery<SessionsParams>,
+) -> Answered<Served> {
+    let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let query = SessionsQuery {
+        from: params.from,
+        to: params.to,
+        interval: params.interval,
+        week_start: params.week_start,
+        with_page_view: params.with_page_view,
+        breakdown: params.breakdown,
+        ..SessionsQuery::default()
+    };
+    let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
+    Ok(serve_sessions(asked, spec).await?.to_get(&headers))
+}
+
 /// Validates and answers a question about sessions.
 pub async fn sessions(asked: Asked, query: &SessionsQuery) -> Result<Served, Problem> {
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused)?;
+    Ok(serve_sessions(asked, spec).await?.tagged("sessions"))
+}
+
+async fn serve_sessions(asked: Asked, spec: SessionsSpec) -> Result<Served, Problem> {
     let compute = |asked: Arc<Asked>, spec| async move { sessions_report(&asked, spec).await };
-    Ok(asked.serve("sessions", spec, compute).await?.tagged("sessions"))
+    asked.serve("sessions", spec, compute).await
 }
 
 async fn sessions_report(asked: &Asked, spec: SessionsSpec) -> Result<Answer<SessionsReport>, Problem> {

@@ -118,6 +118,7 @@ pub struct Columns {
 /// Some rows of [`Columns`].
 #[derive(Clone, Debug, Default)]
 pub struct ColumnPart {
+    rows: usize,
     numbers: [Vec<u32>; Column::COUNT],
     ids: Vec<u128>,
 }
@@ -138,6 +139,16 @@ impl ColumnPart {
     pub fn extend_ids(&mut self, ids: &[u128]) {
         self.ids.extend(ids);
     }
+
+    /// So many rows are complete now.
+    pub fn complete(&mut self, rows: usize) {
+        self.rows += rows;
+    }
+
+    /// How many rows there are: the place of the next.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
 }
 
 impl Columns {
@@ -149,6 +160,11 @@ impl Columns {
     /// How many parts there are: the number of the next.
     pub fn parts(&self) -> usize {
         self.parts.len()
+    }
+
+    /// How many rows all of them have.
+    pub fn rows(&self) -> usize {
+        self.parts.iter().map(ColumnPart::rows).sum()
     }
 
     /// Adds the next part.

@@ -9,6 +9,7 @@ use crate::event::{Event, Zone, actor_of};
 use crate::metrics::filter;
 use crate::metrics::oracle::{self, People, worlds};
 use crate::metrics::session;
+use crate::metrics::turning::Turning;
 
 const MINUTE: i64 = 60_000;
 
@@ -26,14 +27,10 @@ fn chunks(
     let properties = people.properties();
     let mut persons: BTreeMap<u64, Vec<VisitEvent>> = BTreeMap::new();
     // In two parts, as if two threads had read them.
-    let (first, mut parts, mut places) = (
-        columns.parts(),
-        [ColumnPart::default(), ColumnPart::default()],
-        [0, 0],
-    );
+    let (first, mut parts) = (columns.parts(), [ColumnPart::default(), ColumnPart::default()]);
     let wanted = |event: &&&Event| again.is_none_or(|again| again.contains(&people.person(event)));
     for (n, event) in people.events().iter().filter(wanted).enumerate() {
-        let (part, place) = (&mut parts[n % 2], &mut places[n % 2]);
+        let part = &mut parts[n % 2];
         if !(since_ms..facts.to_ms).contains(&event.ts) {
             continue;
         }
@@ -46,8 +43,7 @@ fn chunks(
             (spec.first_filter.matches(event, person), flag::PASSES_FIRST),
             (event.session != 0, flag::HAS_ID),
         ];
-        let row = Columns::row(first + n % 2, *place);
-        *place += 1;
+        let row = Columns::row(first + n % 2, part.rows());
         for (column, text) in [
             (Column::Path, if is_page { &event.path } else { "" }),
             (Column::Host, &event.host),
@@ -68,6 +64,7 @@ fn chunks(
         if with_ids {
             part.extend_ids(&[event.id.as_u128()]);
         }
+        part.complete(1);
         persons.entry(whose).or_default().push(VisitEvent {
             person: whose,
             key: session::key(actor_of(&event.device_id), event.session),
@@ -357,4 +354,30 @@ fn cursors_come_back_as_they_went_and_others_are_refused() {
     for other in ["", "1-2", "1-2-3-4", "x-2-3", "1-2-g", "+1-2-3"] {
         assert_eq!(SessionPlace::of_cursor(other), None, "{other}");
     }
+}
+
+#[test]
+fn between_two_turns_a_report_stays_as_it_is() {
+    let zone = Zone::parse("Australia/Lord_Howe").unwrap();
+    let mut now_ms = 1_775_300_000_000;
+    let range = TimeRange {
+        from_ms: now_ms,
+        to_ms: now_ms + 30 * 60 * MINUTE,
+    };
+    let mut visits = VisitSpec::all(range);
+    visits.interval = Interval::Hour;
+    let (tables, table_rows) = (Vec::new(), 1);
+    let spec = WebSpec {
+        visits,
+        tables,
+        table_rows,
+    };
+    let report = |now_ms| WebReport::new(&spec, &zone, now_ms, &[], Vec::new());
+    let mut turns = 0;
+    while let Some(turn) = spec.next_turn(&zone, now_ms) {
+        assert_eq!(report(now_ms), report(turn - 1));
+        assert_ne!(report(turn - 1), report(turn));
+        (now_ms, turns) = (turn, turns + 1);
+    }
+    assert!(turns >= 30 && report(now_ms) == report(now_ms + 400 * 24 * 60 * MINUTE));
 }

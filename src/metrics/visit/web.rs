@@ -93,25 +93,24 @@ impl WebReport {
 impl WebTable {
     /// One of the tables.
     pub fn of(spec: &WebSpec, by: Dimension, chunks: &[Chunk], columns: &Columns) -> WebTable {
-        let mut sums: Vec<Sums> = Vec::new();
-        sums.resize_with(columns.texts.len(), Sums::default);
+        let mut sums = OfTexts::new(columns.texts.len());
         let of_range = |session: &&Session| spec.visits.range.contains(session.start_ms);
         let mut seen: Vec<u32> = Vec::new();
         for chunk in chunks {
             for session in chunk.sessions.iter().filter(of_range) {
                 if by != Dimension::Page {
-                    sums[session.value(by, chunk, columns) as usize].add(session);
+                    sums.of(session.value(by, chunk, columns)).add(session);
                     continue;
                 }
                 seen.clear();
                 seen.extend(session.pages(chunk));
                 seen.sort_unstable();
                 for views in seen.chunk_by(|a, b| a == b) {
-                    sums[views[0] as usize].views(session, views.len() as u32);
+                    sums.of(views[0]).views(session, views.len() as u32);
                 }
             }
         }
-        let mut found: Vec<(u32, Sums)> = (0..).zip(sums).filter(|(_, sums)| sums.sessions() > 0).collect();
+        let mut found = sums.found;
         let rank = |(number, sums): &(u32, Sums)| {
             let text = columns.texts.text(*number);
             let most = std::cmp::Reverse((sums.visitors(), sums.sessions()));
@@ -136,5 +135,30 @@ impl WebTable {
             values,
             rows: found.into_iter().map(row).collect(),
         }
+    }
+}
+
+/// Sums of the texts that occur: of millions that a question may know, a table has some.
+struct OfTexts {
+    /// Of each text one more than its place among those that occur; 0: it does not.
+    places: Vec<u32>,
+    found: Vec<(u32, Sums)>,
+}
+
+impl OfTexts {
+    fn new(texts: usize) -> OfTexts {
+        OfTexts {
+            places: vec![0; texts],
+            found: Vec::new(),
+        }
+    }
+
+    fn of(&mut self, number: u32) -> &mut Sums {
+        let place = &mut self.places[number as usize];
+        if *place == 0 {
+            self.found.push((number, Sums::default()));
+            *place = self.found.len() as u32;
+        }
+        &mut self.found[*place as usize - 1].1
     }
 }
