@@ -216,6 +216,13 @@ impl From<MetaError> for Problem {
             MetaError::AlreadyMember => conflict("already_member"),
             MetaError::LastOwner => conflict("last_owner"),
             MetaError::ErasureLimit(_) => conflict("erasure_limit"),
+            MetaError::SavedLimit(_) => conflict("saved_limit"),
+            MetaError::NothingToUndo => conflict("nothing_to_undo"),
+            MetaError::SavedChanged(_) => Problem::new(
+                StatusCode::PRECONDITION_FAILED,
+                "changed_meanwhile",
+                error.to_string(),
+            ),
             MetaError::CohortLimit => conflict("cohort_limit"),
             MetaError::MarkLimit(_) => conflict("mark_limit"),
             MetaError::PasswordNeeded => {

@@ -25,6 +25,7 @@ pub mod openapi;
 mod problems;
 pub mod projects;
 pub mod questions;
+pub mod saved;
 pub mod schema;
 mod throttle;
 pub mod token;
@@ -116,6 +117,7 @@ pub fn routes() -> OpenApiRouter<ApiState> {
 fn question_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(questions::ask))
+        .routes(routes!(questions::diff::diff))
         .routes(routes!(questions::active::get_active_users))
         .routes(routes!(questions::trends::get_trends))
         .routes(routes!(questions::funnels::get_funnel))
@@ -158,6 +160,18 @@ fn question_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(merges::unmerge_persons))
         .routes(routes!(merges::preview_merge))
         .routes(routes!(merges::list_rulings))
+        .routes(routes!(saved::list_saved, saved::save))
+        .routes(routes!(
+            saved::get_saved,
+            saved::change_saved,
+            saved::delete_saved
+        ))
+        .routes(routes!(saved::saved_result))
+        .routes(routes!(saved::list_saved_versions))
+        .routes(routes!(saved::restore_saved_version))
+        .routes(routes!(saved::undo_saved))
+        .routes(routes!(saved::restore_saved))
+        .routes(routes!(saved::move_saved))
 }
 
 /// Sign-in, organizations, members, projects, keys. Generic, so that they can be served (and tested) with

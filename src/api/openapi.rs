@@ -18,6 +18,7 @@ use utoipa::{Modify, OpenApi};
         (name = "accounts", description = "The signed-in user, organizations, members and roles"),
         (name = "projects", description = "Projects and their keys"),
         (name = "questions", description = "Active users, trends, funnels, conversion, retention"),
+        (name = "saved", description = "Saved questions, dashboards and annotations: shared, versioned, undone"),
         (name = "events", description = "Raw events: latest, live, export"),
         (name = "identity", description = "Which ids are one person: merging, unmerging, what that would change"),
         (name = "cohorts", description = "People by what they did, what is known of them, or a list"),

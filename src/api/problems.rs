@@ -15,6 +15,11 @@ const CODES: &[(&str, u16, &str)] = &[
         "The body is larger than the route takes; <code>detail</code> names the limit.",
     ),
     (
+        "changed_meanwhile",
+        412,
+        "Somebody changed it since the version that If-Match names; <code>detail</code> says which one stands there now.",
+    ),
+    (
         "cohort_limit",
         409,
         "The project, or the list, has as many as it may have; <code>detail</code> names the limit.",
@@ -86,6 +91,11 @@ const CODES: &[(&str, u16, &str)] = &[
     ),
     ("missing_key", 401, "Events need a project's key."),
     (
+        "no_past",
+        422,
+        "The question reads what is not kept as it was, so it cannot be asked as of an earlier time.",
+    ),
+    (
         "not_built",
         404,
         "This binary was built without the dashboard or the SDK.",
@@ -94,6 +104,11 @@ const CODES: &[(&str, u16, &str)] = &[
         "not_found",
         404,
         "No such route or thing, or none that this caller may see.",
+    ),
+    (
+        "nothing_to_undo",
+        409,
+        "It is at its oldest version that is kept.",
     ),
     (
         "query_timeout",
@@ -109,6 +124,11 @@ const CODES: &[(&str, u16, &str)] = &[
         "registration_closed",
         403,
         "Only invited people get an account here.",
+    ),
+    (
+        "saved_limit",
+        409,
+        "As many things of this kind are saved as a project may have; <code>detail</code> names the limit.",
     ),
     (
         "secret_key_in_browser",

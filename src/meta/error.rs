@@ -18,6 +18,17 @@ pub enum MetaError {
     /// Too many erasures wait, or too much is remembered as erased.
     #[error("{0}")]
     ErasureLimit(String),
+    /// As many things are saved as may be.
+    #[error("{0}")]
+    SavedLimit(String),
+    /// Something saved was changed since its writer looked at it; the version that stands there now.
+    #[error(
+        "it was changed meanwhile: version {0} stands there now. Look at it and send yours again with If-Match: \"{0}\""
+    )]
+    SavedChanged(i64),
+    /// There is no earlier version.
+    #[error("there is nothing to undo: this is the oldest version that is kept")]
+    NothingToUndo,
     /// The project has as many cohorts as it may have.
     #[error(
         "a project has at most {} cohorts: delete one that is not needed",

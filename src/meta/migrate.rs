@@ -19,6 +19,7 @@ const MIGRATIONS: &[(&str, &str)] = embedded![
     "0004_zone_kept",
     "0006_cohorts",
     "0007_schema_marks",
+    "0008_saved",
 ];
 
 /// A migration that [`Meta::migrate`] ran just now.

@@ -21,6 +21,7 @@ mod password;
 mod projects;
 mod registry;
 mod retention;
+mod saved;
 mod sessions;
 mod tombstones;
 
@@ -49,6 +50,7 @@ pub use password::{hash_password, verify_password};
 pub use projects::{Project, ProjectChange, ProjectUpdate, ZoneChange};
 pub use registry::KeyRegistry;
 pub use retention::Cutoff;
+pub use saved::{Draft, Hand, KEPT_VERSIONS, SavedFilter, SavedItem, SavedKind, SavedVersion};
 pub use sessions::{GRACE_MS, OpenSession, REFRESH_TOKEN_LIFE_MS, Rotation};
 pub use tombstones::{Gone, Known, ProjectTombstones, Tombstones};
 

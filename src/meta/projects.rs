@@ -299,6 +299,7 @@ impl Meta {
             .bind(now_ms)
             .execute(&mut *tx)
             .await?;
+        super::saved::forget(&mut tx, project).await?;
         sqlx::query("DELETE FROM schema_marks WHERE project_id = $1")
             .bind(project.to_string())
             .execute(&mut *tx)

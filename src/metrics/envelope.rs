@@ -27,6 +27,10 @@ pub struct Envelope {
     /// days whose sketches are still to be made anew (a minute at most, as a rule). Absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overcount_bound: Option<u64>,
+    /// The version of whose ids are whose that was read: with `as_of` it names an answer that can be asked for again. 0
+    /// where no id was ever found to be somebody else's.
+    #[serde(default)]
+    pub identity_version: u64,
     /// Rows that the analytics engine read for it; 0 from memory.
     pub rows_read: u64,
     /// Milliseconds between question and answer, at the server.

@@ -120,6 +120,7 @@ mod tests {
             approximate: false,
             error: None,
             overcount_bound: None,
+            identity_version: 0,
             rows_read: 1,
             elapsed_ms: 1.0,
             cached: false,

@@ -22,6 +22,7 @@ pub mod late;
 pub mod shelf;
 pub mod sketchbook;
 pub mod together;
+pub mod versions;
 
 use answers::Answers;
 use countbook::Countbook;
@@ -29,6 +30,7 @@ use flights::Flights;
 use freshness::Freshness;
 use late::Late;
 use sketchbook::Sketchbook;
+use versions::Versions;
 
 use crate::store::Store;
 use crate::stream::EventStream;
@@ -69,6 +71,8 @@ pub struct Serving {
     pub countbook: Countbook,
     /// Late events.
     pub late: Late,
+    /// Versions of override maps.
+    pub versions: Versions,
 }
 
 impl Serving {
@@ -77,6 +81,7 @@ impl Serving {
         Serving {
             sketchbook: Sketchbook::new(store.clone(), stream.clone(), limits.sketch_bytes),
             countbook: Countbook::new(store.clone(), stream.clone(), limits.count_bytes),
+            versions: Versions::new(store.clone()),
             late: Late::new(store),
             freshness: Freshness::new(stream),
             answers: Answers::new(limits.answer_bytes),

@@ -20,6 +20,9 @@ pub enum StoreError {
     /// ClickHouse is at its limit of simultaneous queries (code 202); the same question later is fine.
     #[error("ClickHouse is busy: {0}")]
     Busy(String),
+    /// A table that keeps no history was asked how it was (code 395).
+    #[error("this is not kept as it was: {0}")]
+    NoPast(String),
     /// Any other refusal, with ClickHouse's error code.
     #[error("ClickHouse answered with code {code}: {message}")]
     Server { code: u32, message: String },
@@ -74,6 +77,7 @@ fn from_response(message: String) -> StoreError {
         Some(1000) if message.contains("Field value too long") => StoreError::TooManyRows(message),
         Some(158 | 307 | 396) => StoreError::TooManyRows(message),
         Some(202) => StoreError::Busy(message),
+        Some(super::past::NO_PAST) => StoreError::NoPast(message),
         Some(code) => StoreError::Server { code, message },
         // a proxy's page, an empty answer
         None => StoreError::Unreachable(message),

@@ -58,6 +58,9 @@ impl Store {
             }
             return Ok(maps);
         }
+        if self.past {
+            return self.maps_of_then(projects).await;
+        }
         let latest = self.latest_overrides(projects).await?;
         let read = stream::iter(latest).map(async |(project, version)| {
             let Kept {
@@ -74,6 +77,20 @@ impl Store {
         });
         let maps: HashMap<_, _> = read.buffer_unordered(AT_ONCE).try_collect().await?;
         self.maps.shrink(&maps);
+        Ok(Maps { maps })
+    }
+}
+
+impl Store {
+    /// The maps as they were: read whole, and not kept.
+    async fn maps_of_then(&self, projects: &[ProjectNumber]) -> Result<Maps, StoreError> {
+        let mut maps = HashMap::new();
+        for &project in projects {
+            let (rows, _) = self.overrides_since(project, 0).await?;
+            let mut map = Overrides::default();
+            map.extend(rows);
+            maps.insert(project, Arc::new(map));
+        }
         Ok(Maps { maps })
     }
 }

@@ -48,6 +48,12 @@ const STATEMENTS: &[Statement] = statements![
     "0031_identity_moves.sql",
 ];
 
+/// The tables that the statements make, one a file: `0003_events.sql` makes `events`.
+pub(super) fn table_names() -> impl Iterator<Item = &'static str> {
+    let name = |statement: &Statement| statement.file.get(5..)?.strip_suffix(".sql");
+    STATEMENTS.iter().filter_map(name)
+}
+
 /// A migration that ran now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {

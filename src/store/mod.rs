@@ -35,6 +35,7 @@ pub mod migrate;
 pub mod moves;
 mod native;
 mod parts;
+pub mod past;
 pub mod paths;
 mod people;
 pub mod remove;
@@ -115,6 +116,8 @@ pub struct Store {
     checked: Arc<OnceCell<()>>,
     /// What the override map is supposed to say, where somebody asks what would be.
     supposed: Option<Arc<supposed::Supposed>>,
+    /// Whether questions read the tables as they were ([`past`]).
+    past: bool,
 }
 
 impl Store {
@@ -151,6 +154,7 @@ impl Store {
             compression,
             checked: Arc::default(),
             supposed: None,
+            past: false,
             maps: maps::KeptMaps::default(),
             database: options.database,
         };
@@ -210,7 +214,7 @@ impl Store {
     fn by(&self, reader: &Client, project: ProjectNumber, sql: &str) -> Query {
         let query = match &self.supposed {
             Some(supposed) => supposed.bind(reader.query_raw(&supposed.said(sql))),
-            None => reader.query_raw(sql),
+            None => reader.query_raw(&self.worded(sql)),
         };
         query.param("project", project.0)
     }

@@ -359,6 +359,72 @@ async fn members_are_looked_for_when_rules_change_when_they_are_old_and_when_ask
 }
 
 #[tokio::test]
+async fn whoever_signs_in_is_one_member_with_all_they_did_before() {
+    let world = World::new().await;
+    let shop = world.owner("ada@example.com", "UTC").await;
+    let at = |minute: i64| NOW - 86_400_000 + minute * MINUTE;
+    let before = json!([
+        {"event": "add_to_cart", "device_id": "phone", "timestamp": at(0)},
+        {"event": "add_to_cart", "device_id": "tablet", "timestamp": at(1)},
+    ]);
+    world.store(&shop.write, before).await;
+    let bought = json!({"sequence": [{"event": "add_to_cart"}, {"event": "purchase"}], "within": "1h"});
+    let buyers = create(&world, &shop, "Buyers", &bought).await;
+    let carts = create(&world, &shop, "Carts", &json!({"did": {"event": "add_to_cart"}})).await;
+    let list = world
+        .ask(
+            "POST",
+            &shop.path("/cohorts"),
+            &shop.token,
+            json!({"name": "Phones"}),
+        )
+        .await
+        .expect(201);
+    let [buyers, carts, list] = [buyers, carts, list].map(|cohort| text(&cohort["id"]));
+    let ids = json!({"distinct_ids": ["phone"]});
+    let path = shop.path(&format!("/cohorts/{list}/members"));
+    world.ask("PUT", &path, &shop.token, ids).await.expect(200);
+    let all = async |cohort: &str| {
+        members(&world, &shop, cohort)
+            .await
+            .into_iter()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(all(&buyers).await, Vec::<String>::new());
+    assert_eq!(all(&carts).await, ["phone", "tablet"]);
+    assert_eq!(all(&list).await, ["phone"]);
+
+    let purchase = json!([
+        {"event": "purchase", "device_id": "phone", "user_id": "ann", "timestamp": at(30)},
+        {"event": "page_view", "device_id": "tablet", "user_id": "ann", "timestamp": at(31)},
+    ]);
+    world.store(&shop.write, purchase).await;
+    for cohort in [&buyers, &carts, &list] {
+        let path = shop.path(&format!("/cohorts/{cohort}/refresh"));
+        let refreshed = world
+            .ask("POST", &path, &shop.token, Value::Null)
+            .await
+            .expect(200);
+        assert_eq!(refreshed["size"], 1, "{refreshed}");
+        assert_eq!(all(cohort).await, ["ann"]);
+        for id in ["ann", "phone", "tablet"] {
+            let path = shop.path(&format!("/cohorts/{cohort}/members/{id}"));
+            let explained = world.get(&path, &shop.secret).await.expect(200);
+            assert_eq!(explained["data"]["member"], true, "{id}");
+        }
+    }
+    let path = shop.path(&format!("/cohorts/{carts}/members/tablet"));
+    let explained = world.get(&path, &shop.secret).await.expect(200);
+    assert_eq!(
+        explained["data"]["now"]["rules"][0]["times"], 2,
+        "on both devices"
+    );
+    // The days of her devices are made anew.
+    world.settle(NOW + 2 * MINUTE).await;
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_list_is_uploaded_as_json_or_csv() {
     let (world, shop) = shop().await;
     let list = world

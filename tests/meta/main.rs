@@ -9,6 +9,7 @@ mod marks;
 mod passwords;
 mod refusals;
 mod repository;
+mod saved;
 mod sessions;
 mod sign_in;
 mod tenants;

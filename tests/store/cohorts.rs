@@ -107,7 +107,7 @@ async fn members_and_evidence_are_the_twins() {
     let zone = Zone::parse("Europe/Berlin").expect("a zone");
     let mut random = Random(22);
     let (mut members, mut others) = (0, 0);
-    for world in 0..rounds(6) {
+    for world in 0..rounds(4) {
         let store = store().await;
         let events = drawn(&mut random);
         deliver(&store, &name(0, 1), &events).await;
@@ -153,7 +153,7 @@ async fn members_and_evidence_are_the_twins() {
             assert_eq!(counted.rows, refreshed.size, "{text}");
             members += expected.len();
             others += twin.len() - expected.len();
-            for (person, (member, told)) in &twin {
+            for (person, (member, told)) in twin.iter().take(4) {
                 let known = store
                     .cohort_evidence(PROJECT, *person, &spec, (&zone, now))
                     .await

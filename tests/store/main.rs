@@ -5,6 +5,7 @@ mod cohorts;
 mod filters;
 mod generations;
 mod listings;
+mod past;
 mod questions;
 mod trends;
 mod world;

@@ -26,7 +26,7 @@ const table = [...(/m\.f=\[([^\]]*)\]/.exec(main)?.[1] ?? "").matchAll(/"assets\
 let failed = false;
 const weigh = (names, kind) => [...names].filter((name) => name.endsWith(`.${kind}`)).reduce((sum, name) => sum + size.get(name), 0);
 console.log("first load, gzip bytes".padEnd(28), "js".padStart(8), "css".padStart(8));
-for (const page of ["", "Login", "Setup", "Overview", "Web", "Trends", "Active", "Funnels", "Paths", "Retention", "Cohorts", "Events", "Schema", "Health", "Settings"]) {
+for (const page of ["", "Login", "Setup", "Overview", "Web", "Trends", "Active", "Funnels", "Paths", "Retention", "Cohorts", "Dashboards", "Saved", "Events", "Schema", "Health", "Settings"]) {
   const names = new Set(base);
   if (page) {
     const call = new RegExp(`import\\([\`"']\\./(${page}-[^\`"']+\\.js)[\`"']\\)(?:\\.then\\([^)]*\\))?(?:,__vite__mapDeps\\(\\[([\\d,]*)\\]\\))?`).exec(main);

@@ -4,7 +4,7 @@
  */
 
 /** Pages inside a project, in the order of the navigation. */
-export const PROJECT_PAGES = ["overview", "web", "trends", "active", "funnels", "paths", "retention", "cohorts", "events", "schema", "health", "settings"] as const;
+export const PROJECT_PAGES = ["overview", "web", "trends", "active", "funnels", "paths", "retention", "cohorts", "dashboards", "saved", "events", "schema", "health", "settings"] as const;
 export type ProjectPage = (typeof PROJECT_PAGES)[number];
 
 export type Route =
@@ -60,6 +60,8 @@ export const PAGE_NAMES: Record<ProjectPage, string> = {
   paths: "Paths",
   retention: "Retention",
   cohorts: "Cohorts",
+  dashboards: "Dashboards",
+  saved: "Saved",
   events: "Events",
   schema: "Data",
   health: "Data health",
@@ -67,4 +69,4 @@ export const PAGE_NAMES: Record<ProjectPage, string> = {
 };
 
 /** The name where the pages share a phone's width. */
-export const SHORT_NAMES: Partial<Record<ProjectPage, string>> = { active: "Users", health: "Health" };
+export const SHORT_NAMES: Partial<Record<ProjectPage, string>> = { active: "Users", dashboards: "Boards", health: "Health" };

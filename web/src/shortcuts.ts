@@ -10,6 +10,8 @@ export const GO: Record<string, ProjectPage> = {
   p: "paths",
   r: "retention",
   c: "cohorts",
+  b: "dashboards",
+  q: "saved",
   e: "events",
   d: "schema",
   h: "health",

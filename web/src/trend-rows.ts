@@ -133,6 +133,12 @@ export interface PointNames {
 
 const SHORT_INTERVALS: readonly Interval[] = ["hour", "minute"];
 
+/** The local date of each point; none where points are shorter than a day. */
+export function datesOf(report: TrendReport): string[] {
+  if (SHORT_INTERVALS.includes(report.interval)) return [];
+  return (report.series[0]?.points ?? []).map((point) => point.date ?? point.start.slice(0, 10));
+}
+
 export function pointNames(report: TrendReport, zone: string): PointNames {
   const points = report.series[0]?.points ?? [];
   const short = SHORT_INTERVALS.includes(report.interval);

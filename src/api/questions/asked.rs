@@ -22,6 +22,7 @@ use crate::serving::countbook::Page as CountPage;
 use crate::serving::freshness::Fresh;
 use crate::serving::sketchbook::Page;
 use crate::store::Store;
+use crate::store::past::Past;
 
 /// A question that may be asked: who asks has been checked, and the freshness was read *after* it came and
 /// *before* any fact is.
@@ -32,8 +33,10 @@ pub struct Asked {
     pub number: ProjectNumber,
     /// Its zone.
     pub zone: Zone,
-    /// When the question came.
+    /// When the question came; of a question about the past, that instant.
     pub now_ms: i64,
+    /// The state of the tables that is asked about; `None`: as they are. Then nothing but raw events may answer.
+    pub past: Option<Past>,
     /// Facts.
     pub store: Arc<Store>,
     /// The control database.
@@ -42,6 +45,8 @@ pub struct Asked {
     pub(super) cohorts: Vec<Warning>,
     questions: Questions,
     fresh: Fresh,
+    /// When the question came, whatever it is about.
+    asked_ms: i64,
     started: Instant,
     /// A place among the project's questions or exports, until this value goes.
     _place: Option<Place>,
@@ -74,11 +79,13 @@ impl Asked {
             number: project.number,
             zone: project.zone(),
             now_ms,
+            past: None,
             store: questions.store.clone(),
             meta: accounts.meta.clone(),
             cohorts: Vec::new(),
             questions: questions.clone(),
             fresh,
+            asked_ms: now_ms,
             started,
             project,
             _place: None,
@@ -126,7 +133,19 @@ impl Asked {
         // Some points are final by the clock, others by what was received.
         let turns = [asked.now_ms, asked.as_of().0].map(|now| spec.next_turn(&asked.zone, now));
         let kept_from = asked.project.kept_from.map(|kept| kept.0);
-        let key = Key::new(asked.number, kind, asked.zone.name(), turns, kept_from, &written);
+        // How the past was does not change, but for what is erased, which raises the revision.
+        let key_kind = match asked.past {
+            None => kind.to_owned(),
+            Some(past) => format!("{kind} as of {} {}", past.received_ms, past.identity_version),
+        };
+        let key = Key::new(
+            asked.number,
+            &key_kind,
+            asked.zone.name(),
+            turns,
+            kept_from,
+            &written,
+        );
         let serving = &asked.questions.serving;
         let Some(revision) = asked.fresh.revision else {
             let computed = asked.clone().computed(spec, compute).await?;
@@ -160,8 +179,10 @@ impl Asked {
     {
         let _place = self.questions.admission.enter(self.number).await?;
         // Beside the facts, not after them; the envelope finds it.
-        let late = self.questions.serving.late.look(self.number, self.fresh.revision);
-        let (answer, _) = tokio::join!(compute(self.clone(), spec), late);
+        let serving = &self.questions.serving;
+        let late = serving.late.look(self.number, self.fresh.revision);
+        let version = serving.versions.of(self.number, self.fresh.revision);
+        let (answer, _, _) = tokio::join!(compute(self.clone(), spec), late, version);
         let answer = answer?;
         let data = serde_json::to_vec(&answer.data).map_err(Problem::internal)?;
         Ok(Arc::new(Remembered::new(data, answer.meta)))
@@ -174,6 +195,7 @@ impl Asked {
         range: DayRange,
         tell: impl FnOnce(&mut Page) -> T,
     ) -> Result<(T, u64), Problem> {
+        self.only_of_now()?;
         let book = &self.questions.serving.sketchbook;
         let read = book.read(self.number, event, range, self.fresh.revision, tell);
         Ok(read.await?)
@@ -187,6 +209,7 @@ impl Asked {
         range: TimeRange,
         tell: impl FnOnce(&CountPage) -> T,
     ) -> Result<(T, u64), Problem> {
+        self.only_of_now()?;
         let days = DayRange {
             from: Day::of_utc(range.from_ms),
             to: Day::of_utc(range.to_ms - 1).plus(1),
@@ -196,9 +219,13 @@ impl Asked {
         Ok(read.await?)
     }
 
-    /// Up to when everything received was in the tables when the question came.
+    /// Up to when everything received is counted: what was in the tables when the question came, or the instant that it
+    /// is about.
     pub fn as_of(&self) -> Moment {
-        Moment(self.fresh.as_of(self.now_ms).as_of)
+        Moment(match self.past {
+            Some(past) => past.received_ms,
+            None => self.fresh.as_of(self.now_ms).as_of,
+        })
     }
 
     /// A warning where an answer looks back to the first event ever, and older ones were removed.
@@ -226,9 +253,22 @@ impl Asked {
             self.zone.local_day(range.from_ms),
             self.zone.local_day(range.to_ms - 1),
         );
-        let late = &self.questions.serving.late;
+        let serving = &self.questions.serving;
         let revision = self.fresh.revision;
-        let late = late.between(self.number, revision, (first, last.plus(1))).await?;
+        let identity_version = match self.past {
+            Some(past) => past.identity_version,
+            None => serving.versions.of(self.number, revision).await?,
+        };
+        // Of the past nothing is late: what had not come by then is not counted.
+        let late = match self.past {
+            Some(_) => 0,
+            None => {
+                serving
+                    .late
+                    .between(self.number, revision, (first, last.plus(1)))
+                    .await?
+            }
+        };
         if late > 0 {
             let detail = format!(
                 "{late} events of these days arrived more than 24 hours after they happened: earlier answers did not \
@@ -252,6 +292,7 @@ impl Asked {
             approximate: error.is_some(),
             error,
             overcount_bound,
+            identity_version,
             rows_read,
             elapsed_ms: 0.0,
             cached: false,
@@ -273,6 +314,7 @@ impl Asked {
             approximate: false,
             error: None,
             overcount_bound: None,
+            identity_version: self.past.map_or(0, |past| past.identity_version),
             rows_read,
             elapsed_ms: 0.0,
             cached: false,
@@ -293,11 +335,13 @@ impl Asked {
     /// An envelope as it is for this question: what its own moment says is written anew.
     fn current(&self, computed: &Envelope, cached: bool) -> Envelope {
         let mut meta = computed.clone();
-        let as_of = self.fresh.as_of(self.now_ms);
-        meta.as_of = Moment(as_of.as_of);
+        let as_of = self.fresh.as_of(self.asked_ms);
+        meta.as_of = self.as_of();
+        // Of the past nothing is missing that the tables have by now.
+        let settled = self.past.is_none_or(|past| past.received_ms <= as_of.as_of);
         // From sketches, which may be those of days that are being counted anew.
         let rebuilding = meta.approximate && self.fresh.rebuilding;
-        meta.complete = meta.range.is_none_or(|range| range.to_ms <= as_of.as_of) && !rebuilding;
+        meta.complete = meta.range.is_none_or(|range| range.to_ms <= meta.as_of.0) && settled && !rebuilding;
         meta.cached = cached;
         if cached {
             meta.rows_read = 0;
@@ -317,7 +361,7 @@ impl Asked {
             ));
         }
         meta.warnings.extend(self.cohorts.iter().cloned());
-        if as_of.pending_rows > 0 {
+        if as_of.pending_rows > 0 && (self.past.is_none() || !settled) {
             // Without a number: it counts the events of all tenants.
             meta.warnings.push(Warning::new(
                 "events_pending",

@@ -8,13 +8,22 @@ use crate::problem::Problem;
 use crate::store::explain::{Noted, Statement};
 
 /// The query string of a question.
-#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AskParams {
     /// Answer with the SQL of the question and the rows that it would read, instead of running it.
     #[serde(default)]
     pub explain: bool,
+    /// Count only what had been received by then: an instant, or a local date. The answer is exact, is what it was then
+    /// but for what was erased since, and never changes. Default: now.
+    #[serde(default)]
+    #[param(format = DateTime)]
+    pub as_of: Option<String>,
+    /// Whose ids are whose, as it was known by this version: `identity_version` of an earlier answer. Only with `as_of`;
+    /// by default what was known then.
+    #[serde(default)]
+    pub identity_version: Option<u64>,
 }
 
 /// How a question would be answered if nothing of it were in memory.

@@ -62,7 +62,7 @@ async fn report(asked: &Asked, spec: &LifecycleSpec) -> Result<Answer<LifecycleR
         buckets: &buckets,
         range: whole,
         history: true,
-        by_days: asked.project.zone_kept && spec.events.is_any_activity(),
+        by_days: asked.past.is_none() && asked.project.zone_kept && spec.events.is_any_activity(),
     };
     let people = asked
         .store
@@ -120,7 +120,7 @@ async fn days(asked: &Asked, spec: &StickinessSpec) -> Result<Answer<StickinessR
         buckets: &buckets,
         range: instants,
         history: false,
-        by_days: asked.project.zone_kept && spec.events.is_any_activity(),
+        by_days: asked.past.is_none() && asked.project.zone_kept && spec.events.is_any_activity(),
     };
     let counts = asked
         .store

@@ -3,6 +3,7 @@
 
 pub mod active;
 pub mod conversion;
+pub mod diff;
 pub mod funnels;
 pub mod lifecycle;
 pub mod paths;
@@ -15,12 +16,14 @@ mod asked;
 mod cohorts;
 mod explain;
 mod folding;
+mod headline;
+mod past;
 mod question;
 mod served;
+mod stored;
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -54,6 +57,7 @@ pub use asked::Asked;
 pub use explain::{AskParams, Explanation};
 pub use question::Question;
 pub use served::{NotModified, Served};
+pub use stored::{check, explained};
 
 /// What questions need besides accounts. Cheap to clone, which every request does.
 #[derive(Clone)]
@@ -174,23 +178,19 @@ pub async fn ask(
     State(accounts): State<Accounts>,
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
-    ApiQuery(AskParams { explain }): ApiQuery<AskParams>,
+    ApiQuery(params): ApiQuery<AskParams>,
     question: Question,
 ) -> Answered<Response> {
-    if explain {
-        // It takes a place: ClickHouse plans each statement.
-        let asked = Asked::placed(&caller, &accounts, &questions, id).await?;
-        let (explaining, noted) = questions.explaining();
-        let instead = Asked::by(&caller, &accounts, &explaining, id).await?;
-        answer(instead, question).await?;
-        let explanation = Explanation::of(&asked, &noted).await?;
-        return Ok(Json(QuestionAnswer::Explanation(explanation)).into_response());
+    if params.explain {
+        return explained(&caller, &accounts, &questions, id, (question, &params)).await;
     }
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = asked.as_of_query(params.as_of.as_deref(), params.identity_version)?;
     Ok(answer(asked, question).await?.into_response())
 }
 
-async fn answer(asked: Asked, question: Question) -> Answered<Served> {
+/// Answers a question of any kind.
+pub async fn answer(asked: Asked, question: Question) -> Answered<Served> {
     let asked = asked.knowing_cohorts(&question).await?;
     match question {
         Question::ActiveUsers(query) => active::answer(asked, &query).await,
@@ -278,6 +278,7 @@ impl From<StoreError> for Problem {
                 "query_too_large",
                 "the question needs more memory or rows than one question may use: shorten its range",
             ),
+            StoreError::NoPast(_) => past::no_past(),
             StoreError::Unreachable(_) | StoreError::Busy(_) => {
                 tracing::warn!(%error, "ClickHouse does not answer");
                 Problem::unavailable("the analytics engine does not answer", 2)

@@ -52,7 +52,11 @@ impl Question {
     /// Reads a body. The kind first and then the question of that kind: serde's own way with tagged enums would
     /// lose the place of what is wrong. Refusals: as [`read_json`].
     pub fn read(body: &[u8]) -> Result<Question, Problem> {
-        let mut members: Map<String, Value> = read_json(body)?;
+        Question::of(read_json(body)?)
+    }
+
+    /// Reads the members of a question, as [`Question::read`] does.
+    pub fn of(mut members: Map<String, Value>) -> Result<Question, Problem> {
         let known = KNOWN;
         let kind = match members.remove("kind") {
             Some(Value::String(kind)) => kind,

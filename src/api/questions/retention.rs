@@ -167,7 +167,7 @@ async fn from_buckets(asked: &Asked, spec: &RetentionSpec) -> Result<(RetentionT
         buckets: calendar.buckets(),
         range: spec.range,
         history: spec.entry == RetentionEntry::FirstEver,
-        by_days: asked.project.zone_kept && spec.by_active_days(&asked.zone),
+        by_days: asked.past.is_none() && asked.project.zone_kept && spec.by_active_days(&asked.zone),
     };
     let people = asked
         .store

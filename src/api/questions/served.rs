@@ -9,6 +9,7 @@ use utoipa::IntoResponses;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::metrics::envelope::Envelope;
+use crate::metrics::time::TimeRange;
 use crate::problem::Problem;
 use crate::serving::answers::Remembered;
 
@@ -16,7 +17,7 @@ use crate::serving::answers::Remembered;
 #[derive(IntoResponses)]
 pub enum NotModified {
     /// `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
-    /// `as_of`, `rows_read`, `elapsed_ms` and `cached`.
+    /// `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
     #[response(status = 304)]
     Same,
 }
@@ -48,6 +49,16 @@ impl Served {
     /// The report, for whoever reads on in it.
     pub fn report<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         serde_json::from_slice(&self.data).map_err(Problem::internal)
+    }
+
+    /// The report as JSON.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The range that was asked for.
+    pub fn range(&self) -> Option<TimeRange> {
+        self.meta.range
     }
 
     /// As one of the answers of `POST …/query`.
@@ -83,6 +94,7 @@ impl Served {
             timezone,
             warnings,
             as_of: _,
+            identity_version: _,
             rows_read: _,
             elapsed_ms: _,
             cached: _,

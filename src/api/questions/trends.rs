@@ -95,7 +95,7 @@ async fn serve(asked: Asked, spec: TrendSpec) -> Result<Served, Problem> {
 }
 
 async fn report(asked: &Asked, spec: &TrendSpec) -> Result<Answer<TrendReport>, Problem> {
-    let found = match spec.is_plain() {
+    let found = match spec.is_plain() && asked.past.is_none() {
         true => of_counts(asked, spec).await?,
         false => asked.store.trend(asked.number, spec, &asked.zone).await?,
     };

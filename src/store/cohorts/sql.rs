@@ -95,13 +95,13 @@ fn gather(spec: &CohortSpec, zone: &Zone, now_ms: i64, bind: &mut Bind) -> Gathe
                 gathered.known.push(seen(&column));
             }
             What::Sequence(steps, window) => {
-                let marks = steps.iter().enumerate().map(|(step, selection)| {
-                    let bit = 1 << step;
-                    format!("if({}, {bit}, 0)", done(selection, span, bind))
-                });
+                // Step by step, so that the primary key finds the events of each.
+                for (step, selection) in steps.iter().enumerate() {
+                    gathered.mark(&format!("{column}s{step}"), done(selection, span, bind));
+                }
+                let marks = (0..steps.len()).map(|step| format!("if({column}s{step}, {}, 0)", 1 << step));
                 let marks = marks.collect::<Vec<_>>().join(" + ");
                 gathered.columns.push(format!("toUInt8({marks}) AS {column}"));
-                gathered.matters.push(format!("{column} > 0"));
                 let ended = ended(&column, steps.len(), *window, bind);
                 let part = |of: usize| format!("tupleElement({ended}, {})", steps.len() + of);
                 gathered.holds.push(format!("{} > 0", part(0)));

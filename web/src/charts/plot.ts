@@ -16,7 +16,7 @@ export interface PlotOptions {
   least: number;
   /** Nor does it go beyond this for a little air. */
   most?: number;
-  onCursor: (index: number | null, left: number) => void;
+  onCursor: (index: number | null) => void;
 }
 
 const TOKENS = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6", "--series-7", "--series-8", "--grid", "--ink-faint", "--surface"] as const;
@@ -89,7 +89,7 @@ export function draw(holder: HTMLElement, options: PlotOptions): uPlot {
           (plot) => {
             const index = plot.cursor.idx ?? null;
             const inside = plot.cursor.left !== undefined && plot.cursor.left >= 0;
-            onCursor(inside ? index : null, index === null ? 0 : plot.valToPos(index, "x") + plot.over.offsetLeft);
+            onCursor(inside ? index : null);
           },
         ],
       },

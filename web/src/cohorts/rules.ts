@@ -4,7 +4,7 @@ import { emptyRule, filterFromApi, filterToApi, filterWords, ruleWords as testWo
 import type { Selection } from "../retention-query";
 
 export const TIMES = { at_least: "at least", at_most: "at most", exactly: "exactly" } as const;
-export const WHENS = { ever: "ever", last_days: "in the last days", between: "between dates" } as const;
+export const WHENS = { ever: "ever", last_days: "in the last", between: "between dates" } as const;
 export const MAX_STEPS = 5;
 export const MAX_CHILDREN = 20;
 /** How deep groups may lie within each other, as the editor shows them. */
