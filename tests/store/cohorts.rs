@@ -347,6 +347,7 @@ async fn a_list_means_whoever_did_something_under_its_ids() {
         which: Which::Persons {
             actors: vec![actor_of("ann")],
             until: NOON,
+            splits: Vec::new(),
         },
     };
     store

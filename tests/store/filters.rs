@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use clickhouse::{Client, Row};
 use footfall::event::{Event, Zone};
-use footfall::metrics::filter::{Filter, FilterQuery, PersonProperties, Property, persons, value_of};
+use footfall::metrics::filter::{Filter, FilterQuery, PersonProperties, Property, value_of};
+use footfall::metrics::oracle::People;
 use footfall::store::filter::{Bind, condition, value};
 use footfall::store::{Store, StoreOptions};
 use serde::Deserialize;
@@ -293,7 +294,7 @@ async fn sql_is_the_meaning_over_random_values_and_every_operator() {
         let batch = events(&mut random);
         crate::world::sql(&store, "TRUNCATE TABLE events").await;
         deliver(&store, &name(0, seed), &batch).await;
-        let known = persons(&batch);
+        let known = People::from(&batch).properties();
         let properties: Vec<Property> = NAMES
             .iter()
             .flat_map(|name| [Property::Event((*name).into()), Property::Person((*name).into())])
