@@ -4,8 +4,8 @@
 mod audit;
 mod bad_events;
 mod bad_questions;
-mod cohort_life;
 mod bad_visits;
+mod cohort_life;
 mod cohorts;
 mod consistency;
 mod envelope;

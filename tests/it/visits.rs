@@ -92,7 +92,7 @@ fn event(rng: &mut fastrand::Rng, number: ProjectNumber, zone: &Zone, ts: i64, s
     let referrer = if referrer == host { "" } else { referrer };
     let fields = json!({
         "project": number, "event": name, "ts": ts, "seq": seq, "id": id, "received_at": 0, "distinct_id": who,
-        "device_id": device, "user_id": "", "session": if visit.is_empty() { 0 } else { actor_of(visit) },
+        "device_id": device, "user_id": if who == device { "" } else { who }, "session": if visit.is_empty() { 0 } else { actor_of(visit) },
         "path": path, "host": host, "referrer_host": referrer, "utm_source": source, "utm_medium": "",
         "utm_campaign": campaign, "country": "", "region": "", "city": "", "browser": browser, "os": os,
         "device": kind, "lib": "", "amount": 0.0, "currency": "", "props": properties.to_string(), "flags": 0,
