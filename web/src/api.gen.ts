@@ -1217,6 +1217,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/projects/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sessions over time: how many, how long, how many bounced. */
+        get: operations["sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/projects/{id}/stickiness": {
         parameters: {
             query?: never;
@@ -6890,6 +6907,29 @@ export interface components {
             week_start?: components["schemas"]["WeekStart"];
             /** @description Only sessions with a page view: the visits of the web overview. */
             with_page_view?: boolean;
+        };
+        /** @description The sessions of a range. */
+        SessionsReport: {
+            /**
+             * @description What counts as a bounce, in words.
+             * @example one page view and under 10 seconds
+             */
+            bounce: string;
+            /**
+             * @description The values of the breakdown: the most sessions first, ties by text; then those without a value, then the rest.
+             *     Sessions add up to the total, visitors need not.
+             */
+            groups?: components["schemas"]["SessionGroup"][];
+            /** @description Width of a point. */
+            interval: components["schemas"]["Interval"];
+            list?: components["schemas"]["SessionPage"] | null;
+            /** @description The names of events that count as page views. */
+            page_views: string[];
+            /** @description Each bucket that the range touches. */
+            points: components["schemas"]["VisitPoint"][];
+            previous?: components["schemas"]["VisitsBefore"] | null;
+            /** @description The whole range. */
+            total: components["schemas"]["VisitFigures"];
         };
         /** @description A property in a sample of events. */
         Share: {
@@ -14848,6 +14888,115 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Answer_SchemaValues"];
                 };
+            };
+            /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller's role is too weak, or the kind of credential wrong: `forbidden`, `secret_key_in_browser`. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing, or not for this caller: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or parameter cannot be accepted: `invalid_field`, with a pointer to each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many questions (or exports) of this project under way: `too_many_questions`, with `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An engine does not answer: `unavailable`, with `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The question took longer than it may: `query_timeout`. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sessions: {
+        parameters: {
+            query?: {
+                /** @description Start of the range in which sessions begin: a local date or an instant. Default: 30 days before `to`. */
+                from?: string;
+                /** @description End of that range, not included. Default: tomorrow. */
+                to?: string;
+                /** @description Width of a point. */
+                interval?: "minute" | "hour" | "day" | "week" | "month";
+                /** @description First day of a week, for the interval `week`. */
+                week_start?: "monday" | "sunday" | "saturday";
+                /** @description Only sessions with a page view. */
+                with_page_view?: boolean;
+                /** @description Numbers for each of its values too; not `page`. */
+                breakdown?: "source" | "referrer" | "medium" | "campaign" | "page" | "entry_page" | "exit_page" | "host" | "country" | "region" | "city" | "device" | "browser" | "os";
+            };
+            header?: never;
+            path: {
+                /** @description The project */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Sessions over time */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer_SessionsReport"];
+                };
+            };
+            /**
+             * @description `If-None-Match` names this answer: the report is the one you hold, and so is what its envelope says but for
+             *     `as_of`, `identity_version`, `rows_read`, `elapsed_ms` and `cached`.
+             */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description No credentials, or none that are valid: `unauthenticated`, `token_expired`. */
             401: {
