@@ -1174,7 +1174,10 @@ export interface components {
                 first_seen: string;
                 /** @description As in [`PersonRow`]. */
                 fresh: boolean;
-                /** @description Groups of the last 1,000 events that name any, the latest first; at most 100. */
+                /**
+                 * @description Groups that their events of the 30 days before they were last seen name (of the last 1,000 that name any), the
+                 *     latest first; at most 100.
+                 */
                 groups: components["schemas"]["GroupKey"][];
                 /** @description The id that the person is called by. */
                 id: string;
@@ -3018,7 +3021,10 @@ export interface components {
             first_seen: string;
             /** @description As in [`PersonRow`]. */
             fresh: boolean;
-            /** @description Groups of the last 1,000 events that name any, the latest first; at most 100. */
+            /**
+             * @description Groups that their events of the 30 days before they were last seen name (of the last 1,000 that name any), the
+             *     latest first; at most 100.
+             */
             groups: components["schemas"]["GroupKey"][];
             /** @description The id that the person is called by. */
             id: string;
@@ -4325,6 +4331,7 @@ export interface components {
             /** @description At most 10 alternatives, instead of `event`. */
             events?: string[];
             filter?: components["schemas"]["FilterQuery"] | null;
+            group?: components["schemas"]["PropertyQuery"] | null;
             /** @description What is measured. Default: `count`. */
             measure?: components["schemas"]["Measure"];
             /** @description What to call the series. Default: its events. */
