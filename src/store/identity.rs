@@ -275,10 +275,19 @@ impl Store {
             project: u32,
             latest: u64,
         }
-        let numbers: Vec<u32> = projects.iter().map(|project| project.0).collect();
-        let sql = "SELECT project, max(version) AS latest FROM person_map \
-                   WHERE project IN {projects:Array(UInt32)} GROUP BY project";
-        let query = self.reader.query_raw(sql).param("projects", numbers);
+        let select = "SELECT project, max(version) AS latest FROM person_map WHERE project";
+        let query = match projects {
+            // A question is one project's.
+            [project] => self.question(
+                *project,
+                &format!("{select} = {{project:UInt32}} GROUP BY project"),
+            ),
+            projects => {
+                let numbers: Vec<u32> = projects.iter().map(|project| project.0).collect();
+                let sql = format!("{select} IN {{projects:Array(UInt32)}} GROUP BY project");
+                self.reader.query_raw(&sql).param("projects", numbers)
+            }
+        };
         let rows: Vec<Latest> = query.fetch_all().await?;
         let rows = rows.into_iter();
         Ok(rows.map(|row| (ProjectNumber(row.project), row.latest)).collect())
