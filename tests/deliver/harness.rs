@@ -306,11 +306,11 @@ impl World {
             active.map(|(_, who)| who.len() as u64).sum::<u64>(),
             "active days of {project}"
         );
-        // Each came with a phone of their own, whose events would be theirs.
-        let phones: BTreeSet<(u64, u64)> = persons
-            .values()
-            .flatten()
-            .map(|person| (actor_of(&format!("{person}'s phone")), actor_of(person)))
+        // Who came with a phone of their own: its events would be theirs.
+        let phones: BTreeSet<(u64, u64)> = of_project()
+            .filter(|event| !event.device_id.is_empty() && !event.user_id.is_empty())
+            .map(|event| (actor_of(&event.device_id), actor_of(&event.user_id)))
+            .filter(|(phone, person)| phone != person)
             .collect();
         let mapped: Vec<(u64, u64)> = self
             .admin

@@ -22,6 +22,8 @@ pub const STEPS: &[&str] = &[
     "deliver.after_insert.identity_edges",
     "learn.after_queue",
     "learn.after_map",
+    "deliver.before_insert.profiles",
+    "deliver.after_insert.profile_properties",
     "deliver.before_insert.sketch_deltas",
     "insert.before_end.sketch_deltas",
     "deliver.after_insert.sketch_deltas",

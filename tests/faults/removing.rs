@@ -24,7 +24,7 @@ const POINTS: &[&str] = &[
 const ERASED: &str = "person-3";
 
 /// How long an erasure may take: its steps are a second apart, and parts are rewritten.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// The only erasure, when it is done.
 async fn done(meta: &Meta, project: uuid::Uuid) -> Erasure {

@@ -213,11 +213,11 @@ mod tests {
                 "/filter",
                 "not_of_persons",
             ),
-            (json!({"seen_from": "soon"}), "/seen_from", "unreadable"),
-            (json!({"seen_to": "2026-02-30"}), "/seen_to", "unreadable"),
+            (json!({"seen_from": "soon"}), "/seen_from", "invalid_time"),
+            (json!({"seen_to": "2026-02-30"}), "/seen_to", "invalid_time"),
             (json!({"limit": 0}), "/limit", "out_of_range"),
             (json!({"limit": 201}), "/limit", "out_of_range"),
-            (json!({"cursor": "p_1-2-3"}), "/cursor", "unreadable"),
+            (json!({"cursor": "p_1-2-3"}), "/cursor", "invalid_time"),
         ] {
             assert_eq!(read(query), Err(vec![(pointer.to_owned(), code)]));
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::GENERATED;
 
@@ -16,6 +17,9 @@ pub struct Generated {
     /// How many there are.
     pub names: u64,
 }
+
+/// Characters of a UUID with its dashes.
+const UUID_LENGTH: usize = 36;
 
 /// A run of hexadecimal digits this long that holds a decimal one is an id.
 const ID_LENGTH: usize = 8;
@@ -30,9 +34,10 @@ const ID_LENGTH: usize = 8;
 /// assert_eq!(pattern_of("page_view"), None);
 /// ```
 pub fn pattern_of(name: &str) -> Option<String> {
+    let whole = without_uuids(name);
     let mut pattern = String::new();
     // Words of letters and digits, and what stands between them.
-    for piece in name.split_inclusive(|c: char| !c.is_alphanumeric()) {
+    for piece in whole.split_inclusive(|c: char| !c.is_alphanumeric()) {
         let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
         let is_id = word.len() >= ID_LENGTH
             && word.bytes().all(|b| b.is_ascii_hexdigit())
@@ -44,11 +49,26 @@ pub fn pattern_of(name: &str) -> Option<String> {
         }
         pattern.push_str(&piece[word.len()..]);
     }
-    // The groups of a UUID are one id.
+    // Ids joined by dashes are one.
     while pattern.contains("#-#") {
         pattern = pattern.replace("#-#", "#");
     }
     (pattern != name).then_some(pattern)
+}
+
+/// The name with `#` for each UUID: some of its groups are too short to be taken for ids.
+fn without_uuids(name: &str) -> String {
+    let mut rest = name;
+    let mut whole = String::new();
+    while let Some(first) = rest.chars().next() {
+        let is_uuid = rest
+            .get(..UUID_LENGTH)
+            .is_some_and(|text| Uuid::try_parse(text).is_ok());
+        let (taken, next) = rest.split_at(if is_uuid { UUID_LENGTH } else { first.len_utf8() });
+        whole.push_str(if is_uuid { "#" } else { taken });
+        rest = next;
+    }
+    whole
 }
 
 fn push_without_numbers(pattern: &mut String, word: &str) {

@@ -143,7 +143,7 @@ mod tests {
     use crate::metrics::filter::FilterQuery;
 
     #[test]
-    fn the_largest_filter_stays_below_what_clickhouse_takes_in_a_statement() {
+    fn several_of_the_largest_filters_stay_below_what_clickhouse_takes_in_a_statement() {
         let costly = r#"{"person": "since", "op": "before", "value": "2026-11-01"}"#;
         let list = |n: usize| vec![costly; n].join(",");
         let text = format!(
@@ -157,6 +157,6 @@ mod tests {
         let filter = query.validate("/filter", &Zone::utc(), &mut errors);
         assert_eq!(errors, []);
         let sql = condition(&filter, &mut Bind::new());
-        assert!(sql.len() < 100 << 10, "{} bytes", sql.len());
+        assert!(sql.len() < 256 << 10, "{} bytes", sql.len());
     }
 }
