@@ -42,6 +42,8 @@ async fn an_answer_of_then_is_the_answer_that_was_given_then() {
                 question["exact"] = json!(true);
             }
         }
+        // What is known of persons is kept as it is now.
+        asked.retain(|question| !question.to_string().contains("\"person\":"));
         // About every kind of question, a different half for each world.
         let mut place = 0;
         asked.retain(|_| {

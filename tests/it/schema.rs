@@ -1,8 +1,8 @@
 //! The schema over HTTP: in random worlds everything that is said of a name is what the naive twin says, before and after
 //! compaction, and after an erasure that of the events that are left.
 
-use footfall::event::Event;
-use footfall::metrics::oracle::{schema_names, schema_properties};
+use footfall::event::{Event, actor_of};
+use footfall::metrics::oracle::{People, schema_names, schema_properties};
 use serde_json::{Value, json};
 
 use crate::harness::{Tenant, World, text};
@@ -132,7 +132,11 @@ async fn what_is_said_of_every_name_is_the_twins() {
             0 => {
                 let who = json!({"kind": "person", "distinct_ids": ["p1", "p2"]});
                 world.request_erasure(&owner, who).await;
-                drawn.without(|event| ["p1", "p2"].contains(&event.distinct_id.as_str()))
+                // With all their ids.
+                let persons = ["p1", "p2"].map(actor_of);
+                let events = drawn.events.clone();
+                let people = People::from(&events);
+                drawn.without(|event| persons.contains(&people.person(event)))
             }
             _ => {
                 let (from, to) = (drawn.moments[0] - 5_000, drawn.moments[0] + 6_000);

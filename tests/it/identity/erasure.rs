@@ -80,8 +80,7 @@ async fn of_a_merged_person_nothing_is_left_by_whatever_id_they_are_named() {
         );
         assert_eq!(done["counts"]["before"]["events"], 5, "{done}");
         assert_eq!(done["counts"]["before"]["id_pairs"], 3, "{done}");
-        let zero =
-            json!({"events": 0, "actor_days": 0, "dead_letters": 0, "rejected_samples": 0, "id_pairs": 0});
+        let zero = json!({"events": 0, "actor_days": 0, "profiles": 0, "dead_letters": 0, "rejected_samples": 0, "id_pairs": 0});
         assert_eq!(done["certificate"]["counts_after"], zero, "{done}");
 
         // What is left: bob, whoever used the tablet after him, carl.
