@@ -262,37 +262,6 @@ impl Store {
         Ok(found)
     }
 
-    /// The latest version of the map of each of these projects that has one.
-    ///
-    /// # Errors
-    /// When ClickHouse does not answer.
-    pub async fn latest_overrides(
-        &self,
-        projects: &[ProjectNumber],
-    ) -> Result<Vec<(ProjectNumber, u64)>, StoreError> {
-        #[derive(Row, Deserialize)]
-        struct Latest {
-            project: u32,
-            latest: u64,
-        }
-        let select = "SELECT project, max(version) AS latest FROM person_map WHERE project";
-        let query = match projects {
-            // A question is one project's.
-            [project] => self.question(
-                *project,
-                &format!("{select} = {{project:UInt32}} GROUP BY project"),
-            ),
-            projects => {
-                let numbers: Vec<u32> = projects.iter().map(|project| project.0).collect();
-                let sql = format!("{select} IN {{projects:Array(UInt32)}} GROUP BY project");
-                self.reader.query_raw(&sql).param("projects", numbers)
-            }
-        };
-        let rows: Vec<Latest> = query.fetch_all().await?;
-        let rows = rows.into_iter();
-        Ok(rows.map(|row| (ProjectNumber(row.project), row.latest)).collect())
-    }
-
     /// The rows of a project's map that are newer than a version, oldest first, and the latest version.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::fault;
-use crate::identity::{Learner, Salts};
+use crate::identity::Learner;
 use crate::store::Store;
 use crate::store::error::StoreError;
 use crate::stream::EventStream;
@@ -101,14 +101,6 @@ impl Deliverer {
             store,
             options,
             owner,
-        }
-    }
-
-    /// The same where persons may have been erased.
-    pub fn with_salts(self, salts: Salts) -> Deliverer {
-        Deliverer {
-            learner: self.learner.with_salts(salts),
-            ..self
         }
     }
 

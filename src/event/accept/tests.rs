@@ -54,9 +54,7 @@ fn a_number_is_stored_as_it_was_sent_to_the_last_digit() {
 
 #[test]
 fn ids_given_here_never_repeat() {
-    let mut ids: Vec<Uuid> = (0..2000).map(|_| given_id(NOW)).collect();
-    ids.sort();
-    ids.dedup();
+    let ids: std::collections::BTreeSet<Uuid> = (0..2000).map(|_| given_id(NOW)).collect();
     assert_eq!(ids.len(), 2000);
 }
 
@@ -388,17 +386,15 @@ proptest! {
             prop_assert!(event.amount.is_finite());
             let stored: Map<String, Value> = serde_json::from_str(&event.props).unwrap();
             prop_assert_eq!(serde_json::to_string(&stored).unwrap(), event.props.clone());
-            let packed = postcard::to_allocvec(&event).unwrap();
             prop_assert!(!String::from_utf8_lossy(&serde_json::to_vec(&event).unwrap()).contains("\\u0000"));
-            prop_assert_eq!(postcard::from_bytes::<Event>(&packed).unwrap(), event);
+            let packed = postcard::to_allocvec(&event);
+            prop_assert_eq!(postcard::from_bytes::<Event>(&packed.unwrap()).unwrap(), event);
         }
     }
 
     #[test]
     fn any_json_text_is_a_wire_event_or_a_plain_error(value in any_json()) {
-        let text = value.to_string();
-        if let Ok(wire) = serde_json::from_str::<WireEvent>(&text) {
-            let _ = accept(wire, 0, &receipt());
-        }
+        let wire = serde_json::from_str::<WireEvent>(&value.to_string());
+        drop(wire.map(|wire| accept(wire, 0, &receipt())));
     }
 }

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use super::super::insert::{fresh, holding};
 use super::super::outcome::{DeliverError, Step};
-use super::Delivery;
+use super::{Deliverer, Delivery};
 use crate::fault;
+use crate::identity::Salts;
 use crate::stream::StreamError;
 use crate::stream::removal::Removal;
 
@@ -22,6 +23,16 @@ const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Times that rows are deleted before somebody has to look why they stay.
 const DELETES: u32 = 3;
+
+impl Deliverer {
+    /// The same where persons may have been erased.
+    pub fn with_salts(self, salts: Salts) -> Deliverer {
+        Deliverer {
+            learner: self.learner.with_salts(salts),
+            ..self
+        }
+    }
+}
 
 impl Delivery {
     /// Carries out what waits; `None` when nothing does.
