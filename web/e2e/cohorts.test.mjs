@@ -19,7 +19,7 @@ before(async () => {
     const { meta } = await api.ask(`/v1/projects/${api.project.id}/trends?event=page_view`);
     return !meta.warnings.some((warning) => warning.code === "events_pending");
   });
-  page = await (await browser.newContext()).newPage();
+  page = await (await browser.newContext({ reducedMotion: "reduce" })).newPage();
   await page.goto(product.url);
   await page.getByTestId("login-email").fill(product.email);
   await page.getByTestId("login-password").fill(product.password);
@@ -76,7 +76,10 @@ test("a cohort by rules is previewed, saved, listed and explained", async () => 
 
   const more = page.getByRole("button", { name: "Show more" });
   await page.getByTestId("cohort-member").first().waitFor();
-  while ((await page.getByTestId("cohort-member").count()) < data.size) await more.click();
+  for (let shown = 0; (shown = await page.getByTestId("cohort-member").count()) < data.size; ) {
+    await more.click();
+    await page.getByTestId("cohort-member").nth(shown).waitFor();
+  }
   assert.equal(await page.getByTestId("cohort-member").count(), data.size, "the list is as long as its number");
   await page.getByRole("button", { name: /^Why/ }).first().click();
   await page.getByTestId("cohort-why").getByText("is a member").waitFor();
