@@ -307,10 +307,18 @@ impl World {
             "active days of {project}"
         );
         // Who came with a phone of their own: its events would be theirs.
-        let phones: BTreeSet<(u64, u64)> = of_project()
-            .filter(|event| !event.device_id.is_empty() && !event.user_id.is_empty())
-            .map(|event| (actor_of(&event.device_id), actor_of(&event.user_id)))
-            .filter(|(phone, person)| phone != person)
+        let paired = "SELECT DISTINCT device_id, user_id FROM events \
+                      WHERE project = ? AND device_id != '' AND user_id != '' AND device_id != user_id";
+        let paired: Vec<(String, String)> = self
+            .admin
+            .query(paired)
+            .bind(project.0)
+            .fetch_all()
+            .await
+            .expect("pairs");
+        let phones: BTreeSet<(u64, u64)> = paired
+            .iter()
+            .map(|(phone, person)| (actor_of(phone), actor_of(person)))
             .collect();
         let mapped: Vec<(u64, u64)> = self
             .admin

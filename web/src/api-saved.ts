@@ -3,9 +3,11 @@ import { at, body, client, type Answer, type Page } from "./api";
 import type { components } from "./api.gen";
 
 type Schemas = components["schemas"];
-export type Saved = Schemas["Saved"];
-export type SavedContent = Schemas["SavedContent"];
-export type SavedState = Schemas["SavedState"];
+/** A question is kept as it was sent; the server took it for one. */
+type Typed<C> = C extends { kind: "question" } ? Omit<C, "question"> & { question: Schemas["Question"] } : C;
+export type SavedContent = Typed<Schemas["SavedContent"]>;
+export type Saved = Omit<Schemas["Saved"], "content"> & { content: SavedContent };
+export type SavedState = Omit<Schemas["SavedState"], "content"> & { content: SavedContent };
 export type SavedRange = Schemas["SavedRange"];
 export type Tile = Schemas["Tile"];
 export type SavedQuestion = Extract<SavedContent, { kind: "question" }>;
@@ -14,6 +16,8 @@ export type Annotation = Extract<SavedContent, { kind: "annotation" }>;
 /** Something saved whose kind is known. */
 export type Of<C extends SavedContent> = Omit<Saved, "content"> & { content: C };
 export type ContentOf = { question: SavedQuestion; dashboard: Dashboard; annotation: Annotation };
+
+const typed = (saved: Promise<Schemas["Saved"]>): Promise<Saved> => saved as Promise<unknown> as Promise<Saved>;
 
 const named = (id: string, saved_id: string) => ({ path: { id, saved_id } });
 /** Nothing is overwritten that its writer did not see. */
@@ -25,7 +29,7 @@ export async function savedList<K extends keyof ContentOf>(project: string, kind
   let cursor: string | null | undefined;
   do {
     const query = { kind, limit: 1_000, ...(deleted ? { deleted } : {}), ...(cursor ? { cursor } : {}) };
-    const page: Page<Saved> = await body(client.GET("/v1/projects/{id}/saved", { params: { ...at(project), query }, signal }));
+    const page = (await body(client.GET("/v1/projects/{id}/saved", { params: { ...at(project), query }, signal }))) as unknown as Page<Saved>;
     found.push(...page.data);
     cursor = page.next_cursor;
   } while (cursor);
@@ -33,36 +37,38 @@ export async function savedList<K extends keyof ContentOf>(project: string, kind
 }
 
 export const savedOne = (project: string, id: string, signal?: AbortSignal): Promise<Saved> =>
-  body(client.GET("/v1/projects/{id}/saved/{saved_id}", { params: named(project, id), signal }));
+  typed(body(client.GET("/v1/projects/{id}/saved/{saved_id}", { params: named(project, id), signal })));
 
 export const save = (project: string, content: SavedContent): Promise<Saved> =>
-  body(client.POST("/v1/projects/{id}/saved", { params: at(project), body: content }));
+  typed(body(client.POST("/v1/projects/{id}/saved", { params: at(project), body: content })));
 
 export const change = (project: string, id: string, content: SavedContent, version?: number): Promise<Saved> =>
-  body(client.PUT("/v1/projects/{id}/saved/{saved_id}", { params: { ...named(project, id), ...seen(version) }, body: content }));
+  typed(body(client.PUT("/v1/projects/{id}/saved/{saved_id}", { params: { ...named(project, id), ...seen(version) }, body: content })));
 
 export const remove = (project: string, id: string): Promise<unknown> =>
   body(client.DELETE("/v1/projects/{id}/saved/{saved_id}", { params: named(project, id) }));
 
 export const undo = (project: string, id: string, version?: number): Promise<Saved> =>
-  body(client.POST("/v1/projects/{id}/saved/{saved_id}/undo", { params: { ...named(project, id), ...seen(version) } }));
+  typed(body(client.POST("/v1/projects/{id}/saved/{saved_id}/undo", { params: { ...named(project, id), ...seen(version) } })));
 
 /** Has something back that was deleted. */
 export const restore = (project: string, id: string): Promise<Saved> =>
-  body(client.POST("/v1/projects/{id}/saved/{saved_id}/restore", { params: named(project, id) }));
+  typed(body(client.POST("/v1/projects/{id}/saved/{saved_id}/restore", { params: named(project, id) })));
 
 /** Puts it before another one, or at the end. */
 export const move = (project: string, id: string, before: string | null): Promise<unknown> =>
   body(client.POST("/v1/projects/{id}/saved/{saved_id}/move", { params: named(project, id), body: { before } }));
 
 export const versions = async (project: string, id: string, signal?: AbortSignal): Promise<SavedState[]> =>
-  (await body(client.GET("/v1/projects/{id}/saved/{saved_id}/versions", { params: named(project, id), signal }))).data;
+  (await body(client.GET("/v1/projects/{id}/saved/{saved_id}/versions", { params: named(project, id), signal }))).data as unknown as SavedState[];
 
 export const restoreVersion = (project: string, saved_id: string, version: number): Promise<Saved> =>
-  body(
-    client.POST("/v1/projects/{id}/saved/{saved_id}/versions/{version}/restore", {
-      params: { path: { id: project, saved_id, version } },
-    }),
+  typed(
+    body(
+      client.POST("/v1/projects/{id}/saved/{saved_id}/versions/{version}/restore", {
+        params: { path: { id: project, saved_id, version } },
+      }),
+    ),
   );
 
 /** The answer to a saved question, of its own dates or of these. */

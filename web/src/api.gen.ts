@@ -6571,7 +6571,9 @@ export interface components {
             /** @description 1 to 100 characters. */
             name: string;
             /** @description The question, as `POST …/query` takes it. */
-            question: components["schemas"]["Question"];
+            question: {
+                [key: string]: unknown;
+            };
             range?: components["schemas"]["SavedRange"] | null;
         } | {
             /** @description Up to 2,000 characters. */
@@ -6628,7 +6630,9 @@ export interface components {
             /** @description 1 to 100 characters. */
             name: string;
             /** @description The question, as `POST …/query` takes it. */
-            question: components["schemas"]["Question"];
+            question: {
+                [key: string]: unknown;
+            };
             range?: components["schemas"]["SavedRange"] | null;
         };
         /**

@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::range::SavedRange;
 use crate::api::error::read_value;
 use crate::api::fields::Fields;
-use crate::api::questions::Question;
 use crate::event::{Day, Zone};
 use crate::meta::{Draft, SavedKind};
 use crate::metrics::time::{FIRST_DAY, LAST_DAY, Moment, parse_instant};
@@ -51,7 +50,7 @@ pub struct SavedQuestion {
     #[schema(max_length = 2000)]
     pub description: String,
     /// The question, as `POST …/query` takes it.
-    #[schema(value_type = Question)]
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
     pub question: Map<String, Value>,
     /// Dates in place of the question's own: with `last_days` they move along with today.
     #[serde(default)]
