@@ -59,7 +59,9 @@ pub async fn measure(installation: &Installation, arguments: &Arguments) -> anyh
         "filled in, and on disk",
         &format!("{:.0} s, {}", began.elapsed().as_secs_f64(), disk.trim()),
     );
-    bench.active_users().await?;
+    if arguments.wants("users") {
+        bench.active_users().await?;
+    }
     bench.computed().await
 }
 
@@ -152,9 +154,30 @@ impl Bench<'_> {
     }
 
     async fn computed(&self) -> anyhow::Result<()> {
-        let (first, end) = (first_day(), first_day().plus(DAYS));
-        let number = self.api.number;
+        let end = first_day().plus(DAYS);
+        let from = end.plus(-30);
         head();
+        if self.arguments.wants("counts") {
+            self.counts(from, end).await?;
+        }
+        if self.arguments.wants("visits") {
+            self.visits(from, end).await?;
+        }
+        if self.arguments.wants("retention") {
+            self.retention(end.plus(-56), end).await?;
+        }
+        if self.arguments.wants("paths") {
+            self.paths(from, end).await?;
+        }
+        if self.arguments.wants("people") {
+            self.people(from, end).await?;
+        }
+        Ok(())
+    }
+
+    async fn counts(&self, from: Day, end: Day) -> anyhow::Result<()> {
+        let first = first_day();
+        let number = self.api.number;
         let trend = json!({"kind": "trends", "events": ["page_view"], "from": first.to_string(), "to": end.to_string()});
         let sql = format!(
             "SELECT day, count() FROM events WHERE project = {number} AND event = 'page_view' AND day >= '{first}' \
@@ -162,7 +185,6 @@ impl Bench<'_> {
         );
         self.beside("trend by day, 90 days, from rollups", &trend, &sql)
             .await?;
-        let from = end.plus(-30);
         for count in [3, 5] {
             let steps: Vec<Value> = STEPS[..count].iter().map(|step| json!({"event": step})).collect();
             let funnel = json!({"kind": "funnel", "steps": steps, "window": "7d", "from": from.to_string(),
@@ -201,11 +223,7 @@ impl Bench<'_> {
              AND day >= '{from}' AND day < '{end}' GROUP BY GROUPING SETS ((country, day), (country))"
         );
         self.beside("trend by day, 30 days, persons by country", &persons, &sql)
-            .await?;
-        self.visits(from, end).await?;
-        self.retention(end.plus(-56), end).await?;
-        self.paths(from, end).await?;
-        self.identified(from, end).await
+            .await
     }
 
     async fn retention(&self, from: Day, end: Day) -> anyhow::Result<()> {

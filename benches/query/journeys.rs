@@ -1,14 +1,9 @@
-//! What people did one after the other, and who they are.
+//! What people did one after the other.
 
-use std::time::Duration;
-
-use anyhow::ensure;
 use footfall::event::Day;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::cases::{Bench, STEPS, median};
-use crate::client::{Connection, post};
-use crate::table::{Cost, beside};
+use crate::cases::Bench;
 
 impl Bench<'_> {
     pub async fn paths(&self, from: Day, end: Day) -> anyhow::Result<()> {
@@ -20,8 +15,7 @@ impl Bench<'_> {
         );
         let sql = format!(
             "SELECT arraySlice(arrayCompact(arraySlice(one, indexOf(one, 'signup'))), 1, 5) AS path, count() FROM ( \
-               SELECT arrayJoin(arraySplit((name, begins) -> begins, arrayMap(e -> e.2, es), \
-                 arrayMap((e, n) -> n > 1 AND e.1 - es[n - 1].1 >= 1800000, es, arrayEnumerate(es)))) AS one \
+               SELECT arrayJoin(arraySplit((name, gap) -> gap >= 1800000, es.2, arrayDifference(es.1))) AS one \
                FROM (SELECT actor, arraySort(groupArray((toUnixTimestamp64Milli(ts), toString(event)))) AS es {events} \
                  AND actor IN (SELECT actor {events} AND event = 'signup') GROUP BY actor) \
              ) WHERE has(one, 'signup') GROUP BY path ORDER BY count() DESC"
@@ -65,58 +59,5 @@ impl Bench<'_> {
         question["breakdown"] = json!("country");
         self.beside("sessions by day and country, 30 days", &question, &sql)
             .await
-    }
-
-    /// The same questions when every person was known by another id before: an override each, at most a million.
-    pub async fn identified(&self, from: Day, end: Day) -> anyhow::Result<()> {
-        let number = self.api.number;
-        let sql = |table: &str| {
-            format!(
-                "INSERT INTO {table} SELECT {number}, actor, xxh3(concat('person of ', toString(actor))), \
-                   9223372036854775807, 1 FROM (SELECT DISTINCT actor FROM actor_days WHERE project = {number} LIMIT 1000000)"
-            )
-        };
-        let steps: Vec<Value> = STEPS[..3].iter().map(|step| json!({"event": step})).collect();
-        let funnel = json!({"kind": "funnel", "steps": steps, "window": "7d", "from": from.to_string(),
-            "to": end.to_string()});
-        let persons = json!({"kind": "trends", "series": [{"event": "page_view", "measure": "persons"}],
-            "from": from.to_string(), "to": end.to_string()});
-        println!(
-            "\nthe same before and after each person has an override (before stands in the place of SQL)"
-        );
-        let before = [self.alone(&funnel).await?, self.alone(&persons).await?];
-        for table in ["person_changes", "person_map"] {
-            self.installation.sql(&sql(table)).await?;
-        }
-        let after = [self.alone(&funnel).await?, self.alone(&persons).await?];
-        for ((name, before), after) in ["funnel of 3 steps, 30 days", "persons by day, 30 days"]
-            .iter()
-            .zip(before)
-            .zip(after)
-        {
-            beside(name, after, before);
-        }
-        Ok(())
-    }
-
-    /// Asks a question, each time computed anew.
-    async fn alone(&self, question: &Value) -> anyhow::Result<Cost> {
-        let request = post(&self.api, question);
-        let mut connection = Connection::open(&self.api).await?;
-        let (mut walls, mut spent) = (Vec::new(), Duration::ZERO);
-        for turn in 0..=self.arguments.repeat {
-            self.change().await?;
-            let before = self.cpu();
-            let reply = connection.ask(&request).await?;
-            ensure!(reply.status == 200, "{}", String::from_utf8_lossy(&reply.body));
-            if turn > 0 {
-                walls.push(reply.taken);
-                spent += self.cpu() - before;
-            }
-        }
-        Ok(Cost {
-            wall: median(&mut walls),
-            cpu: spent / self.arguments.repeat.max(1) as u32,
-        })
     }
 }

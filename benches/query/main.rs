@@ -16,6 +16,7 @@ mod data;
 mod engines;
 mod installation;
 mod journeys;
+mod people;
 mod table;
 
 use clap::Parser;
@@ -35,9 +36,19 @@ pub struct Arguments {
     /// Repetitions of what is computed each time.
     #[arg(long, default_value_t = 7)]
     repeat: usize,
+    /// Only the parts whose names contain this: users, counts, visits, retention, paths, people.
+    #[arg(long)]
+    only: Option<String>,
     /// Cargo says that this is a benchmark.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+impl Arguments {
+    /// Whether a part is wanted.
+    fn wants(&self, part: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| part.contains(only))
+    }
 }
 
 #[tokio::main]
