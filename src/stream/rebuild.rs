@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::{EventStream, StreamError, scripts};
 use crate::event::{Day, ProjectNumber};
 
-/// A claimed rebuild that its roller did not finish is due again after this long.
-const CLAIM_MS: i64 = 300_000;
+/// A claimed rebuild that its roller did not finish is due again after this long. One that takes longer is safe: whoever
+/// rolls a project has its turn all the while.
+const CLAIM_MS: i64 = 30_000;
 
 /// Which rollup a day belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,7 +112,7 @@ impl EventStream {
 
     /// Puts a due rebuild out of others' reach while it runs. Finish it with [`Self::finish_rebuild`].
     pub async fn claim_rebuild(&self, rebuild: Rebuild, now_ms: i64) -> Result<Claimed, StreamError> {
-        let score = now_ms + CLAIM_MS;
+        let score = now_ms.saturating_add(CLAIM_MS);
         let mut command = redis::cmd("ZADD");
         command
             .arg(self.keys().rebuild())
@@ -185,33 +186,19 @@ impl EventStream {
         Ok(())
     }
 
-    /// Takes the project for rolling, for `ttl`; false when another worker has it. Only saves double work:
-    /// two rollers of one project are harmless.
+    /// Takes the project for rolling, or keeps it, for `ttl`; false when somebody else has it. Only saves double work: two
+    /// rollers of one project are harmless.
     pub async fn take_roll(
         &self,
         project: ProjectNumber,
         owner: &str,
         ttl: Duration,
     ) -> Result<bool, StreamError> {
-        let mut command = redis::cmd("SET");
-        command
-            .arg(self.keys().roll(project))
-            .arg(owner)
-            .arg("NX")
-            .arg("PX")
-            .arg(ttl.as_millis() as u64);
-        let taken: Option<String> = command.query_async(&mut self.back()).await?;
-        Ok(taken.is_some())
+        self.take_turn(&self.keys().roll(project), owner, ttl).await
     }
 
-    /// Gives the project back. One that ran out and was taken by another is left to them within the call's
-    /// length, which costs double work at worst.
+    /// Gives the project back, if it is still `owner`'s.
     pub async fn leave_roll(&self, project: ProjectNumber, owner: &str) -> Result<(), StreamError> {
-        let key = self.keys().roll(project);
-        let holder: Option<String> = redis::cmd("GET").arg(&key).query_async(&mut self.back()).await?;
-        if holder.as_deref() == Some(owner) {
-            redis::cmd("DEL").arg(&key).exec_async(&mut self.back()).await?;
-        }
-        Ok(())
+        self.leave_turn(&self.keys().roll(project), owner).await
     }
 }

@@ -124,7 +124,7 @@ impl Remover {
                         self.meta.enforce_retention(clock.now_ms()).await?;
                         self.forget_ended().await?;
                     }
-                    self.look(clock.now_ms()).await?;
+                    Box::pin(self.look(clock.now_ms())).await?;
                 }
                 Ok::<(), RemoveError>(())
             };

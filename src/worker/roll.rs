@@ -6,9 +6,10 @@
 //! double work.
 
 mod schema;
+mod turn;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -30,9 +31,6 @@ const LOOKS_A_CLEANUP: u32 = 30;
 
 /// Days of one kind, and rebuilds, that one look works on.
 const MOST_DAYS: u32 = 64;
-
-/// A project's lease; longer than a day's compaction takes.
-const PROJECT_TTL: Duration = Duration::from_secs(300);
 
 /// Times a rebuild that another roller overtook is tried again at once.
 const TRIES: u32 = 3;
@@ -137,7 +135,7 @@ impl Roller {
                 if looks == 0 {
                     self.settle_generations().await?;
                 }
-                self.roll_once(clock.now_ms()).await?;
+                Box::pin(self.roll_once(clock.now_ms())).await?;
                 if looks % LOOKS_A_CLEANUP == LOOKS_A_CLEANUP - 1 {
                     self.clean_up(clock.now_ms()).await?;
                 }
@@ -221,28 +219,6 @@ impl Roller {
         Ok(())
     }
 
-    /// Runs `work`, which folds the ledger or removes from it, unless somebody else does; whether it ran. A fold
-    /// replaces whole days by what it read of them before, so what was removed in between would come back.
-    async fn with_ledger(
-        &self,
-        work: impl Future<Output = Result<(), RollError>>,
-    ) -> Result<bool, RollError> {
-        let owner = self.next_name();
-        if !self.stream.take_ledger(&owner, PROJECT_TTL).await? {
-            return Ok(false);
-        }
-        let mut work = std::pin::pin!(work);
-        let worked = loop {
-            match tokio::time::timeout(PROJECT_TTL / 4, &mut work).await {
-                Ok(worked) => break worked,
-                // Redis being away for a moment does no harm: it is asked again before the time runs out.
-                Err(_) => drop(self.stream.take_ledger(&owner, PROJECT_TTL).await),
-            }
-        };
-        self.stream.leave_ledger(&owner).await?;
-        worked.map(|()| true)
-    }
-
     /// Removes rollups of a project ([`Store::forget_rollups`]) while nobody rolls it or folds the ledger; false
     /// when somebody does.
     pub(super) async fn forget(
@@ -263,40 +239,6 @@ impl Roller {
         };
         self.in_turn(project, forget).await?;
         Ok(forgotten)
-    }
-
-    /// Runs `work` unless another roller has the project.
-    async fn in_turn(
-        &self,
-        project: ProjectNumber,
-        work: impl Future<Output = Result<(), RollError>>,
-    ) -> Result<(), RollError> {
-        if !self.stream.take_roll(project, &self.owner, PROJECT_TTL).await? {
-            return Ok(());
-        }
-        let worked = self.unless_paused(work).await;
-        self.stream.leave_roll(project, &self.owner).await?;
-        worked
-    }
-
-    /// Runs `work`, which changes rollups, unless workers are paused; what is due stays due.
-    async fn unless_paused(
-        &self,
-        work: impl Future<Output = Result<(), RollError>>,
-    ) -> Result<(), RollError> {
-        // A name for each time: clones work at once, and the end of one must not look like the other's.
-        let note = self.next_name();
-        if !self.stream.begin_roll(&note, PROJECT_TTL).await? {
-            return Ok(());
-        }
-        let worked = work.await;
-        self.stream.end_roll(&note).await?;
-        worked
-    }
-
-    fn next_name(&self) -> String {
-        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        format!("{}:{turn}", self.owner)
     }
 
     async fn compact(&self, day: Candidate, now_ms: i64, rolled: &mut Rolled) -> Result<(), RollError> {
@@ -355,7 +297,7 @@ impl Roller {
         let zone = match (self.zone_of)(project) {
             ZoneKnown::Is(zone) => zone,
             ZoneKnown::Deleted => return Ok(self.stream.finish_rebuild(claimed).await?),
-            // Claimed it stays, and so is due again in a few minutes: taken off the queue it would be lost.
+            // Claimed it stays, and so is due again in half a minute: taken off the queue it would be lost.
             ZoneKnown::NotYet => {
                 tracing::warn!(%project, "a rebuild waits until its project's zone is known");
                 return Ok(());
@@ -383,7 +325,7 @@ impl Roller {
                 return Ok(self.stream.finish_rebuild(claimed).await?);
             }
         }
-        // Claimed it stays, and so is due again in a few minutes.
+        // Claimed it stays, and so is due again in half a minute.
         rolled.overtaken += 1;
         Ok(())
     }

@@ -42,7 +42,7 @@ impl Remover {
             let Some(open) = now.filter(|now| now.is_where(&listed)) else {
                 continue;
             };
-            match self.holding(self.step(&open, now_ms)).await {
+            match self.holding(Box::pin(self.step(&open, now_ms))).await {
                 Ok(true) => moved += 1,
                 Ok(false) => {}
                 Err(error) => {

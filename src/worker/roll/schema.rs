@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{PROJECT_TTL, RollError, Rolled, Roller};
+use super::turn::{TURN, keeping};
+use super::{RollError, Rolled, Roller};
 use crate::event::{Day, ProjectNumber};
 use crate::stream::rebuild::Claimed;
 
@@ -100,16 +101,16 @@ impl Roller {
         work: impl Future<Output = Result<(), crate::store::StoreError>>,
     ) -> Result<bool, RollError> {
         let owner = self.next_name();
-        if !self.stream.take_schema(&owner, PROJECT_TTL).await? {
+        let take = || self.stream.take_schema(&owner, TURN);
+        if !take().await? {
             return Ok(false);
         }
         let mut ran = false;
-        let worked = self
-            .unless_paused(async {
-                ran = true;
-                Ok(work.await?)
-            })
-            .await;
+        let work = self.unless_paused(async {
+            ran = true;
+            Ok(work.await?)
+        });
+        let worked = keeping(take, work).await;
         self.stream.leave_schema(&owner).await?;
         worked.map(|()| ran)
     }
