@@ -7,8 +7,8 @@
 //! - [`freshness`]: how far the tables are and which revision the project has, read *after* the question came.
 //! - [`answers`]: what was answered under that revision, bounded in bytes.
 //! - [`flights`]: concurrent identical questions are computed once, and not at all when everybody left.
-//! - [`sketchbook`]: decoded sketches of the days, [`countbook`]: events by quarter hour, both fed with what is new, on
-//!   [`shelf`] of bounded size; [`late`]: what every answer warns of.
+//! - [`sketchbook`]: decoded sketches of the days, [`countbook`]: events by quarter hour, [`visitbook`]: sessions, all fed
+//!   with what is new, on [`shelf`] of bounded size; [`late`]: what every answer warns of.
 //!
 //! Why a remembered answer is right: its facts were read after its revision, so it holds every commit that the
 //! revision tells of. A commit raises the revision of its projects; between the two it is listed as unannounced,
@@ -23,6 +23,7 @@ pub mod shelf;
 pub mod sketchbook;
 pub mod together;
 pub mod versions;
+pub mod visitbook;
 
 use answers::Answers;
 use countbook::Countbook;
@@ -31,6 +32,7 @@ use freshness::Freshness;
 use late::Late;
 use sketchbook::Sketchbook;
 use versions::Versions;
+use visitbook::Visitbook;
 
 use crate::store::Store;
 use crate::stream::EventStream;
@@ -44,6 +46,8 @@ pub struct ServingLimits {
     pub sketch_bytes: u64,
     /// Bytes of counts by quarter hour.
     pub count_bytes: u64,
+    /// Bytes of sessions.
+    pub visit_bytes: u64,
 }
 
 impl Default for ServingLimits {
@@ -52,6 +56,7 @@ impl Default for ServingLimits {
             answer_bytes: 64 << 20,
             sketch_bytes: 256 << 20,
             count_bytes: 64 << 20,
+            visit_bytes: 256 << 20,
         }
     }
 }
@@ -69,6 +74,8 @@ pub struct Serving {
     pub sketchbook: Sketchbook,
     /// Events by quarter hour.
     pub countbook: Countbook,
+    /// Sessions.
+    pub visitbook: Visitbook,
     /// Late events.
     pub late: Late,
     /// Versions of override maps.
@@ -81,6 +88,7 @@ impl Serving {
         Serving {
             sketchbook: Sketchbook::new(store.clone(), stream.clone(), limits.sketch_bytes),
             countbook: Countbook::new(store.clone(), stream.clone(), limits.count_bytes),
+            visitbook: Visitbook::new(limits.visit_bytes),
             versions: Versions::new(store.clone()),
             late: Late::new(store),
             freshness: Freshness::new(stream),

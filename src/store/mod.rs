@@ -39,6 +39,7 @@ pub mod past;
 pub mod paths;
 mod people;
 pub mod profiles;
+mod received;
 pub mod remove;
 pub mod retention;
 pub mod rollups;

@@ -29,6 +29,7 @@ mod people;
 mod random;
 mod random_funnels;
 mod random_paths;
+mod remembered_visits;
 mod retention;
 mod returning;
 mod saved;

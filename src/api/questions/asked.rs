@@ -16,11 +16,14 @@ use crate::meta::{Meta, Project};
 use crate::metrics::envelope::{Answer, Envelope, Warning};
 use crate::metrics::time::{DayRange, Moment, TimeRange};
 use crate::metrics::turning::Turning;
+use crate::metrics::visit::{Column, Columns, VisitSpec};
 use crate::problem::Problem;
 use crate::serving::answers::{Key, Remembered};
 use crate::serving::countbook::Page as CountPage;
 use crate::serving::freshness::Fresh;
 use crate::serving::sketchbook::Page;
+use crate::serving::visitbook::Look;
+use crate::serving::visitbook::reading::{Found as Sessions, Source};
 use crate::store::Store;
 use crate::store::past::Past;
 
@@ -217,6 +220,30 @@ impl Asked {
         let book = &self.questions.serving.countbook;
         let read = book.read(self.number, events, days, self.fresh.revision, tell);
         Ok(read.await?)
+    }
+
+    /// The sessions that a question chooses, with these texts; from memory, or made of events.
+    pub async fn sessions(&self, spec: &VisitSpec, wanted: &[Column]) -> Result<Sessions, Problem> {
+        if self.past.is_none() {
+            let look = Look {
+                store: &self.store,
+                project: self.number,
+                as_of: self.as_of().0,
+                now_ms: self.now_ms,
+                revision: self.fresh.revision,
+            };
+            let known = self.questions.serving.visitbook.sessions(&look, spec).await?;
+            if let Some(sessions) = known {
+                return Ok(sessions);
+            }
+        }
+        let source = Source {
+            store: &self.store,
+            project: self.number,
+            spec,
+            wanted,
+        };
+        Ok(source.all(&Columns::default()).await?)
     }
 
     /// Up to when everything received is counted: what was in the tables when the question came, or the instant that it

@@ -104,6 +104,7 @@ impl Questions {
             answer_bytes: 0,
             sketch_bytes: 0,
             count_bytes: 0,
+            visit_bytes: 0,
         };
         let rooms = QuestionRooms {
             serving: Serving::new(store.clone(), self.stream.clone(), nothing),

@@ -1,7 +1,6 @@
-//! Sessions and the web overview: events as narrow rows, folded person by person on several threads, and every number
-//! read off the sessions that they make.
+//! Sessions and the web overview: every number is read off the sessions of a range, which are in memory or made of events.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -16,12 +15,10 @@ use crate::metrics::envelope::Answer;
 use crate::metrics::time::{Interval, WeekStart};
 use crate::metrics::trend::CompareWith;
 use crate::metrics::visit::{
-    Chunk, Column, Columns, Dimension, Fold, ListedSession, SessionsQuery, SessionsReport, SessionsSpec,
-    VisitSpec, WebQuery, WebReport, WebSpec, WebTable,
+    Dimension, ListedSession, SessionsQuery, SessionsReport, SessionsSpec, WebQuery, WebReport, WebSpec,
+    WebTable,
 };
 use crate::problem::Problem;
-use crate::store::StoreError;
-use crate::store::visits::{MAX_AGAIN, MAX_NAMED, Persons, Reading};
 
 /// The query string of a web overview.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -96,7 +93,7 @@ async fn serve_web(asked: Asked, spec: WebSpec) -> Result<Served, Problem> {
 }
 
 async fn web_report(asked: &Asked, spec: WebSpec) -> Result<Answer<WebReport>, Problem> {
-    let found = sessions_of(asked, &spec.visits, &spec.columns()).await?;
+    let found = asked.sessions(&spec.visits, &spec.columns()).await?;
     let range = spec.visits.range;
     let (spec, sessions) = (Arc::new(spec), Arc::new((found.chunks, found.columns)));
     let tables = spec.tables.iter().map(|by| {
@@ -189,7 +186,7 @@ async fn serve_sessions(asked: Asked, spec: SessionsSpec) -> Result<Served, Prob
 }
 
 async fn sessions_report(asked: &Asked, spec: SessionsSpec) -> Result<Answer<SessionsReport>, Problem> {
-    let found = sessions_of(asked, &spec.visits, &spec.columns()).await?;
+    let found = asked.sessions(&spec.visits, &spec.columns()).await?;
     let (range, facts) = (spec.visits.range, spec.visits.facts_range());
     let (zone, now_ms) = (asked.zone.clone(), asked.now_ms);
     let report = tokio::task::spawn_blocking(move || {
@@ -207,95 +204,4 @@ async fn sessions_report(asked: &Asked, spec: SessionsSpec) -> Result<Answer<Ses
         }
     }
     asked.answer(report, range, found.rows_read, None).await
-}
-
-/// Sessions, and what tells them apart.
-struct Found {
-    chunks: Vec<Chunk>,
-    columns: Arc<Columns>,
-    rows_read: u64,
-}
-
-/// Threads that fold the events of one question.
-const THREADS: usize = 4;
-
-/// Gathers the events and folds them: all around the range first; then, of the few persons whose sessions these do not
-/// tell, everything with its ids.
-async fn sessions_of(asked: &Asked, spec: &VisitSpec, wanted: &[Column]) -> Result<Found, Problem> {
-    let mut found = Found {
-        chunks: Vec::new(),
-        columns: Arc::default(),
-        rows_read: 0,
-    };
-    let mut aside = Vec::new();
-    for with_ids in [false, true] {
-        found.columns = Arc::default();
-        found.chunks = read(asked, spec, wanted, Reading::All { with_ids }, &mut found).await?;
-        let unordered: usize = found.chunks.iter().map(|chunk| chunk.unordered.len()).sum();
-        if with_ids || unordered <= MAX_AGAIN {
-            break;
-        }
-    }
-    for chunk in &mut found.chunks {
-        aside.append(&mut chunk.restless);
-        aside.append(&mut chunk.unordered);
-    }
-    if aside.len() > MAX_AGAIN {
-        let detail = format!(
-            "more than {MAX_AGAIN} persons were never silent for so long that a session ended before the range"
-        );
-        return Err(StoreError::TooManyRows(detail).into());
-    }
-    for persons in aside.chunks(MAX_NAMED) {
-        let more = read(asked, spec, wanted, Reading::Of(persons), &mut found).await?;
-        found.chunks.extend(more);
-    }
-    Ok(found)
-}
-
-/// Reads and folds, each thread into a chunk of its own.
-async fn read(
-    asked: &Asked,
-    spec: &VisitSpec,
-    wanted: &[Column],
-    reading: Reading<'_>,
-    found: &mut Found,
-) -> Result<Vec<Chunk>, Problem> {
-    let (store, columns) = (&asked.store, &mut found.columns);
-    let facts = store
-        .visit_events(asked.number, spec, wanted, reading, columns)
-        .await?;
-    found.rows_read += facts.rows_read;
-    let is_all = matches!(reading, Reading::Of(_));
-    let threads = THREADS.min(facts.pieces.len());
-    let pieces = Arc::new(Mutex::new(facts.pieces));
-    // Whoever asked may go away: the threads then find nothing more to do.
-    let _leaving = Leaving(pieces.clone());
-    let mut running = Vec::new();
-    for _ in 0..threads {
-        let (pieces, columns, spec) = (pieces.clone(), found.columns.clone(), spec.clone());
-        running.push(tokio::task::spawn_blocking(move || {
-            let fold = Fold::new(&spec, &columns, facts.since_ms, is_all);
-            let (mut chunk, mut scratch) = (Chunk::default(), Default::default());
-            let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            while let Some(piece) = next() {
-                piece.fold(&fold, &mut chunk, &mut scratch);
-            }
-            chunk
-        }));
-    }
-    let mut chunks = Vec::new();
-    for thread in running {
-        chunks.push(thread.await.map_err(Problem::internal)?);
-    }
-    Ok(chunks)
-}
-
-/// Takes what is left of the work with it when it goes.
-struct Leaving(Arc<Mutex<Vec<Persons>>>);
-
-impl Drop for Leaving {
-    fn drop(&mut self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
 }

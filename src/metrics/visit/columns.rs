@@ -24,6 +24,22 @@ impl Column {
     /// How many there are.
     pub const COUNT: usize = 12;
 
+    /// All of them.
+    pub const ALL: [Column; Column::COUNT] = [
+        Column::Path,
+        Column::Host,
+        Column::ReferrerHost,
+        Column::UtmSource,
+        Column::UtmMedium,
+        Column::UtmCampaign,
+        Column::Country,
+        Column::Region,
+        Column::City,
+        Column::Device,
+        Column::Browser,
+        Column::Os,
+    ];
+
     /// Its place among them.
     pub fn place(self) -> usize {
         self as usize
@@ -152,6 +168,9 @@ impl ColumnPart {
 }
 
 impl Columns {
+    /// What a row of all columns takes, in bytes.
+    pub const ROW_BYTES: usize = Column::COUNT * size_of::<u32>();
+
     /// The number of a row.
     pub fn row(part: usize, place: usize) -> u32 {
         (part as u32) << PLACE_BITS | place as u32
@@ -176,6 +195,33 @@ impl Columns {
     /// Ends the adding, for now.
     pub fn settle(&mut self) {
         self.bare = self.texts.bare();
+    }
+
+    /// Its texts without any rows: rows that are read into it have the same numbers for the same texts.
+    pub fn without_rows(&self) -> Columns {
+        Columns {
+            texts: self.texts.clone(),
+            ..Columns::default()
+        }
+    }
+
+    /// Takes the texts of columns that began [without rows](Columns::without_rows) as these ones.
+    pub fn adopt_texts(&mut self, grown: &mut Columns) {
+        self.texts = std::mem::take(&mut grown.texts);
+        self.settle();
+    }
+
+    /// Copies a row of columns that have the same texts behind the rows that are here, without its id; its number.
+    pub fn copy(&mut self, from: &Columns, row: u32) -> u32 {
+        if self.parts.is_empty() {
+            self.parts.push(ColumnPart::default());
+        }
+        let to = &mut self.parts[0];
+        for column in Column::ALL {
+            to.numbers[column.place()].push(from.number(column, row));
+        }
+        to.rows += 1;
+        Columns::row(0, to.rows - 1)
     }
 
     fn place(&self, row: u32) -> Option<(&ColumnPart, usize)> {

@@ -61,9 +61,9 @@ pub struct Session {
     /// Its page views.
     pub views: u32,
     /// The row of its first event in [`Columns`].
-    first: u32,
+    pub(super) first: u32,
     /// Where its pages begin in [`Chunk::pages`].
-    pages: u32,
+    pub(super) pages: u32,
 }
 
 impl Session {
@@ -119,7 +119,7 @@ pub struct Chunk {
 pub struct Fold<'a> {
     spec: &'a VisitSpec,
     columns: &'a Columns,
-    only: Vec<(Dimension, Vec<u32>)>,
+    chosen: Chosen,
     since_ms: i64,
     is_all: bool,
 }
@@ -127,17 +127,10 @@ pub struct Fold<'a> {
 impl<'a> Fold<'a> {
     /// `since_ms`: from where on events were read; `is_all`: nothing is before it.
     pub fn new(spec: &'a VisitSpec, columns: &'a Columns, since_ms: i64, is_all: bool) -> Fold<'a> {
-        let numbers = |only: &Only| {
-            let number = |value: &Option<String>| match value {
-                Some(text) => columns.texts.find(text),
-                None => Some(0),
-            };
-            (only.by, only.values.iter().filter_map(number).collect())
-        };
         Fold {
             spec,
             columns,
-            only: spec.only.iter().map(numbers).collect(),
+            chosen: Chosen::new(spec, columns),
             since_ms,
             is_all,
         }
@@ -239,15 +232,42 @@ impl<'a> Fold<'a> {
             first: first.row,
             pages: pages as u32,
         };
-        let has = |by: Dimension, numbers: &[u32]| match by {
-            Dimension::Page => session.pages(chunk).iter().any(|page| numbers.contains(page)),
-            other => numbers.contains(&session.value(other, chunk, self.columns)),
-        };
-        if self.only.iter().all(|(by, numbers)| has(*by, numbers)) {
+        if self.chosen.takes(&session, chunk, self.columns) {
             chunk.sessions.push(session);
         } else {
             chunk.pages.truncate(pages);
         }
+    }
+}
+
+/// Sessions that have one of the values of each `only`.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    only: Vec<(Dimension, Vec<u32>)>,
+}
+
+impl Chosen {
+    /// Those of a question; `columns` know the texts.
+    pub(super) fn new(spec: &VisitSpec, columns: &Columns) -> Chosen {
+        let numbers = |only: &Only| {
+            let number = |value: &Option<String>| match value {
+                Some(text) => columns.texts.find(text),
+                None => Some(0),
+            };
+            (only.by, only.values.iter().filter_map(number).collect())
+        };
+        Chosen {
+            only: spec.only.iter().map(numbers).collect(),
+        }
+    }
+
+    /// Whether the session is one of them.
+    pub(super) fn takes(&self, session: &Session, chunk: &Chunk, columns: &Columns) -> bool {
+        let has = |by: Dimension, numbers: &[u32]| match by {
+            Dimension::Page => session.pages(chunk).iter().any(|page| numbers.contains(page)),
+            other => numbers.contains(&session.value(other, chunk, columns)),
+        };
+        self.only.iter().all(|(by, numbers)| has(*by, numbers))
     }
 }
 

@@ -56,6 +56,11 @@ impl VisitSpec {
         }
     }
 
+    /// Whether sessions alone tell which of them are chosen, and no filter asks events.
+    pub fn is_plain(&self) -> bool {
+        self.filter.is_everything() && self.first_filter.is_everything()
+    }
+
     /// From where on sessions are wanted.
     pub fn earliest_ms(&self) -> i64 {
         self.compare

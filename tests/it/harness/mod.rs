@@ -104,6 +104,7 @@ impl World {
                 answer_bytes: 0,
                 sketch_bytes: 0,
                 count_bytes: 0,
+                visit_bytes: 0,
             },
             ..self.rooms.clone()
         };
