@@ -3,6 +3,7 @@
 //!
 //! All events count, whatever their names, because every one of them may begin, continue or end a session.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
@@ -220,16 +221,15 @@ impl Store {
             within(since_ms, facts.to_ms, &mut bind),
         ];
         conditions.extend(persons.map(|persons| {
-            let some = persons.chunks(PERSONS_A_PARAMETER).map(|some| {
-                let some = bind.actors(some);
-                format!("(person IN {some} AND {})", maybe_of(&some))
-            });
+            // Whose an event really is, the readers look at.
+            let some = persons.chunks(PERSONS_A_PARAMETER);
+            let some = some.map(|some| maybe_of(&bind.actors(some)));
             format!("({})", some.collect::<Vec<_>>().join(" OR "))
         }));
         let conditions = conditions.join(" AND ");
-        // Filters of persons, and those who are named, ask for persons; what people wrote hides behind placeholders. For all
-        // others the map in memory costs less than ClickHouse's join.
-        let of_actors = ![&select, &conditions].iter().any(|sql| sql.contains("person"));
+        // Filters of persons ask for persons; what people wrote hides behind placeholders. For all others the map in memory
+        // costs less than ClickHouse's join.
+        let of_actors = !select.contains("person");
         let (whose, source) = match of_actors {
             true => ("actor", "events"),
             false => ("person", self.people()),
@@ -239,6 +239,7 @@ impl Store {
             since_ms,
             has_ids,
             of_actors,
+            only: persons.map(|persons| Arc::new(persons.iter().copied().collect())),
         };
         (statement, bind)
     }
@@ -255,6 +256,8 @@ struct Statement {
     has_ids: bool,
     /// Whether it tells actors, whose persons the readers have to find.
     of_actors: bool,
+    /// Of all that come, only the events of these persons are asked for.
+    only: Option<Arc<HashSet<u64>>>,
 }
 
 /// What one thread reads of the blocks.
@@ -263,6 +266,7 @@ struct Reader {
     wanted: Vec<Column>,
     has_ids: bool,
     since_ms: i64,
+    only: Option<Arc<HashSet<u64>>>,
     part: ColumnPart,
     spread: Spread<VisitEvent>,
     scratch: Rows,
@@ -306,6 +310,7 @@ impl Reader {
             wanted: wanted.to_vec(),
             has_ids: statement.has_ids,
             since_ms: statement.since_ms,
+            only: statement.only.clone(),
             part: ColumnPart::default(),
             spread: Spread::new(),
             scratch: Rows::default(),
@@ -339,6 +344,9 @@ impl Reader {
             let whose = scratch.sessions.iter().zip(&scratch.devices);
             let rows = scratch.persons.iter().zip(when).zip(whose.zip(&scratch.flags));
             for (row, ((person, (time, place)), ((given, device), flags))) in (first..).zip(rows) {
+                if self.only.as_ref().is_some_and(|only| !only.contains(person)) {
+                    continue;
+                }
                 let has_id = if *given == 0 { 0 } else { flag::HAS_ID };
                 self.spread.push(VisitEvent {
                     person: *person,

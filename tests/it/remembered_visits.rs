@@ -53,7 +53,8 @@ async fn remembered_sessions_are_what_events_give() {
                 3 | 4 => drop(world.deliver_in(rng.u64(1..40)).await),
                 5 => {
                     let said = *rng.choice(&["merge", "unmerge"]).expect("one");
-                    let pair = json!({"from": {"user": "p0"}, "into": {"user": format!("p{}", rng.u8(1..3))}});
+                    let pair =
+                        json!({"from": {"user": "p0"}, "into": {"user": format!("p{}", rng.u8(1..3))}});
                     let path = owner.path(&format!("/persons/{said}"));
                     world.ask("POST", &path, &owner.secret, pair).await.expect(200);
                 }
@@ -79,7 +80,9 @@ async fn remembered_sessions_are_what_events_give() {
                 let reply = world.ask("POST", &path, &owner.secret, question.clone()).await;
                 let remembered = told(reply.expect(200));
                 assert_eq!(remembered, events_give, "seed {seed}, step {step}: {question}");
-                sessions += remembered["data"]["total"]["sessions"].as_u64().expect("sessions");
+                sessions += remembered["data"]["total"]["sessions"]
+                    .as_u64()
+                    .expect("sessions");
             }
         }
         assert!(sessions > 100, "{sessions} sessions in 180 answers");
