@@ -31,6 +31,11 @@ impl Fresh {
     pub fn as_of(&self, now_ms: i64) -> crate::stream::AsOf {
         self.standing.as_of(now_ms)
     }
+
+    /// Moves when stored events of any project are removed, or dead letters become events.
+    pub fn upheavals(&self) -> u64 {
+        self.standing.upheavals
+    }
 }
 
 /// Looks for everybody. Cheap to clone.

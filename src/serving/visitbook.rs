@@ -3,8 +3,9 @@
 //! who became somebody else.
 //!
 //! Why that is right: everything received before a page's `as_of` was in the tables when it was read, so what is new was
-//! received at that instant or later, whenever it happened. That nothing else came or went, a count says; then everything
-//! is read again. Persons whose sessions depend on events from before all that is looked at are read again each time.
+//! received at that instant or later, whenever it happened. When something was removed, or came another way, everything is
+//! read again: the stream counts both. An event changes sessions that began up to 24 hours before it and none that began
+//! earlier, so of persons whose new events are recent the last days are enough.
 //!
 //! A page serves questions without filters of events, of ranges that begin no earlier than it and that are open, or were
 //! when the page began. The others read events ([`reading`]). Memory is bounded; the pages that were not used for longest
@@ -109,6 +110,5 @@ async fn choose(kept: Kept, spec: &VisitSpec, rows_read: u64) -> Result<Found, S
         chunks,
         columns,
         rows_read,
-        restless: Vec::new(),
     })
 }

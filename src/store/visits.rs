@@ -55,6 +55,8 @@ pub enum Reading<'a> {
         /// Whether ids are read too.
         with_ids: bool,
     },
+    /// Those of these persons around the range, with ids.
+    Around(&'a [u64]),
     /// Those of these persons from the very first on, with ids.
     Of(&'a [u64]),
 }
@@ -114,7 +116,7 @@ impl Store {
         let mut cursor = query.with_setting("max_threads", "4").fetch_bytes("Native")?;
         let threads = match reading {
             Reading::All { .. } => THREADS,
-            Reading::Of(_) => 1,
+            Reading::Around(_) | Reading::Of(_) => 1,
         };
         let (sender, receiver) = mpsc::channel::<Vec<u8>>(2 * threads);
         let receiver = Arc::new(Mutex::new(receiver));
@@ -186,6 +188,7 @@ impl Store {
         let facts = spec.facts_range();
         let (since_ms, persons, has_ids) = match reading {
             Reading::All { with_ids } => (facts.from_ms, None, with_ids),
+            Reading::Around(persons) => (facts.from_ms, Some(persons), true),
             Reading::Of(persons) => (0, Some(persons), true),
         };
         let width = if facts.to_ms - since_ms < SHORT_MS { 32 } else { 64 };

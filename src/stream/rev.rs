@@ -26,6 +26,9 @@ pub struct Standing {
     /// Moves whenever a shard is begun anew, as by a Redis that was restored from a copy: revisions from before
     /// mean nothing then.
     pub incarnations: u64,
+    /// Moves whenever stored rows are removed, or dead letters come or go: what was received long ago may be gone, or come
+    /// only now.
+    pub upheavals: u64,
     /// Of each project that was asked about.
     pub revs: HashMap<ProjectNumber, u64>,
     /// Projects with a commit whose revision is still to be raised: what was remembered may lack it.
@@ -42,6 +45,13 @@ impl Standing {
             as_of: self.first_waiting.map_or(settled, |first| first.min(settled)),
             pending_rows: self.pending_rows,
         }
+    }
+}
+
+impl ShardCounters {
+    /// One number of what is removed and of what is dead: they move on their own.
+    fn upheavals(&self) -> u64 {
+        (self.rows_removed << 32).wrapping_add(self.rows_dead)
     }
 }
 
@@ -103,6 +113,9 @@ impl EventStream {
             first_waiting: shards.iter().filter_map(|shard| shard.first).min(),
             pending_rows: shards.iter().map(|shard| shard.counters.rows_waiting).sum(),
             incarnations: shards.iter().map(|shard| shard.incarnation).sum(),
+            upheavals: shards
+                .iter()
+                .fold(0, |sum, shard| shard.counters.upheavals().wrapping_add(sum)),
             unannounced: shards.iter().flat_map(|shard| shard.unannounced()).collect(),
             ..Standing::default()
         };

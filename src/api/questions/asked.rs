@@ -231,6 +231,7 @@ impl Asked {
                 as_of: self.as_of().0,
                 now_ms: self.now_ms,
                 revision: self.fresh.revision,
+                upheavals: self.fresh.upheavals(),
             };
             let known = self.questions.serving.visitbook.sessions(&look, spec).await?;
             if let Some(sessions) = known {

@@ -22,15 +22,16 @@ impl Kept {
         self.columns.without_rows()
     }
 
-    /// Puts the sessions of `found` in the place of those of `persons`. `read` holds their texts and began as
-    /// [`Kept::texts`].
-    pub fn put(&mut self, persons: &HashSet<u64>, found: &[Chunk], mut read: Columns) {
+    /// Puts the sessions of `found` in the place of those of `persons` that begin at `since_ms` or later. `read` holds
+    /// their texts and began as [`Kept::texts`].
+    pub fn put(&mut self, persons: &HashSet<u64>, since_ms: i64, found: &[Chunk], mut read: Columns) {
         self.parts.resize_with(PARTS, Arc::default);
         let columns = Arc::make_mut(&mut self.columns);
         let gone: HashSet<usize> = persons.iter().map(|person| part_of(*person)).collect();
         for part in gone {
             let chunk = &mut self.parts[part];
-            let is_left = |session: &Session| !persons.contains(&session.person);
+            let is_left =
+                |session: &Session| session.start_ms < since_ms || !persons.contains(&session.person);
             if !chunk.sessions.iter().all(is_left) {
                 *chunk = Arc::new(chunk.where_each(is_left));
             }

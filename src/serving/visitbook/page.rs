@@ -1,23 +1,28 @@
 //! A project's sessions, brought up to date person by person.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::reading::{Found, Source};
 use crate::event::ProjectNumber;
 use crate::event::zone::UTC_DAY_MS;
 use crate::metrics::identity::{NEVER, Override, fresh_of};
+use crate::metrics::session::LONGEST_MS;
 use crate::metrics::time::TimeRange;
-use crate::metrics::visit::{Column, Columns, Kept, LOOK_BACK_MS, VisitSpec};
+use crate::metrics::visit::{Column, Columns, Kept, VisitSpec};
 use crate::serving::freshness::Revision;
 use crate::store::visits::MAX_NAMED;
 use crate::store::{Store, StoreError};
 
-/// The most persons who are read again one by one; with more everybody is.
+/// The most persons who are read again by their names; with more everybody is.
 const MOST_PERSONS: usize = 4 * MAX_NAMED;
 
-/// The most persons without an end of their sessions who are read again each time; with more nothing is kept.
-const MOST_RESTLESS: usize = MAX_NAMED;
+/// What happened no longer ago than this is recent: a few days are read again for all whose recent events are new.
+const RECENT_MS: i64 = 3 * UTC_DAY_MS;
+
+/// The most persons with new events of long ago who are read again whole. ClickHouse finds the blocks of a few; for more
+/// it would read all of them anyway.
+const MOST_WHOLE: usize = 16;
 
 /// Times that a change of persons while they were read is met with reading again.
 const TRIES: usize = 3;
@@ -35,6 +40,8 @@ pub struct Look<'a> {
     pub now_ms: i64,
     /// The project's revision, where it is known.
     pub revision: Option<Revision>,
+    /// Moves when stored events are removed, or come another way than through receipt, as dead letters do.
+    pub upheavals: u64,
 }
 
 /// Sessions that begin from some instant on.
@@ -51,12 +58,9 @@ struct State {
     since_ms: i64,
     /// Everything received before is in it.
     as_of: i64,
-    /// Events of that time that had been received before then.
-    events: u64,
+    upheavals: u64,
     /// The version of the override map that says whose events are whose.
     version: u64,
-    /// Who is read anew each time: what decides their sessions may lie before all that is looked at.
-    restless: Vec<u64>,
     revision: Option<Revision>,
 }
 
@@ -112,13 +116,6 @@ impl Page {
             }
         }
         (self.kept, self.state) = begin(look, since_ms, &mut rows_read).await?;
-        if self
-            .state
-            .as_ref()
-            .is_some_and(|state| state.restless.len() > MOST_RESTLESS)
-        {
-            self.give_up();
-        }
         Ok(rows_read)
     }
 }
@@ -131,37 +128,38 @@ fn everything(look: &Look<'_>, since_ms: i64) -> VisitSpec {
     })
 }
 
+fn source<'a>(look: &Look<'a>, spec: &'a VisitSpec) -> Source<'a> {
+    Source {
+        store: look.store,
+        project: look.project,
+        spec,
+        wanted: &Column::ALL,
+    }
+}
+
 async fn begin(
     look: &Look<'_>,
     since_ms: i64,
     rows_read: &mut u64,
 ) -> Result<(Kept, Option<State>), StoreError> {
-    let (store, project) = (look.store, look.project);
     let spec = everything(look, since_ms);
-    let source = Source {
-        store,
-        project,
-        spec: &spec,
-        wanted: &Column::ALL,
-    };
+    let source = source(look, &spec);
     let none = Columns::default();
     for _ in 0..TRIES {
         let version = version_of(look).await?;
-        let events = store.received_before(project, since_ms - LOOK_BACK_MS, (look.as_of, look.as_of));
-        let (events, found) = tokio::try_join!(events, source.all(&none))?;
-        *rows_read += events.rows_read + found.rows_read;
+        let found = source.all(&none).await?;
+        *rows_read += found.rows_read;
         if version_of(look).await? != version {
             continue;
         }
         let state = State {
             since_ms,
             as_of: look.as_of,
-            events: events.rows.0,
+            upheavals: look.upheavals,
             version,
-            restless: found.restless.clone(),
             revision: look.revision,
         };
-        let kept = put(Kept::default(), HashSet::new(), found).await?;
+        let kept = put(Kept::default(), HashSet::new(), since_ms, found).await?;
         return Ok((kept, Some(state)));
     }
     Ok(Default::default())
@@ -175,61 +173,107 @@ async fn renew(
     rows_read: &mut u64,
 ) -> Result<Option<(Kept, State)>, StoreError> {
     let (store, project) = (look.store, look.project);
-    let as_of = look.as_of.max(state.as_of);
-    let counted = store.received_before(project, state.since_ms - LOOK_BACK_MS, (state.as_of, as_of));
-    let new = store.actors_received_since(project, state.as_of, MOST_PERSONS as u64 + 1);
-    let (counted, new) = tokio::try_join!(counted, new)?;
-    *rows_read += counted.rows_read + new.rows_read;
-    // Fewer: some were removed. More: some came another way than through receipt, as dead letters do.
-    if counted.rows.0 != state.events {
+    if state.upheavals != look.upheavals {
         return Ok(None);
     }
-    let mut actors: HashSet<u64> = new.rows.into_iter().collect();
-    let spec = everything(look, state.since_ms);
-    let source = Source {
-        store,
-        project,
-        spec: &spec,
-        wanted: &Column::ALL,
+    let received = store.actors_received_since(project, state.as_of, MOST_PERSONS as u64 + 1);
+    let received = received.await?;
+    *rows_read += received.rows_read;
+    let mut new = New {
+        actors: received.rows.into_iter().collect(),
+        ..New::default()
     };
     for _ in 0..TRIES {
-        let mut persons: HashSet<u64> = state.restless.iter().copied().collect();
-        let (changed, version) = store.overrides_since(project, state.version).await?;
-        let changed: Vec<u64> = changed.iter().map(|row| row.actor).collect();
-        if actors.len() + changed.len() > MOST_PERSONS {
+        let version = new.learn(look, state.version).await?;
+        if new.persons.len() > MOST_PERSONS {
             return Ok(None);
         }
-        for row in store.overrides_ever(project, &changed).await? {
-            persons.extend(persons_of(row));
-        }
-        actors.extend(&changed);
-        persons.extend(&changed);
-        {
-            let maps = store.override_maps(&[project]).await?;
-            let row = |actor: &u64| maps.of(project).and_then(|map| map.get(*actor));
-            let rows = actors
-                .iter()
-                .map(|actor| row(actor).unwrap_or(Override::own(*actor)));
-            persons.extend(rows.flat_map(persons_of));
-        }
-        if persons.len() > MOST_PERSONS {
+        let (whole, around, from_ms) = new.parted(look.as_of - RECENT_MS);
+        if from_ms <= state.since_ms {
             return Ok(None);
         }
-        if !persons.is_empty() {
+        for (persons, since_ms) in [(whole, state.since_ms), (around, from_ms)] {
+            if persons.is_empty() {
+                continue;
+            }
+            let spec = everything(look, since_ms);
+            let source = source(look, &spec);
             let listed: Vec<u64> = persons.iter().copied().collect();
-            let found = source.of(&listed, kept.texts()).await?;
+            let found = match since_ms == state.since_ms {
+                true => source.of(&listed, kept.texts()).await?,
+                false => source.around(&listed, kept.texts()).await?,
+            };
             *rows_read += found.rows_read;
-            kept = put(kept, persons, found).await?;
+            kept = put(kept, persons, since_ms, found).await?;
         }
         state.version = version;
         if version_of(look).await? == version {
-            state.as_of = as_of;
-            state.events = counted.rows.1;
+            state.as_of = look.as_of.max(state.as_of);
             state.revision = look.revision;
             return Ok(Some((kept, state)));
         }
     }
     Ok(None)
+}
+
+/// What happened since a page was read.
+#[derive(Default)]
+struct New {
+    /// Of whom events came, or who became somebody else, and when the earliest of the events concerned happened.
+    actors: HashMap<u64, i64>,
+    /// The persons to whom these belong or belonged, each with the earliest of the instants.
+    persons: HashMap<u64, i64>,
+}
+
+impl New {
+    /// Finds the persons: those of the map as it is, and those that it named since a version. Tells the map's version.
+    async fn learn(&mut self, look: &Look<'_>, since_version: u64) -> Result<u64, StoreError> {
+        let (store, project) = (look.store, look.project);
+        let (changed, version) = store.overrides_since(project, since_version).await?;
+        let changed: Vec<u64> = changed.iter().map(|row| row.actor).collect();
+        // Who has no events changes no session.
+        for (actor, first) in store.actors_first_seen(project, &changed).await? {
+            let at = self.actors.entry(actor).or_insert(first);
+            *at = first.min(*at);
+        }
+        let ever = store.overrides_ever(project, &changed).await?;
+        let maps = store.override_maps(&[project]).await?;
+        let now = |actor: u64| {
+            let row = maps.of(project).and_then(|map| map.get(actor));
+            row.unwrap_or(Override::own(actor))
+        };
+        let rows = self.actors.keys().map(|actor| now(*actor)).chain(ever);
+        let own = changed.iter().map(|actor| Override::own(*actor));
+        for row in rows.chain(own) {
+            let Some(&at) = self.actors.get(&row.actor) else {
+                continue;
+            };
+            for person in persons_of(row) {
+                let earliest = self.persons.entry(person).or_insert(at);
+                *earliest = at.min(*earliest);
+            }
+        }
+        Ok(version)
+    }
+
+    /// The persons to be read again whole, and those to be read again from an instant on. An event changes sessions that
+    /// began up to 24 hours before it, and none that began earlier.
+    fn parted(&self, recent_ms: i64) -> (HashSet<u64>, HashSet<u64>, i64) {
+        let is_old = |at: &i64| *at < recent_ms;
+        let old = self.persons.values().filter(|at| is_old(at)).count();
+        let is_whole = |at: &i64| old <= MOST_WHOLE && is_old(at);
+        let mut earliest = i64::MAX;
+        let (mut whole, mut around) = (HashSet::new(), HashSet::new());
+        for (person, at) in &self.persons {
+            if is_whole(at) {
+                whole.insert(*person);
+            } else {
+                around.insert(*person);
+                earliest = earliest.min(*at);
+            }
+        }
+        (whole, around, earliest.saturating_sub(LONGEST_MS))
+    }
 }
 
 /// Whose the events of an actor may be.
@@ -243,10 +287,10 @@ async fn version_of(look: &Look<'_>) -> Result<u64, StoreError> {
     Ok(latest.first().map_or(0, |(_, version)| *version))
 }
 
-async fn put(mut kept: Kept, persons: HashSet<u64>, found: Found) -> Result<Kept, StoreError> {
+async fn put(mut kept: Kept, persons: HashSet<u64>, since_ms: i64, found: Found) -> Result<Kept, StoreError> {
     let put = tokio::task::spawn_blocking(move || {
         let Found { chunks, columns, .. } = found;
-        kept.put(&persons, &chunks, Arc::unwrap_or_clone(columns));
+        kept.put(&persons, since_ms, &chunks, Arc::unwrap_or_clone(columns));
         kept
     });
     put.await

@@ -19,8 +19,6 @@ pub struct Found {
     pub columns: Arc<Columns>,
     /// Rows that ClickHouse read.
     pub rows_read: u64,
-    /// Persons all of whose events were needed, because their sessions may have begun before those around the range.
-    pub restless: Vec<u64>,
 }
 
 /// Where sessions are read from.
@@ -54,15 +52,37 @@ impl Source<'_> {
             }
         }
         for chunk in &mut found.chunks {
-            found.restless.append(&mut chunk.restless);
+            aside.append(&mut chunk.restless);
             aside.append(&mut chunk.unordered);
         }
-        aside.extend(&found.restless);
         if aside.len() > MAX_AGAIN {
             let detail = format!(
                 "more than {MAX_AGAIN} persons were never silent for so long that a session ended before the range"
             );
             return Err(StoreError::TooManyRows(detail));
+        }
+        self.add(&aside, &mut found).await?;
+        Ok(found)
+    }
+
+    /// The sessions of these persons, from their events around the range, and from all that they ever did where these do
+    /// not tell. `texts` are known already.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer within the limits.
+    pub async fn around(&self, persons: &[u64], texts: Columns) -> Result<Found, StoreError> {
+        let mut found = Found {
+            columns: Arc::new(texts),
+            ..Found::default()
+        };
+        for persons in persons.chunks(MAX_NAMED) {
+            let more = self.read(Reading::Around(persons), &mut found).await?;
+            found.chunks.extend(more);
+        }
+        let mut aside = Vec::new();
+        for chunk in &mut found.chunks {
+            aside.append(&mut chunk.restless);
+            aside.append(&mut chunk.unordered);
         }
         self.add(&aside, &mut found).await?;
         Ok(found)
