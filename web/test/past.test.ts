@@ -62,16 +62,16 @@ describe("what has changed", () => {
     ];
     const rows = rowsOf({ numbers }, funnel, ["View", "Buy"]);
     expect(rows.map(({ name, from, to, events, identity, changed, counts }) => [name, from, to, events, identity, changed, counts])).toEqual([
-      ["Conversion", "40.0 %", "60.0 %", "+30.0 points", "−10.0 points", true, false],
-      ["1. View", "10", "10", "", "", false, true],
+      ["1. View", "10", "10", "0", "0", false, true],
       ["2. Buy", "4", "6", "+3", "−1", true, true],
+      ["Conversion", "40.0 %", "60.0 %", "+30.0 points", "−10.0 points", true, false],
     ]);
     expect(rows.every((row) => row.removed === null)).toBe(true);
   });
 
   test("erasures are told where somebody said what the number was", () => {
-    const [row] = rowsOf({ numbers: [change("/overall/entered", 12, 10, 1, 0, -3)] }, funnel);
-    expect([row!.removed, row!.events, row!.identity]).toEqual(["−3", "+1", ""]);
+    const [row] = rowsOf({ numbers: [change("/steps/0/reached", 12, 10, 1, 0, -3)] }, funnel);
+    expect([row!.removed, row!.events, row!.identity]).toEqual(["−3", "+1", "0"]);
   });
 
   test("columns stand in their order, and a number that came to be is a change", () => {
@@ -80,6 +80,14 @@ describe("what has changed", () => {
     expect(rowsOf({ numbers }, retention, []).map((row) => [row.name, row.from, row.changed])).toEqual([
       ["Came back, period 2", "1", false],
       ["Came back, period 10", "–", true],
+    ]);
+  });
+
+  test("what nobody can read is no change, what cancels out is one", () => {
+    const rows = rowsOf({ numbers: [change("/overall/rate", 0.0881, 0.0882, 0.0001), change("/steps/0/reached", 5, 5, 2, -2)] }, funnel);
+    expect(rows.map((row) => [row.events, row.changed])).toEqual([
+      ["+2", true],
+      ["0", false],
     ]);
   });
 

@@ -51,6 +51,9 @@ const ACTIVE: Record<string, [string, Write]> = {
   ratio: ["Daily ÷ monthly", format.percent],
 };
 
+/** Numbers beside one another, in the order in which they are looked at. */
+const ORDER = ["steps", "overall", ...[CONVERSION, ACTIVE, VISITS].flatMap((names) => Object.keys(names))];
+
 /** A number's name and how it is written; null of what is no result but part of the question. */
 export function meaningOf(pointer: string, question: Question, names: readonly string[] = []): [string, Write] | null {
   const [place = "", second = "", third = ""] = pointer.split("/").slice(1);
@@ -58,7 +61,8 @@ export function meaningOf(pointer: string, question: Question, names: readonly s
   switch (question.kind) {
     case "funnel":
       if (place === "steps") return third === "reached" ? [`${index + 1}. ${names[index] ?? "step"}`, format.count] : null;
-      return place === "overall" ? (CONVERSION[second] ?? null) : null;
+      // Who entered and who converted are steps already.
+      return place === "overall" && !["entered", "converted"].includes(second) ? (CONVERSION[second] ?? null) : null;
     case "conversion":
       return place === "total" ? (CONVERSION[second] ?? null) : null;
     case "trends": {
@@ -90,7 +94,7 @@ export interface Row {
   name: string;
   from: string;
   to: string;
-  /** What each did, as it is written: `+14`; empty where it did nothing. Null: nobody said what the number was. */
+  /** What each did, as it is written: `+14`, `0`. Null: nobody said what the number was. */
   removed: string | null;
   events: string;
   identity: string;
@@ -101,7 +105,8 @@ export interface Row {
 
 /** The numbers with what made the difference, those of steps and columns in their order. */
 export function rowsOf(report: Pick<DiffReport, "numbers">, question: Question, names: readonly string[] = []): Row[] {
-  const order = report.numbers.map((change) => ({ change, key: change.name.split("/").map((part) => (/^\d+$/.test(part) ? part.padStart(6, "0") : part)).join("/") }));
+  const placed = (name: string) => (/^\d+$/.test(name) ? name.padStart(6, "0") : ORDER.includes(name) ? `${ORDER.indexOf(name)}`.padStart(6, "0") : name);
+  const order = report.numbers.map((change) => ({ change, key: change.name.split("/").map(placed).join("/") }));
   order.sort((a, b) => (a.key < b.key ? -1 : 1));
   return order.flatMap(({ change }) => {
     const meaning = meaningOf(change.name, question, names);
@@ -112,19 +117,24 @@ export function rowsOf(report: Pick<DiffReport, "numbers">, question: Question, 
 function row(change: Change, [name, write]: [string, Write]): Row {
   // 40 % and 60 % lie 20 points apart, not 20 %.
   const apart = (value: number) => (write === format.percent ? `${(value * 100).toFixed(1)} points` : write(value));
-  const part = (value: number | null | undefined) => (value == null || Math.abs(value) < 1e-12 ? "" : `${value > 0 ? "+" : "−"}${apart(Math.abs(value))}`);
-  const parts = [change.removed, change.events, change.identity].map(part);
+  const part = (value: number | null | undefined) => {
+    if (value == null) return format.NONE;
+    const text = apart(Math.abs(value));
+    return /[1-9]/.test(text) ? `${value > 0 ? "+" : "−"}${text}` : "0";
+  };
+  const [removed, events, identity] = [change.removed, change.events, change.identity].map(part);
+  const [from, to] = [write(change.from ?? null), write(change.to ?? null)];
   return {
     pointer: change.name,
     name,
-    from: write(change.from ?? null),
-    to: write(change.to ?? null),
-    removed: change.removed == null ? null : parts[0]!,
-    events: parts[1]!,
-    identity: parts[2]!,
-    // Also where one of them is none: then there are no parts.
+    from,
+    to,
+    removed: change.removed == null ? null : removed!,
+    events: events!,
+    identity: identity!,
+    // As far as it can be read; parts may cancel each other out.
+    changed: from !== to || [removed, events, identity].some((one) => one !== "0" && one !== format.NONE),
     counts: write === format.count,
-    changed: parts.some(Boolean) || (change.from ?? null) !== (change.to ?? null),
   };
 }
 
