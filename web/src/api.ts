@@ -6,6 +6,7 @@ import createClient from "openapi-fetch";
 import { authorizedFetch, setToken } from "./access";
 import type { components, paths } from "./api.gen";
 import type { FunnelQuestion } from "./funnel/question";
+import { shownPast } from "./past/shown";
 import type { DateRange } from "./range";
 
 type Schemas = components["schemas"];
@@ -285,9 +286,11 @@ export const web = (project: string, question: Schemas["WebQuery"], signal: Abor
   query<WebReport>(project, { kind: "web", ...question }, signal);
 
 // One route answers every kind of question; the report's type follows from the kind that was asked.
+// An address that says as of when means all that its page asks.
 async function query<T>(project: string, question: Schemas["Question"], signal: AbortSignal): Promise<Answer<T>> {
+  const past = shownPast();
   const answer = await body(
-    client.POST("/v1/projects/{id}/query", { params: at(project), body: question, signal }),
+    client.POST("/v1/projects/{id}/query", { params: { ...at(project), ...(past ? { query: past } : {}) }, body: question, signal }),
   );
   return answer as unknown as Answer<T>;
 }

@@ -5,6 +5,8 @@
  * Make one while a component is being set up: it lives as long as the component.
  */
 import { untrack } from "svelte";
+import { PAST_PARAMETERS } from "./past/instant";
+import { shownPast } from "./past/shown";
 import { Resource } from "./resource.svelte";
 import { router } from "./router.svelte";
 
@@ -36,7 +38,7 @@ export class Asked<Q, T> {
   readonly complaint: string | null = $derived.by(() => this.#kind.complaint(this.draft));
   /** The question of the address. */
   readonly question: Q = $derived.by(() => (this.#ours ? this.#kind.read(router.query) : untrack(() => this.draft)));
-  readonly #key: string = $derived.by(() => JSON.stringify([this.#kind.about(), this.#written(this.question)]));
+  readonly #key: string = $derived.by(() => JSON.stringify([this.#kind.about(), this.#written(this.question), shownPast()]));
 
   constructor(kind: Kind<Q, T>) {
     this.#kind = kind;
@@ -87,7 +89,7 @@ export class Asked<Q, T> {
   /** Writes the draft into the address; false: it says so already. */
   #commit(replace = false): boolean {
     if (!this.#ours) return true;
-    const kept = [...router.query].filter(([name]) => this.#kind.keep.includes(name));
+    const kept = [...router.query].filter(([name]) => this.#kind.keep.includes(name) || PAST_PARAMETERS.some((one) => one === name));
     const text = new URLSearchParams([...this.#kind.write(this.draft), ...kept]).toString();
     const target = router.path + (text ? `?${text}` : "");
     if (target === router.path + router.search) return false;

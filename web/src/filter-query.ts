@@ -1,5 +1,6 @@
 /** A filter as an editor holds it: rules that all hold, or of which one does. What it cannot show, it keeps. */
 import type { components } from "./api.gen";
+import { cohortName } from "./cohorts/names";
 
 type Schemas = components["schemas"];
 export type Op = Schemas["Op"];
@@ -129,7 +130,7 @@ export function written(filter: Filter): Filter {
 /** `plan is pro`, in words; a group is only counted. */
 export function ruleWords(rule: Rule): string {
   if (rule.of === "nested") return "a group of tests";
-  if (rule.of === "cohort") return rule.op === "not_in" ? "is not in a cohort" : "is in a cohort";
+  if (rule.of === "cohort") return `is ${rule.op === "not_in" ? "not in" : "in"} ${cohortName(rule.name) ?? "a cohort"}`;
   const subject = rule.of === "name" ? "event name" : rule.of === "person" ? `person's ${rule.name}` : rule.name;
   const values = rule.values.filter(Boolean).join(rule.op === "between" ? " and " : ", ");
   return [subject, OPS[rule.op], values].filter(Boolean).join(" ");
@@ -152,10 +153,16 @@ export function propertyFromApi(given: unknown): Property | null {
   return typeof given.person === "string" ? { of: "person", name: given.person } : null;
 }
 
-/** `plan`, `person's plan`. */
+/** `plan`, `person's plan`; a cohort's name. */
 export function propertyWords({ of, name }: Property): string {
-  if (of === "cohort") return "cohort";
+  if (of === "cohort") return cohortName(name) ?? "cohort";
   return of === "event" ? name : `person's ${name}`;
+}
+
+/** A value of a breakdown as people read it: the API says of a cohort's members `in` and `not in`. */
+export function valueWords(property: Property | null | undefined, value: string): string {
+  if (property?.of !== "cohort" || (value !== "in" && value !== "not in")) return value;
+  return `${value} ${cohortName(property.name) ?? "the cohort"}`;
 }
 
 function ruleToApi(rule: Rule): ApiFilter {

@@ -2,6 +2,7 @@
 import type { components } from "./api.gen";
 import type { RetentionReport } from "./api";
 import type { Line } from "./charts/series";
+import { propertyFromApi, valueWords } from "./filter-query";
 import * as format from "./format";
 import type { DateRange } from "./range";
 import { parsed, type FilterQuery, type Property, type WeekStart, WEEK_STARTS } from "./trend-query";
@@ -231,6 +232,13 @@ export function headline(report: RetentionReport): { label: string; rate: number
   const at = report.mean.findIndex((mean, index) => report.columns[index]!.from > 0 && mean.rate != null);
   if (at < 0) return null;
   return { label: columnLabel(report.unit, report.columns[at]!), rate: report.mean[at]!.rate! };
+}
+
+/** The report with the values of its breakdown as people read them. */
+export function worded(report: RetentionReport, breakdown: Property | null): RetentionReport {
+  const property = propertyFromApi(breakdown);
+  if (property?.of !== "cohort" || !report.breakdown) return report;
+  return { ...report, breakdown: report.breakdown.map((split) => ({ ...split, value: valueWords(property, split.value) })) };
 }
 
 /**

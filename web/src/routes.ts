@@ -39,9 +39,9 @@ export function isProjectPage(text: string): text is ProjectPage {
   return (PROJECT_PAGES as readonly string[]).includes(text);
 }
 
-/** Parameters that follow a person from page to page: the dates. */
+/** Parameters that follow a person from page to page: the dates, and as of when. */
 export function carried(query: URLSearchParams): [string, string][] {
-  return [...query].filter(([name]) => name === "range" || name === "from" || name === "to");
+  return [...query].filter(([name]) => ["range", "from", "to", "as_of", "identity"].includes(name));
 }
 
 /** Where to go after signing in: only an address of our own, never another site's. */

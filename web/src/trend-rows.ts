@@ -1,6 +1,7 @@
 /** What the trends page shows of an answer: a row for each series and value, in words, with their numbers. */
 import type { TrendReport } from "./api";
 import type { Line } from "./charts/series";
+import { propertyFromApi, propertyWords, valueWords } from "./filter-query";
 import * as format from "./format";
 import { eventsOf, isOfNumber, MEASURES, type Interval, type Series, type TrendQuestion } from "./trend-query";
 
@@ -47,8 +48,13 @@ export const hasBegun = (point: { start: string }, asOf: string): boolean => Dat
 /** The whole question in a line. */
 export function trendWords(question: TrendQuestion): string {
   const series = question.series.map(seriesName).join("; ") || "Choose an event";
-  const by = question.breakdown.map((property) => property.property ?? property.person ?? "cohort").join(" and ");
+  const by = question.breakdown.map((property) => property.property ?? property.person ?? propertyWords({ of: "cohort", name: property.cohort ?? "" })).join(" and ");
   return `${question.formula.trim() ? `${question.formula.trim()}: ` : ""}${series}${by ? ` by ${by}` : ""}`;
+}
+
+/** The values of a group as people read them; undefined without one. */
+function groupWords(question: TrendQuestion, group: { values: string[] } | null | undefined): string | undefined {
+  return group?.values.map((value, index) => valueWords(propertyFromApi(question.breakdown[index]), value)).join(" · ");
 }
 
 /** `asOf`: what had not begun by then has no values yet; zeros would look like a fall. */
@@ -57,13 +63,14 @@ export function trendRows(report: TrendReport, question: TrendQuestion, asOf: st
   const begun = report.series[0]?.points.map((point) => hasBegun(point, asOf)) ?? [];
   const several = question.series.length > 1 || question.formula.trim() !== "";
   const rows: TrendRow[] = report.series.map((one) => {
-    const group = one.group?.values.join(" · ");
+    const group = groupWords(question, one.group);
     const index = one.letter.charCodeAt(0) - 65;
     const series = question.series[index];
     const name = series ? seriesName(series) : one.event;
     const counts = one.measure === "count";
     return {
-      key: `${one.letter}:${one.group?.kind ?? ""}:${group ?? ""}`,
+      // Not its words: a cohort's name comes later than its numbers.
+      key: `${one.letter}:${one.group?.kind ?? ""}:${one.group?.values.join(" · ") ?? ""}`,
       letter: one.letter,
       name: group ?? name,
       label: group === undefined ? name : several ? `${one.letter} · ${group}` : group,
@@ -76,9 +83,9 @@ export function trendRows(report: TrendReport, question: TrendQuestion, asOf: st
     };
   });
   for (const one of report.formula ?? []) {
-    const group = one.group?.values.join(" · ");
+    const group = groupWords(question, one.group);
     rows.push({
-      key: `=:${one.group?.kind ?? ""}:${group ?? ""}`,
+      key: `=:${one.group?.kind ?? ""}:${one.group?.values.join(" · ") ?? ""}`,
       letter: "=",
       name: group ?? question.formula.trim(),
       label: group ?? question.formula.trim(),

@@ -55,6 +55,7 @@ impl SavedRange {
 
     /// Writes these dates into a question, in place of its own.
     pub fn write_into(&self, question: &mut Map<String, Value>, zone: &Zone, now_ms: i64) {
+        let question = dated(question);
         question.remove("from");
         question.remove("to");
         let mut set = |name: &str, text: &str| question.insert(name.to_owned(), Value::from(text));
@@ -76,6 +77,18 @@ impl SavedRange {
     }
 }
 
+/// Where a question has its dates: paths between two steps of a funnel have the funnel's.
+fn dated(question: &mut Map<String, Value>) -> &mut Map<String, Value> {
+    let linked = |question: &Map<String, Value>| Some(question.get("funnel")?.get("query")?.is_object());
+    if linked(question) != Some(true) {
+        return question;
+    }
+    match &mut question["funnel"]["query"] {
+        Value::Object(funnel) => funnel,
+        _ => unreachable!("looked at above"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -90,6 +103,18 @@ mod tests {
         let mut question = Map::from_iter([("from".to_owned(), json!("2020-01-01"))]);
         range.write_into(&mut question, &Zone::parse(zone).unwrap(), NOW);
         Value::Object(question)
+    }
+
+    #[test]
+    fn paths_between_steps_have_the_dates_of_their_funnel() {
+        let range: SavedRange = serde_json::from_value(json!({"last_days": 7})).unwrap();
+        let mut question = Map::from_iter([(
+            "funnel".to_owned(),
+            json!({"query": {"steps": [], "from": "2020-01-01"}, "step": 1}),
+        )]);
+        range.write_into(&mut question, &Zone::parse("UTC").unwrap(), NOW);
+        let expected = json!({"query": {"steps": [], "from": "2026-11-17"}, "step": 1});
+        assert_eq!(Value::Object(question), json!({"funnel": expected}));
     }
 
     #[test]

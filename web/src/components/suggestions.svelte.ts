@@ -7,6 +7,7 @@ import { createContext } from "svelte";
 import { SvelteMap } from "svelte/reactivity";
 import type { Cohort } from "../api-cohorts";
 import { schemaEvents, schemaProperties, schemaValues, type PropertyKind } from "../api-schema";
+import { nameCohorts } from "../cohorts/names";
 import { CAPTURED } from "../filter-query";
 import { ofEvents, ofProperties, ofValues, type Suggested } from "../suggested";
 
@@ -58,7 +59,7 @@ export class Suggestions {
     import("../api-cohorts")
       .then(({ cohorts }) => cohorts(this.#project))
       .then(
-        (found) => (this.cohorts = found),
+        (found) => (nameCohorts(found), (this.cohorts = found)),
         () => (this.#askedForCohorts = false),
       );
   }

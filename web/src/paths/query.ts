@@ -1,6 +1,7 @@
 /** The question of the paths page, its form in the URL, and its words. */
 import type { components } from "../api.gen";
 import type { FunnelQuestion } from "../funnel/question";
+import * as format from "../format";
 import type { DateRange } from "../range";
 import { parsed, type FilterQuery } from "../trend-query";
 
@@ -176,6 +177,32 @@ export function pathsBody(question: PathsQuery, range: DateRange): PathsBody {
     ...(group.length > 0 ? { group } : {}),
     ...(question.filter ? { filter: question.filter } : {}),
   };
+}
+
+export interface Step {
+  from: string;
+  to: string;
+  count: number;
+}
+
+/** The most frequent steps from one node to the next, wherever in a path; backward paths are told forward. */
+export function topSteps(report: PathsReport, most: number): Step[] {
+  const counts = new Map<string, Step>();
+  for (const edge of report.edges) {
+    const [one, other] = [report.positions[edge.position - 1]?.nodes[edge.from], report.positions[edge.position]?.nodes[edge.to]];
+    if (!one || !other) continue;
+    const [from, to] = report.mode === "before" ? [other.label, one.label] : [one.label, other.label];
+    const key = JSON.stringify([from, to]);
+    const step = counts.get(key) ?? { from, to, count: 0 };
+    counts.set(key, { ...step, count: step.count + edge.count });
+  }
+  return [...counts.values()].sort((a, b) => b.count - a.count).slice(0, most);
+}
+
+/** Paths as they are counted, in words. */
+export function pathsCounted({ paths, counted }: Pick<PathsReport, "paths" | "counted">): string {
+  if (counted === "persons") return paths === 1 ? "1 person" : `${format.count(paths)} people`;
+  return format.plural(paths, counted === "sessions" ? "session" : "path");
 }
 
 /** Whom a list shows: those at a node, those who went on from it to another, or those whose path ends there. */

@@ -1,5 +1,6 @@
 /** The list of people that an address asks for. */
 import type { components } from "../api.gen";
+import { everything, filterFromApi, filterWords } from "../filter-query";
 import { parsed } from "../trend-query";
 
 type FilterQuery = components["schemas"]["FilterQuery"];
@@ -36,6 +37,14 @@ export function peopleToUrl({ search, order, filter, columns }: PeopleQuestion):
     ...(filter ? [["filter", JSON.stringify(filter)] as [string, string]] : []),
     ...(columns ?? []).map((name): [string, string] => ["column", name]),
   ];
+}
+
+/** The question in a line. */
+export function peopleWords({ search, filter }: PeopleQuestion): string {
+  const found = search.trim() ? `“${search.trim()}”` : "";
+  const where = filter ? filterWords(filterFromApi(filter) ?? everything()) : "";
+  const words = [found, where].filter(Boolean).join(", ");
+  return words ? `People: ${words}` : "All people";
 }
 
 /** The properties that most of these people have, the most frequent first. */

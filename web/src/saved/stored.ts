@@ -7,7 +7,7 @@ import { PRESETS, type DateRange, type Preset } from "../range";
 import { isProjectPage, type ProjectPage } from "../routes";
 
 /** Parameters that belong to the moment, not to the question. */
-const OF_THE_MOMENT = ["range", "from", "to", "saved", "people"];
+const OF_THE_MOMENT = ["range", "from", "to", "saved", "people", "as_of", "identity"];
 
 /** An address's parameters without the moment's, in one order. */
 export function addressOf(query: URLSearchParams): string {
@@ -15,8 +15,11 @@ export function addressOf(query: URLSearchParams): string {
   return new URLSearchParams(kept).toString();
 }
 
-/** Dates as they are saved: those that move along with today go on to do so. */
-export function savedRange(range: DateRange): SavedRange {
+/** Dates as they are saved: those that move along with today go on to do so. A question about no dates has none. */
+export function savedRange(range: DateRange): SavedRange;
+export function savedRange(range: DateRange | null): SavedRange | null;
+export function savedRange(range: DateRange | null): SavedRange | null {
+  if (!range) return null;
   return range.preset ? { last_days: PRESETS[range.preset] } : { from: range.from, to: range.to };
 }
 
@@ -28,11 +31,11 @@ export function rangeParameters(range: SavedRange | null | undefined): [string, 
   return Object.entries({ from: range.from, to: range.to }).flatMap(([name, value]): [string, string][] => (value ? [[name, value]] : []));
 }
 
-const same = (a: SavedRange | null | undefined, b: SavedRange): boolean =>
-  (a?.last_days ?? null) === (b.last_days ?? null) && (a?.from ?? null) === (b.from ?? null) && (a?.to ?? null) === (b.to ?? null);
+const same = (a: SavedRange | null | undefined, b: SavedRange | null): boolean =>
+  (["last_days", "from", "to"] as const).every((one) => (a?.[one] ?? null) === (b?.[one] ?? null));
 
 /** Whether the page shows something else than what is saved. */
-export function isChanged(saved: SavedQuestion, address: string, range: SavedRange): boolean {
+export function isChanged(saved: SavedQuestion, address: string, range: SavedRange | null): boolean {
   return saved.display?.address !== address || !same(saved.range, range);
 }
 
@@ -43,6 +46,9 @@ const PAGE_OF: Record<string, ProjectPage> = {
   active_users: "active",
   lifecycle: "active",
   stickiness: "active",
+  web: "web",
+  paths: "paths",
+  persons: "people",
 };
 
 /** The page that shows a saved question; null: none does yet. */
@@ -66,6 +72,11 @@ export function rangeWords(range: SavedRange | null | undefined): string {
   if (!range) return "its own dates";
   if (range.last_days) return range.last_days === 1 ? "today" : `last ${range.last_days} days`;
   return `${range.from ?? "…"} to ${range.to ?? "today"}`;
+}
+
+/** The dates of a saved question in words; null: it is about no dates. */
+export function datesWords({ question, range }: SavedQuestion, other: SavedRange | null = null): string | null {
+  return question.kind === "persons" ? null : rangeWords(other ?? range);
 }
 
 /** Columns of a dashboard. */

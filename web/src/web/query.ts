@@ -92,6 +92,9 @@ export function webBody(range: DateRange, only: Only[]): WebBody {
   };
 }
 
+/** The question in a line. */
+export const webWords = (only: Only[]): string => ["Visits", ...only.map(({ by, value }) => `${ONE[by]} is ${valueName(by, value)}`)].join(", ");
+
 const COUNTRIES = typeof Intl.DisplayNames === "function" ? new Intl.DisplayNames("en", { type: "region", fallback: "code" }) : null;
 
 /** A value as people read it. */
@@ -128,8 +131,11 @@ export interface Figure {
   against: string;
 }
 
+/** What the answers about sites and about sessions share. */
+export type VisitsReport = Pick<WebReport, "interval" | "points" | "previous" | "total">;
+
 /** The headline. A project that was not there before has nothing to compare with. */
-export function headline(report: WebReport, range: DateRange): Figure[] {
+export function headline(report: VisitsReport, range: DateRange | null): Figure[] {
   const before = report.previous?.total;
   return (Object.keys(METRICS) as Metric[]).map((metric) => {
     const { of, write } = METRICS[metric];
@@ -140,13 +146,13 @@ export function headline(report: WebReport, range: DateRange): Figure[] {
       delta,
       // Fewer bounces are the better ones.
       good: (delta?.startsWith("+") ?? false) !== (metric === "bounce"),
-      against: `vs ${format.plural(days(range), "day")} before`,
+      against: range ? `vs ${format.plural(days(range), "day")} before` : "vs the time before",
     };
   });
 }
 
 /** The chart's line and the pale one of the time before. What had not begun by `asOf` has no values yet. */
-export function lines(report: WebReport, metric: Metric, asOf: string): Line[] {
+export function lines(report: VisitsReport, metric: Metric, asOf: string): Line[] {
   const { name, of } = METRICS[metric];
   const begun = (start: string) => Date.parse(start) <= Date.parse(asOf);
   const line: Line = { name, color: 1, values: report.points.map((point) => (begun(point.start) ? (of(point) ?? null) : null)) };
@@ -156,7 +162,7 @@ export function lines(report: WebReport, metric: Metric, asOf: string): Line[] {
 }
 
 /** A point's name on the axis and in words. */
-export function pointName(report: WebReport, point: WebReport["points"][number], zone: string, long: boolean): string {
+export function pointName(report: VisitsReport, point: WebReport["points"][number], zone: string, long: boolean): string {
   if (report.interval === "hour") return format[long ? "minute" : "hour"](point.start, zone);
   const name = format.day(point.date ?? point.start.slice(0, 10), long ? "weekday" : "short");
   if (!long || report.interval !== "week") return name;
