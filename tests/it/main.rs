@@ -12,6 +12,7 @@ mod envelope;
 mod erasures;
 mod explain;
 mod funnels;
+mod groups;
 mod harness;
 mod identity;
 mod keys;

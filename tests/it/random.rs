@@ -175,6 +175,9 @@ fn properties(rng: &mut fastrand::Rng, path: &str) -> Value {
     if let Some(p) = rng.choice([None, Some("x"), Some("y"), Some("z")]).flatten() {
         properties["p"] = json!(p);
     }
+    if let Some(company) = rng.choice([None, Some("one"), Some("two")]).flatten() {
+        properties["$groups"] = json!({"company": company});
+    }
     if rng.u8(0..5) == 0 {
         properties["$set"] = json!({"tier": rng.choice(["gold", "tin"])});
     }
@@ -293,6 +296,18 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
     asked.extend(crate::random_funnels::funnels(rng, drawn, (&from, &to)));
     asked.extend(crate::random_paths::paths(rng, drawn, (&from, &to)));
     asked.extend((0..8).map(|_| retention(rng, drawn, zone)));
+    for question in &mut asked {
+        let counts = [
+            "active_users",
+            "conversion",
+            "lifecycle",
+            "stickiness",
+            "retention",
+        ];
+        if counts.contains(&question["kind"].as_str().expect("a kind")) && rng.u8(0..3) == 0 {
+            question["group"] = group(rng);
+        }
+    }
     asked
 }
 
@@ -331,6 +346,20 @@ fn retention(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Value {
         question["breakdown_limit"] = json!(rng.u8(1..4));
     }
     question
+}
+
+/// What is counted instead of persons.
+fn group(rng: &mut fastrand::Rng) -> Value {
+    let company = json!({"property": "$groups.company"});
+    let others = [
+        json!({"property": "p"}),
+        json!({"property": "plan"}),
+        json!({"person": "tier"}),
+    ];
+    match rng.bool() {
+        true => company,
+        false => rng.choice(others).expect("one"),
+    }
 }
 
 /// A trend that the rollups cannot answer.

@@ -75,11 +75,9 @@ async fn one_by_one(
     spec: &ActiveSpec,
     facts: DayRange,
 ) -> Result<(ActiveUsersReport, u64), Problem> {
-    let (store, zone, events) = (&asked.store, &asked.zone, spec.selection());
+    let (store, zone) = (&asked.store, &asked.zone);
     let days = (facts.from, facts.to);
-    let mut people = store
-        .actor_day_rows(asked.number, facts.from, facts.to, &events, zone)
-        .await?;
+    let mut people = store.actor_day_rows(asked.number, days, spec, zone).await?;
     let mut counted = ExactActives::new(spec, zone);
     let mut active = Vec::new();
     while people.next_person(&mut active).await?.is_some() {
@@ -89,9 +87,8 @@ async fn one_by_one(
     let mut rows_read = people.rows_read();
     if !spec.breakdown.is_empty() {
         let groups = store.active_groups(asked.number, days, spec, zone).await?;
-        let split = (spec.breakdown.as_slice(), groups.rows.as_slice());
         let mut people = store
-            .split_actor_days(asked.number, days, &events, split, zone)
+            .split_actor_days(asked.number, days, spec, &groups.rows, zone)
             .await?;
         let mut counted = SplitActives::new(spec, zone, &groups.rows);
         while let Some((group, _)) = people.next_person(&mut active).await? {

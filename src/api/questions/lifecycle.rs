@@ -59,6 +59,7 @@ async fn report(asked: &Asked, spec: &LifecycleSpec) -> Result<Answer<LifecycleR
     };
     let wanted = Activity {
         events: &spec.events,
+        group: spec.group.as_ref(),
         buckets: &buckets,
         range: whole,
         history: true,
@@ -117,6 +118,7 @@ async fn days(asked: &Asked, spec: &StickinessSpec) -> Result<Answer<StickinessR
     let buckets = spec.buckets(&asked.zone);
     let wanted = Activity {
         events: &spec.events,
+        group: spec.group.as_ref(),
         buckets: &buckets,
         range: instants,
         history: false,

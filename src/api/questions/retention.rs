@@ -106,6 +106,7 @@ pub async fn get_retention(
         minimum: params.minimum,
         week_start: params.week_start,
         filter: None,
+        group: None,
         breakdown: Vec::new(),
         breakdown_limit: None,
     };
@@ -164,6 +165,7 @@ async fn from_buckets(asked: &Asked, spec: &RetentionSpec) -> Result<(RetentionT
     let calendar = Calendar::new(spec, &asked.zone);
     let wanted = Activity {
         events: &spec.start,
+        group: spec.group.as_ref(),
         buckets: calendar.buckets(),
         range: spec.range,
         history: spec.entry == RetentionEntry::FirstEver,
