@@ -8,7 +8,7 @@
 //! - [`answers`]: what was answered under that revision, bounded in bytes.
 //! - [`flights`]: concurrent identical questions are computed once, and not at all when everybody left.
 //! - [`sketchbook`]: decoded sketches of the days, [`countbook`]: events by quarter hour, both fed with what is new, on
-//!   [`shelf`] of bounded size; [`late`]: what every answer warns of.
+//!   [`shelf`] of bounded size; [`late`] and [`names`]: what answers warn of.
 //!
 //! Why a remembered answer is right: its facts were read after its revision, so it holds every commit that the
 //! revision tells of. A commit raises the revision of its projects; between the two it is listed as unannounced,
@@ -19,6 +19,7 @@ pub mod countbook;
 pub mod flights;
 pub mod freshness;
 pub mod late;
+pub mod names;
 pub mod shelf;
 pub mod sketchbook;
 pub mod together;
@@ -29,6 +30,7 @@ use countbook::Countbook;
 use flights::Flights;
 use freshness::Freshness;
 use late::Late;
+use names::Names;
 use sketchbook::Sketchbook;
 use versions::Versions;
 
@@ -71,6 +73,8 @@ pub struct Serving {
     pub countbook: Countbook,
     /// Late events.
     pub late: Late,
+    /// Names that ever happened.
+    pub names: Names,
     /// Versions of override maps.
     pub versions: Versions,
 }
@@ -82,6 +86,7 @@ impl Serving {
             sketchbook: Sketchbook::new(store.clone(), stream.clone(), limits.sketch_bytes),
             countbook: Countbook::new(store.clone(), stream.clone(), limits.count_bytes),
             versions: Versions::new(store.clone()),
+            names: Names::new(store.clone()),
             late: Late::new(store),
             freshness: Freshness::new(stream),
             answers: Answers::new(limits.answer_bytes),
