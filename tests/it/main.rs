@@ -30,6 +30,7 @@ mod people;
 mod random;
 mod random_funnels;
 mod random_paths;
+mod random_retention;
 mod retention;
 mod returning;
 mod saved;

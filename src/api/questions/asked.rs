@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Questions;
 use super::admission::{Admission, Place};
 use super::served::Served;
-use super::unknown::UNKNOWN;
+use super::unknown;
 use crate::api::{Accounts, Caller};
 use crate::event::{Day, ProjectNumber, Zone};
 use crate::meta::{Meta, Project};
@@ -23,8 +23,8 @@ use crate::serving::answers::{Key, Remembered};
 use crate::serving::countbook::Page as CountPage;
 use crate::serving::freshness::Fresh;
 use crate::serving::sketchbook::Page;
+use crate::store::Store;
 use crate::store::past::Past;
-use crate::store::{Store, StoreError};
 
 /// A question that may be asked: who asks has been checked, and the freshness was read *after* it came and
 /// *before* any fact is.
@@ -43,8 +43,8 @@ pub struct Asked {
     pub store: Arc<Store>,
     /// The control database.
     pub(super) meta: Meta,
-    /// What to know of the cohorts and events that it names.
-    pub(super) named: Vec<Warning>,
+    /// What to know of the cohorts that it names.
+    pub(super) cohorts: Vec<Warning>,
     questions: Questions,
     fresh: Fresh,
     /// When the question came, whatever it is about.
@@ -84,7 +84,7 @@ impl Asked {
             past: None,
             store: questions.store.clone(),
             meta: accounts.meta.clone(),
-            named: Vec::new(),
+            cohorts: Vec::new(),
             questions: questions.clone(),
             fresh,
             asked_ms: now_ms,
@@ -126,11 +126,11 @@ impl Asked {
         compute: impl FnOnce(Arc<Asked>, S) -> F + Send + 'static,
     ) -> Result<Served, Problem>
     where
-        S: Serialize + Turning + Naming + Send + Sync + 'static,
+        S: Serialize + Turning + Naming + Send + 'static,
         T: Serialize + Send,
         F: Future<Output = Result<Answer<T>, Problem>> + Send + 'static,
     {
-        let asked = Arc::new(self.knowing_events(&spec).await);
+        let asked = Arc::new(self);
         let written = serde_json::to_string(&spec).map_err(Problem::internal)?;
         // Some points are final by the clock, others by what was received.
         let turns = [asked.now_ms, asked.as_of().0].map(|now| spec.next_turn(&asked.zone, now));
@@ -176,6 +176,7 @@ impl Asked {
         compute: impl FnOnce(Arc<Asked>, S) -> F,
     ) -> Result<Arc<Remembered>, Problem>
     where
+        S: Naming,
         T: Serialize,
         F: Future<Output = Result<Answer<T>, Problem>>,
     {
@@ -184,8 +185,11 @@ impl Asked {
         let serving = &self.questions.serving;
         let late = serving.late.look(self.number, self.fresh.revision);
         let version = serving.versions.of(self.number, self.fresh.revision);
-        let (answer, _, _) = tokio::join!(compute(self.clone(), spec), late, version);
-        let answer = answer?;
+        let names: Vec<String> = spec.named_events().into_iter().map(str::to_owned).collect();
+        let unknown = serving.names.unknown(self.number, &names);
+        let (answer, _, _, unknown) = tokio::join!(compute(self.clone(), spec), late, version, unknown);
+        let mut answer = answer?;
+        answer.meta.warnings.extend(unknown::warning(&unknown?));
         let data = serde_json::to_vec(&answer.data).map_err(Problem::internal)?;
         Ok(Arc::new(Remembered::new(data, answer.meta)))
     }
@@ -219,12 +223,6 @@ impl Asked {
         let book = &self.questions.serving.countbook;
         let read = book.read(self.number, events, days, self.fresh.revision, tell);
         Ok(read.await?)
-    }
-
-    /// Those of the names that the project never had.
-    pub(super) async fn unknown_events<'a>(&self, names: &[&'a str]) -> Result<Vec<&'a str>, StoreError> {
-        let known = &self.questions.serving.names;
-        known.unknown(self.number, self.fresh.revision, names).await
     }
 
     /// Up to when everything received is counted: what was in the tables when the question came, or the instant that it
@@ -368,7 +366,7 @@ impl Asked {
                 format!("the project keeps no events from before {kept_from}: the range begins earlier"),
             ));
         }
-        meta.warnings.extend(self.named.iter().cloned());
+        meta.warnings.extend(self.cohorts.iter().cloned());
         if as_of.pending_rows > 0 && (self.past.is_none() || !settled) {
             // Without a number: it counts the events of all tenants.
             meta.warnings.push(Warning::new(
@@ -390,8 +388,7 @@ impl Asked {
 }
 
 /// Warnings that say how things stood when one question came. They are never remembered.
-const OF_THE_MOMENT: [&str; 5] = [
-    UNKNOWN,
+const OF_THE_MOMENT: [&str; 4] = [
     "beyond_retention",
     "cohort_as_of",
     "events_pending",

@@ -48,7 +48,7 @@ impl Asked {
                     crate::metrics::time::Moment(at.0)
                 ),
             };
-            self.named.push(Warning::new(AS_OF, detail));
+            self.cohorts.push(Warning::new(AS_OF, detail));
         }
         match unknown.is_empty() {
             true => Ok(self),

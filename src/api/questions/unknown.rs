@@ -1,29 +1,15 @@
 //! Names of events that a question says and the project never had: nothing is wrong with them, but the answer warns.
 
-use super::Asked;
 use crate::metrics::envelope::Warning;
-use crate::metrics::naming::Naming;
-
-/// The code of the warning.
-pub(super) const UNKNOWN: &str = "unknown_event";
 
 /// Names that are spelled out.
 const SAID: usize = 5;
 
-impl Asked {
-    /// The same, knowing the names that the question says.
-    pub(super) async fn knowing_events(mut self, question: &impl Naming) -> Asked {
-        // Where ClickHouse does not answer, the question itself says so.
-        if let Ok(unknown) = self.unknown_events(&question.named_events()).await
-            && !unknown.is_empty()
-        {
-            self.named.push(Warning::new(UNKNOWN, in_words(&unknown)));
-        }
-        self
+/// The warning about these names, if there are any.
+pub(super) fn warning(unknown: &[String]) -> Option<Warning> {
+    if unknown.is_empty() {
+        return None;
     }
-}
-
-fn in_words(unknown: &[&str]) -> String {
     let named: Vec<String> = unknown
         .iter()
         .take(SAID)
@@ -33,10 +19,11 @@ fn in_words(unknown: &[&str]) -> String {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!(
+    let detail = format!(
         "the project has never had an event named {}{more}: is it spelled as it is sent?",
         named.join(", ")
-    )
+    );
+    Some(Warning::new("unknown_event", detail))
 }
 
 #[cfg(test)]
@@ -45,11 +32,13 @@ mod tests {
 
     #[test]
     fn a_few_names_are_spelled_out() {
-        assert_eq!(
-            in_words(&["a", "b"]),
-            "the project has never had an event named \"a\", \"b\": is it spelled as it is sent?"
-        );
-        let many = in_words(&["a"; 9]);
-        assert!(many.contains(" and 4 more: "), "{many}");
+        let said = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            warning(&names).map(|warning| warning.detail)
+        };
+        let two = "the project has never had an event named \"a\", \"b\": is it spelled as it is sent?";
+        assert_eq!(said(&["a", "b"]).as_deref(), Some(two));
+        assert!(said(&["a"; 9]).is_some_and(|said| said.contains(" and 4 more: ")));
+        assert_eq!(said(&[]), None);
     }
 }
