@@ -1,6 +1,6 @@
 /** The client: what an application calls, and how an event is put together. */
 
-import { deviceId, forget, setUser, usableId, userId } from './identity.js';
+import { belong, deviceId, forget, groups, setUser, usableId, userId } from './identity.js';
 import { watchPages, type PageWatch } from './pageviews.js';
 import { openQueue, type Queue } from './queue.js';
 import { sessionAt, startSession } from './session.js';
@@ -37,7 +37,19 @@ export interface Footfall {
   page(properties?: Properties): void;
   /** From now on this is the person whom your application knows by `userId`; `traits` are remembered of them. */
   identify(userId: string | number, traits?: Properties): void;
-  /** On sign-out: forgets the user, and starts a new device and session. */
+  /** Remembers properties of the person. */
+  set(properties: Properties): void;
+  /** The same, but only where the person has none of that name. */
+  setOnce(properties: Properties): void;
+  /** Forgets properties of the person. */
+  unset(names: string[]): void;
+  /** Adds numbers to properties of the person. */
+  add(numbers: Record<string, number>): void;
+  /** From now on events belong to this group, such as `group('company', 'acme')`; `properties` are remembered of it. */
+  group(type: string, key: string | number, properties?: Properties): void;
+  /** The user of now had this id before on a device, such as the anonymous id that another tool gave. */
+  alias(previousId: string | number): void;
+  /** On sign-out: forgets the user and the groups, and starts a new device and session. */
   reset(): void;
   /** Sends what is waiting. Resolves when it was sent, or when it has to wait (offline, or the server said later). */
   flush(): Promise<void>;
@@ -45,6 +57,9 @@ export interface Footfall {
 
 /** A call with the time (epoch ms) and page address it was made at, as the snippet's stub notes it. */
 export type Call = [method: keyof Footfall, args: unknown[], atMs: number, url: string];
+
+/** What a call does, made at this time and address. */
+type Method = (atMs: number, url: string, ...args: unknown[]) => unknown;
 
 /** A client together with the way to give it calls that were made earlier. */
 export interface ReplayingClient extends Footfall {
@@ -110,7 +125,7 @@ export function createClient(defaultHost?: string): ReplayingClient {
     record('page_view', atMs, url, { properties });
   }
 
-  function record(event: string, atMs: number, url: string, more: { properties?: unknown; set?: unknown }): void {
+  function record(event: string, atMs: number, url: string, more: object): void {
     const id = uuid7(atMs);
     const json = JSON.stringify({
       event,
@@ -119,6 +134,7 @@ export function createClient(defaultHost?: string): ReplayingClient {
       user_id: userId() ?? undefined,
       session_id: sessionAt(atMs),
       timestamp: atMs,
+      groups: groups() ?? undefined,
       ...more,
       context: { page: { url, referrer, title: document.title } },
     });
@@ -126,53 +142,74 @@ export function createClient(defaultHost?: string): ReplayingClient {
     queue?.add(id, json);
   }
 
-  function identify(given: unknown, traits: unknown, atMs: number, url: string): void {
-    const user = usableId(given);
-    if (!user) return warn('identify: not an id:', given);
-    if (user === userId() && !traits) return; // applications say it on every page
-    setUser(user);
-    record('$identify', atMs, url, { set: traits });
-  }
+  /** An event that says something of the person. */
+  const tell =
+    (member: string): Method =>
+    (atMs, url, told) =>
+      record('$set', atMs, url, { [member]: told });
+
+  const methods: Record<keyof Footfall, Method> = {
+    init: (atMs, url, key, options) => start(key, (options ?? {}) as Options, atMs, url),
+    track(atMs, url, name, properties) {
+      if (typeof name !== 'string' || !name.trim() || name.length > NAME_CHARS) {
+        return warn('track: not a name:', name);
+      }
+      record(name, atMs, url, { properties });
+    },
+    page: (atMs, url, properties) => view(atMs, url, properties as Properties),
+    identify(atMs, url, given, traits) {
+      const user = usableId(given);
+      if (!user) return warn('identify: not an id:', given);
+      if (user === userId() && !traits) return; // applications say it on every page
+      setUser(user);
+      record('$identify', atMs, url, { set: traits });
+    },
+    set: tell('set'),
+    setOnce: tell('set_once'),
+    unset: tell('unset'),
+    add: tell('add'),
+    group(atMs, url, type, given, properties) {
+      const key = usableId(given);
+      if (!key || !type) return warn('group: not an id:', given);
+      belong(type as string, key);
+      if (!properties) return;
+      const told = { $group_type: type, $group_key: key, $group_set: properties };
+      record('$groupidentify', atMs, url, { properties: told });
+    },
+    alias(atMs, url, given) {
+      const previous_id = usableId(given);
+      if (!previous_id || !userId()) return warn('alias: not an id, or of nobody:', given);
+      // the other id takes this device's place
+      record('$alias', atMs, url, { device_id: undefined, previous_id });
+    },
+    reset(atMs) {
+      forget();
+      startSession(atMs);
+    },
+    flush: () => queue?.flush(),
+  };
 
   function replay(call: Call): unknown {
-    const [method, [first, second], atMs, url] = call;
+    const [method, args, atMs, url] = call;
     if (typeof document === 'undefined') return undefined;
     try {
-      if (method === 'init') return start(first, (second ?? {}) as Options, atMs, url);
-      if (!queue) return void early.push(call);
+      if (!queue && method !== 'init') return void early.push(call);
       pages?.settle();
-      if (method === 'flush') return queue.flush();
-      if (method === 'track') {
-        if (typeof first !== 'string' || !first.trim() || first.length > NAME_CHARS) {
-          return warn('track: not a name:', first);
-        }
-        record(first, atMs, url, { properties: second });
-      } else if (method === 'page') view(atMs, url, first as Properties);
-      else if (method === 'identify') identify(first, second, atMs, url);
-      else if (method === 'reset') {
-        forget();
-        startSession(atMs);
-      }
+      return methods[method](atMs, url, ...args);
     } catch (error) {
-      warn(method, error); // e.g. properties with a cycle: never the host page's problem
+      return warn(method, error); // e.g. properties with a cycle: never the host page's problem
     }
-    return undefined;
   }
 
-  const now =
-    (method: keyof Footfall) =>
-    (...args: unknown[]): unknown =>
-      replay([method, args, Date.now(), typeof document === 'undefined' ? '' : location.href]);
-
-  return {
-    init: now('init'),
-    track: now('track'),
-    page: now('page'),
-    identify: now('identify'),
-    reset: now('reset'),
-    flush: async () => void (await now('flush')()),
-    replay,
-  };
+  const client: Record<string, unknown> = { replay };
+  for (const name in methods) {
+    const method = name as keyof Footfall;
+    client[name] = (...args: unknown[]) => {
+      const done = replay([method, args, Date.now(), globalThis.location?.href]);
+      return method === 'flush' ? Promise.resolve(done) : undefined;
+    };
+  }
+  return client as unknown as ReplayingClient;
 }
 
 function batchContext(): object {

@@ -8,6 +8,7 @@ import { uuid7 } from './uuid.js';
 
 const DEVICE = 'ff_device';
 const USER = 'ff_user';
+const GROUPS = 'ff_groups';
 /** The longest life that browsers grant to a cookie. */
 const COOKIE_SECONDS = 400 * 86_400;
 /** Texts that a broken integration sends for everybody; the server counts them as absent too. */
@@ -39,9 +40,20 @@ export function setUser(id: string): void {
   write(USER, id);
 }
 
-/** Forgets the user and makes this browser a new device. */
+/** The groups that events belong to, by type; null for none. */
+export function groups(): Record<string, string> | null {
+  return JSON.parse(read(GROUPS) ?? 'null');
+}
+
+/** From now on events belong to this group. */
+export function belong(type: string, key: string): void {
+  write(GROUPS, JSON.stringify({ ...groups(), [type]: key }));
+}
+
+/** Forgets the user with their groups and makes this browser a new device. */
 export function forget(): void {
   remove(USER);
+  remove(GROUPS);
   const id = uuid7(Date.now());
   write(DEVICE, id);
   writeCookie(id);

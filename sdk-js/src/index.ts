@@ -20,5 +20,5 @@ export { snippet } from './snippet.js';
 export const createClient = (): Footfall => create();
 
 const footfall: Footfall = /* @__PURE__ */ create();
-export const { init, track, page, identify, reset, flush } = footfall;
+export const { init, track, page, identify, set, setOnce, unset, add, group, alias, reset, flush } = footfall;
 export default footfall;

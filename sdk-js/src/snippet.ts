@@ -6,7 +6,7 @@
 /** The snippet with `{{host}}` and `{{key}}` in place of the values. */
 export const TEMPLATE = `<script>
 !function(w,d,f,s){if(w.footfall)return;f=w.footfall={q:[]};
-"init track page identify reset flush".split(" ").map(function(m){f[m]=function(){f.q.push([m,[].slice.call(arguments),Date.now(),location.href])}});
+"init track page identify set setOnce unset add group alias reset flush".split(" ").map(function(m){f[m]=function(){f.q.push([m,[].slice.call(arguments),Date.now(),location.href])}});
 s=d.createElement("script");s.async=1;s.src="{{host}}/f.js";d.head.appendChild(s)}(window,document);
 footfall.init("{{key}}",{host:"{{host}}"});
 </script>`;

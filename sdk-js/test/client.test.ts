@@ -67,6 +67,9 @@ describe('calls that mean nothing are ignored, and said in debug mode', () => {
     ['identify 0', ['identify', 0]],
     ['identify NaN', ['identify', NaN]],
     ['identify an object', ['identify', { id: 7 }]],
+    ['a group without a type', ['group', '', 'acme']],
+    ['a group that is nobody', ['group', 'company', 'undefined']],
+    ['an alias of nobody', ['alias', 'old']],
     ['a second init', ['init', 'ffp_live_other']],
   ])('%s', async (_, [method, ...args]) => {
     const warn = vi.spyOn(console, 'warn').mockReturnValue();
@@ -124,6 +127,52 @@ describe('people', () => {
     expect(new Set(events().map(({ device_id }) => device_id)).size).toBe(1);
   });
 
+  test('what is said of the person travels with an event of its own', async () => {
+    const page = await openPage();
+    page.set({ plan: 'team' });
+    page.setOnce({ from: 'ad' });
+    page.unset(['trial']);
+    page.add({ orders: 1 });
+    await page.flush();
+    expect(events().map(({ event, set, set_once, unset, add }) => ({ event, set, set_once, unset, add }))).toEqual([
+      { event: '$set', set: { plan: 'team' } },
+      { event: '$set', set_once: { from: 'ad' } },
+      { event: '$set', unset: ['trial'] },
+      { event: '$set', add: { orders: 1 } },
+    ]);
+  });
+
+  test('events belong to the groups that were told before them, on later pages too; reset forgets them', async () => {
+    let page = await openPage();
+    page.track('before');
+    page.group('company', 'acme', { seats: 40 });
+    page.group('team', 7);
+    page = await openPage();
+    page.track('after');
+    page.group('company', 'bolt');
+    page.track('moved');
+    page.reset();
+    page.track('left');
+    await page.flush();
+    expect(events().map(({ event, groups }) => [event, groups])).toEqual([
+      ['before', undefined],
+      ['$groupidentify', { company: 'acme' }],
+      ['after', { company: 'acme', team: '7' }],
+      ['moved', { company: 'bolt', team: '7' }],
+      ['left', undefined],
+    ]);
+    expect(events()[1]!.properties).toEqual({ $group_type: 'company', $group_key: 'acme', $group_set: { seats: 40 } });
+  });
+
+  test('an alias names the earlier id in the place of this device', async () => {
+    const page = await openPage();
+    page.identify('u7');
+    page.alias('old-anonymous-id');
+    await page.flush();
+    const { event, user_id, device_id, previous_id } = events()[1]!;
+    expect([event, user_id, device_id, previous_id]).toEqual(['$alias', 'u7', undefined, 'old-anonymous-id']);
+  });
+
   test('reset forgets the user and begins a new device and session', async () => {
     const page = await openPage();
     page.identify('a');
@@ -141,7 +190,7 @@ describe('people', () => {
       const page = await openPage();
       page.track('x');
       await page.flush();
-      return events().at(-1)!.device_id;
+      return events().at(-1)!.device_id!;
     };
     const first = await id();
     expect(document.cookie).toContain(`ff_device=${first}`);

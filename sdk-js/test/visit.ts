@@ -9,12 +9,17 @@ export const HOST = 'https://footfall.example.com';
 export interface SentEvent {
   event: string;
   id: string;
-  device_id: string;
+  device_id?: string;
   user_id?: string;
+  previous_id?: string;
+  groups?: Record<string, string>;
   session_id: string;
   timestamp: number;
   properties?: Record<string, unknown>;
   set?: Record<string, unknown>;
+  set_once?: Record<string, unknown>;
+  unset?: string[];
+  add?: Record<string, number>;
   context: { page: { url: string; referrer: string; title: string } };
 }
 

@@ -77,17 +77,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ApiQuery<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let query = parts.uri.query().unwrap_or_default();
-        let reader = serde_html_form::Deserializer::from_bytes(query.as_bytes());
-        serde_path_to_error::deserialize(reader)
-            .map(ApiQuery)
-            .map_err(|error| {
-                let text = error.inner().to_string();
-                let (code, named) = reason(&text);
-                let name = named.map_or_else(|| error.path().to_string(), str::to_owned);
-                Problem::invalid_field(&format!("?{name}"), code, in_words(&text))
-            })
+        read_query(parts.uri.query().unwrap_or_default()).map(ApiQuery)
     }
+}
+
+/// Reads a query string.
+pub fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let reader = serde_html_form::Deserializer::from_bytes(query.as_bytes());
+    serde_path_to_error::deserialize(reader).map_err(|error| {
+        let text = error.inner().to_string();
+        let (code, named) = reason(&text);
+        let name = named.map_or_else(|| error.path().to_string(), str::to_owned);
+        Problem::invalid_field(&format!("?{name}"), code, in_words(&text))
+    })
 }
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiPath<T> {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::filter::{Filter, FilterQuery, Property, PropertyQuery};
-use super::funnel::spec::{Alternative, View};
+use super::funnel::spec::{Alternative, Entity, View};
 use super::funnel::{FunnelOverall, FunnelSpec, FunnelStep, FunnelTally, StepEvent, Values};
 use super::selection::Selection;
 use super::time::{self, Bucket, DayRange, Interval, WeekStart};
@@ -56,6 +56,10 @@ pub struct ConversionQuery {
     /// What the event that enters has to pass besides. Only with `after`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_filter: Option<FilterQuery>,
+    /// The property whose values are counted instead of persons, such as `{"property": "$groups.company"}`. Events without
+    /// a value are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<PropertyQuery>,
     /// A numeric property of the converting events: their sum and their mean.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<PropertyQuery>,
@@ -78,6 +82,9 @@ pub struct ConversionSpec {
     pub goal_filter: Filter,
     /// What the event that enters has to pass besides.
     pub after_filter: Filter,
+    /// The property whose values are counted instead of persons; the filter lets only events pass that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Property>,
     /// The numeric property of converting events.
     pub value: Option<Property>,
 }
@@ -101,6 +108,8 @@ impl ConversionQuery {
                 }
             }
         }
+        let group = self.group.as_ref();
+        let group = group.map(|group| group.validate("/group", &mut errors));
         let value = self.value.as_ref();
         let value = value.map(|property| property.validate("/value", &mut errors));
         let mut filter = |pointer: &str, filter: &Option<FilterQuery>| match filter {
@@ -113,7 +122,7 @@ impl ConversionQuery {
             filter("/after_filter", &self.after_filter),
         );
         let spec = ConversionSpec {
-            filter: all,
+            filter: all.having(group.as_ref()),
             goal_filter: goal,
             after_filter: after,
             goal: self.goal.clone(),
@@ -122,6 +131,7 @@ impl ConversionQuery {
                 Some(_) => time::window(self.window.as_deref(), &mut errors),
                 None => 0,
             },
+            group,
             value,
             range: time::day_range(
                 self.from.as_deref(),
@@ -152,6 +162,11 @@ impl ConversionSpec {
         ];
         Some(FunnelSpec {
             filter: self.filter.clone(),
+            entity: match self.group {
+                Some(_) => Entity::Group,
+                None => Entity::Person,
+            },
+            group: self.group.clone(),
             view: View::Trend(Interval::Day, WeekStart::default()),
             ..FunnelSpec::plain(steps, self.window_ms, self.range.instants(zone))
         })
@@ -329,6 +344,7 @@ mod tests {
             filter: Filter::everything(),
             goal_filter: Filter::everything(),
             after_filter: Filter::everything(),
+            group: None,
             value: None,
         };
         let funnel = spec.funnel(&Zone::utc()).unwrap();

@@ -39,7 +39,8 @@ pub struct Envelope {
     pub cached: bool,
     /// The IANA zone in which days and hours were counted.
     pub timezone: String,
-    /// What a careful reader has to know before using the numbers.
+    /// What a careful reader has to know before using the numbers: `unknown_event` that the question says a name which the
+    /// project never had, `late_events`, `events_pending`, `beyond_retention`, `cohort_as_of`, …
     pub warnings: Vec<Warning>,
     /// The range, whose end decides about `complete`.
     #[serde(skip)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::active::ActiveBuckets;
-use super::filter::FilterQuery;
+use super::filter::{FilterQuery, Property, PropertyQuery};
 use super::selection::{Selection, SelectionQuery};
 use super::time::{self, Bucket, DayRange, Interval, TimeRange, WeekStart};
 use super::{SpecError, accepted};
@@ -46,6 +46,11 @@ pub struct LifecycleQuery {
     #[serde(default)]
     #[param(ignore)]
     pub filter: Option<FilterQuery>,
+    /// The property whose values are counted instead of persons, such as `{"property": "$groups.company"}`. Events without
+    /// a value are left out. (Not in a query string.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(ignore)]
+    pub group: Option<PropertyQuery>,
 }
 
 /// The length of an interval.
@@ -66,6 +71,9 @@ pub enum LifecycleInterval {
 pub struct LifecycleSpec {
     /// What counts as active.
     pub events: Selection,
+    /// The property whose values are counted instead of persons; only events that have one are active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Property>,
     /// The local days whose intervals are reported.
     pub range: DayRange,
     /// Length of an interval.
@@ -113,10 +121,14 @@ impl LifecycleQuery {
         let mut errors = Vec::new();
         let events = SelectionQuery::event(self.event.clone()).within(self.filter.clone());
         let events = events.validate("", zone, &mut errors);
+        let group = self.group.as_ref();
+        let group = group.map(|group| group.validate("/group", &mut errors));
+        let events = events.having(group.as_ref());
         let (from, to) = (self.from.as_deref(), self.to.as_deref());
         let range = time::day_range(from, to, zone, now_ms, &mut errors);
         let spec = LifecycleSpec {
             events,
+            group,
             range,
             interval: self.interval,
             week_start: self.week_start,

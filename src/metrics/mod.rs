@@ -40,6 +40,7 @@ pub mod funnel;
 pub mod identity;
 pub mod ledger;
 pub mod lifecycle;
+pub mod naming;
 pub mod oracle;
 pub mod path;
 pub mod person;

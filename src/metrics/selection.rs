@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::filter::{Filter, FilterQuery, PersonProperties};
+use super::filter::{Filter, FilterQuery, PersonProperties, Property};
 use super::{SpecError, check_event_name};
 use crate::event::{Event, Zone};
 
@@ -109,6 +109,12 @@ impl Selection {
             (false, true) => filter.clone(),
             (false, false) => Filter::And(vec![filter.clone(), self.filter]),
         };
+        Selection { filter, ..self }
+    }
+
+    /// The same, of events that have a value of the property too.
+    pub fn having(self, group: Option<&Property>) -> Selection {
+        let filter = self.filter.having(group);
         Selection { filter, ..self }
     }
 

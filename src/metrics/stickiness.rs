@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::filter::FilterQuery;
+use super::filter::{FilterQuery, Property, PropertyQuery};
 use super::selection::{Selection, SelectionQuery};
 use super::time::{self, Bucket, DayRange, Interval, WeekStart};
 use super::{SpecError, accepted};
@@ -34,6 +34,11 @@ pub struct StickinessQuery {
     #[serde(default)]
     #[param(ignore)]
     pub filter: Option<FilterQuery>,
+    /// The property whose values are counted instead of persons, such as `{"property": "$groups.company"}`. Events without
+    /// a value are left out. (Not in a query string.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(ignore)]
+    pub group: Option<PropertyQuery>,
 }
 
 /// A validated [`StickinessQuery`].
@@ -41,6 +46,9 @@ pub struct StickinessQuery {
 pub struct StickinessSpec {
     /// What counts as active.
     pub events: Selection,
+    /// The property whose values are counted instead of persons; only events that have one are active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Property>,
     /// The local days that are counted.
     pub range: DayRange,
 }
@@ -79,9 +87,12 @@ impl StickinessQuery {
         let mut errors = Vec::new();
         let events = SelectionQuery::event(self.event.clone()).within(self.filter.clone());
         let events = events.validate("", zone, &mut errors);
+        let group = self.group.as_ref();
+        let group = group.map(|group| group.validate("/group", &mut errors));
+        let events = events.having(group.as_ref());
         let (from, to) = (self.from.as_deref(), self.to.as_deref());
         let range = time::day_range(from, to, zone, now_ms, &mut errors);
-        let spec = StickinessSpec { events, range };
+        let spec = StickinessSpec { events, group, range };
         accepted(spec, errors)
     }
 }

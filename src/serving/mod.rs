@@ -8,7 +8,7 @@
 //! - [`answers`]: what was answered under that revision, bounded in bytes.
 //! - [`flights`]: concurrent identical questions are computed once, and not at all when everybody left.
 //! - [`sketchbook`]: decoded sketches of the days, [`countbook`]: events by quarter hour, [`visitbook`]: sessions, all fed
-//!   with what is new, on [`shelf`] of bounded size; [`late`]: what every answer warns of.
+//!   with what is new, on [`shelf`] of bounded size; [`late`] and [`names`]: what answers warn of.
 //!
 //! Why a remembered answer is right: its facts were read after its revision, so it holds every commit that the
 //! revision tells of. A commit raises the revision of its projects; between the two it is listed as unannounced,
@@ -19,6 +19,7 @@ pub mod countbook;
 pub mod flights;
 pub mod freshness;
 pub mod late;
+pub mod names;
 pub mod shelf;
 pub mod sketchbook;
 pub mod together;
@@ -30,6 +31,7 @@ use countbook::Countbook;
 use flights::Flights;
 use freshness::Freshness;
 use late::Late;
+use names::Names;
 use sketchbook::Sketchbook;
 use versions::Versions;
 use visitbook::Visitbook;
@@ -78,6 +80,8 @@ pub struct Serving {
     pub visitbook: Visitbook,
     /// Late events.
     pub late: Late,
+    /// Names that ever happened.
+    pub names: Names,
     /// Versions of override maps.
     pub versions: Versions,
 }
@@ -90,6 +94,7 @@ impl Serving {
             countbook: Countbook::new(store.clone(), stream.clone(), limits.count_bytes),
             visitbook: Visitbook::new(limits.visit_bytes),
             versions: Versions::new(store.clone()),
+            names: Names::new(store.clone()),
             late: Late::new(store),
             freshness: Freshness::new(stream),
             answers: Answers::new(limits.answer_bytes),

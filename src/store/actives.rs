@@ -1,4 +1,4 @@
-//! Who was active on which local day, exactly, from raw events.
+//! Who (persons, or the values of a property) was active on which local day, exactly, from raw events.
 //!
 //! `actor_days` could answer faster, but it holds days of the zone at capture: after a change of the
 //! project's zone its days are others than the question's. Raw is right under every zone.
@@ -9,23 +9,21 @@ use serde::Deserialize;
 
 use super::breakdown::{bind_groups, grouped, ranked, ranking};
 use super::filter::Bind;
-use super::selection::selected;
+use super::selection::{entity, selected};
 use super::{Facts, Store, StoreError, read_rows};
 use crate::event::{Day, ProjectNumber, Zone};
 use crate::metrics::active::ActiveSpec;
-use crate::metrics::filter::Property;
-use crate::metrics::selection::Selection;
 use crate::metrics::trend::Group;
 
 #[derive(Row, Deserialize)]
 struct ActorStart {
     place: u16,
-    person: u64,
+    entity: u64,
     start: i64,
 }
 
-/// A breakdown, and its values that are shown.
-pub type Split<'a> = (&'a [Property], &'a [Group]);
+/// The values of a spec's breakdown that are shown; of everything without one.
+type Shown<'a> = Option<&'a [Group]>;
 
 /// Active days, ordered by group, person and day, each once. Dropping it ends the query.
 pub struct ActorDays {
@@ -35,7 +33,7 @@ pub struct ActorDays {
 }
 
 impl Store {
-    /// The local days in `[from, to)` on which each person was active: had one of `events`.
+    /// The local days in `[from, to)` on which each person (or group) was active.
     ///
     /// The days are cut by the first instants that `zone` gives, not by ClickHouse's own zone tables, which
     /// may be of another year.
@@ -45,27 +43,37 @@ impl Store {
     pub async fn actor_day_rows(
         &self,
         project: ProjectNumber,
-        from: Day,
-        to: Day,
-        events: &Selection,
+        days: (Day, Day),
+        spec: &ActiveSpec,
         zone: &Zone,
     ) -> Result<ActorDays, StoreError> {
-        self.split_actor_days(project, (from, to), events, (&[], &[]), zone)
-            .await
+        self.days_of(project, days, spec, None, zone).await
     }
 
-    /// The same for each group of a breakdown: by events of that group.
+    /// The same for each of the breakdown's values that are shown: by events that have it.
     ///
     /// # Errors
     /// As [`Store::actor_day_rows`].
     pub async fn split_actor_days(
         &self,
         project: ProjectNumber,
-        (from, to): (Day, Day),
-        events: &Selection,
-        (breakdown, groups): Split<'_>,
+        days: (Day, Day),
+        spec: &ActiveSpec,
+        groups: &[Group],
         zone: &Zone,
     ) -> Result<ActorDays, StoreError> {
+        self.days_of(project, days, spec, Some(groups), zone).await
+    }
+
+    async fn days_of(
+        &self,
+        project: ProjectNumber,
+        (from, to): (Day, Day),
+        spec: &ActiveSpec,
+        shown: Shown<'_>,
+        zone: &Zone,
+    ) -> Result<ActorDays, StoreError> {
+        let (breakdown, groups) = shown.map_or((&[][..], &[][..]), |groups| (&spec.breakdown, groups));
         let starts: Vec<i64> = (from.0..to.0)
             .map(Day)
             .filter(|day| zone.day_exists(*day))
@@ -81,19 +89,20 @@ impl Store {
         };
         let end = zone.day_start(to);
         let mut bind = Bind::new();
-        let which = selected(events, &mut bind);
+        let which = selected(&spec.selection(), &mut bind);
         let group = grouped(breakdown, &mut bind);
+        let whom = entity(spec.group.as_ref(), &mut bind);
         let query = self
             .stream(
                 project,
                 &format!(
-                    "SELECT DISTINCT toUInt16({group}) AS place, person, \
+                    "SELECT DISTINCT toUInt16({group}) AS place, {whom} AS entity, \
                        roundDown(toUnixTimestamp64Milli(ts), {{starts:Array(Int64)}}) AS start \
                      FROM {people} WHERE project = {{project:UInt32}} AND {which} \
                        AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
                        AND ts >= fromUnixTimestamp64Milli({{from:Int64}}, 'UTC') \
                        AND ts < fromUnixTimestamp64Milli({{to:Int64}}, 'UTC') \
-                     ORDER BY place, person, start",
+                     ORDER BY place, entity, start",
                     people = self.people(),
                 ),
             )
@@ -111,7 +120,7 @@ impl Store {
 }
 
 impl Store {
-    /// The values of a breakdown that are shown: those with the most persons in `range`, ties by text, of all activity in
+    /// The values of a breakdown that are shown: those with the most persons (or groups) in `range`, ties by text, of all activity in
     /// `[from, to)`; events that lack every property left out.
     ///
     /// # Errors
@@ -136,11 +145,12 @@ impl Store {
             moment(end, &mut bind),
         );
         let select = format!(
-            "person, ts >= {} AND ts < {} AS inside",
+            "{} AS entity, ts >= {} AND ts < {} AS inside",
+            entity(spec.group.as_ref(), &mut bind),
             moment(range.from_ms, &mut bind),
             moment(range.to_ms, &mut bind),
         );
-        let rank = "uniqExactIf(person, inside)";
+        let rank = "uniqExactIf(entity, inside)";
         let sql = ranking(&spec.breakdown, (&select, &from, rank), self.people(), &mut bind);
         let query = self
             .question(project, &sql)
@@ -151,7 +161,7 @@ impl Store {
 }
 
 impl ActorDays {
-    /// The next group's number, person and day; `None` at the end.
+    /// The next value's number, person (or group) and day; `None` at the end.
     ///
     /// # Errors
     /// When ClickHouse stops within the answer, for a limit or for trouble.
@@ -163,7 +173,7 @@ impl ActorDays {
             return Ok(None);
         };
         let row = cursor.next().await?;
-        Ok(row.map(|row| (row.place.into(), row.person, self.zone.local_day(row.start))))
+        Ok(row.map(|row| (row.place.into(), row.entity, self.zone.local_day(row.start))))
     }
 
     /// All days of the next person in a group, into `days` (cleared first: reuse it), ascending. Returns the group's number

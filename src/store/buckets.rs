@@ -1,4 +1,4 @@
-//! In which buckets of a calendar people were active: how many of them in the same ones. From the days of activity that
+//! In which buckets of a calendar people (or the values of a property) were active: how many of them in the same ones. From the days of activity that
 //! batches leave behind (days of the zone at capture, so only for projects whose zone never changed) or from raw events.
 
 use std::collections::BTreeMap;
@@ -9,10 +9,11 @@ use serde::Deserialize;
 
 use super::filter::Bind;
 use super::people::{PEOPLE, PEOPLE_DAYS};
-use super::selection::selected;
+use super::selection::{entity, selected};
 use super::{Facts, Store, StoreError, facts};
 use crate::event::{Day, ProjectNumber, Zone};
 use crate::metrics::active::{ActiveBuckets, BucketSet};
+use crate::metrics::filter::Property;
 use crate::metrics::selection::Selection;
 use crate::metrics::time::{Bucket, TimeRange, bucket_of};
 
@@ -24,6 +25,8 @@ const THREADS: &str = "4";
 pub struct Activity<'a> {
     /// The events that are activity.
     pub events: &'a Selection,
+    /// The property whose values are counted instead of persons; only events that have one are activity.
+    pub group: Option<&'a Property>,
     /// The buckets, in order and without gaps.
     pub buckets: &'a [Bucket],
     /// Activity in this range is what people enter by; they have to.
@@ -139,7 +142,7 @@ impl Store {
         let select = |rows: &str| {
             format!(
                 "SELECT words, count() AS persons FROM ( \
-                   SELECT [{}] AS words FROM ({rows}) GROUP BY person \
+                   SELECT [{}] AS words FROM ({rows}) GROUP BY entity \
                  ) GROUP BY words",
                 masks.join(", ")
             )
@@ -172,7 +175,7 @@ impl Store {
         let select = |rows: &str| {
             format!(
                 "SELECT toUInt64(buckets) AS buckets, count() AS persons FROM ( \
-                   SELECT {} AS buckets FROM ({rows}) GROUP BY person HAVING buckets > 0 \
+                   SELECT {} AS buckets FROM ({rows}) GROUP BY entity HAVING buckets > 0 \
                  ) GROUP BY buckets",
                 counts.join(" + ")
             )
@@ -186,7 +189,7 @@ impl Store {
         })
     }
 
-    /// A statement over the rows `(person, piece)` of what is wanted; the bits of each piece are bound.
+    /// A statement over the rows `(entity, piece)` of what is wanted; the bits of each piece are bound.
     fn of_places(
         &self,
         project: ProjectNumber,
@@ -252,7 +255,7 @@ fn pieces_of_days(wanted: &Activity<'_>) -> String {
         ),
     };
     format!(
-        "SELECT person, toUInt16({piece}) AS piece FROM {PEOPLE_DAYS} \
+        "SELECT person AS entity, toUInt16({piece}) AS piece FROM {PEOPLE_DAYS} \
          WHERE project = {{project:UInt32}} AND deleted = 0 AND day < toDate({{end:UInt16}}) {since}"
     )
 }
@@ -281,8 +284,9 @@ fn pieces_of_events(wanted: &Activity<'_>, bind: &mut Bind) -> String {
         }
     };
     let which = selected(wanted.events, bind);
+    let whom = entity(wanted.group, bind);
     format!(
-        "SELECT person, transform(roundDown(toUnixTimestamp64Milli(ts), {{starts:Array(Int64)}}), \
+        "SELECT {whom} AS entity, transform(roundDown(toUnixTimestamp64Milli(ts), {{starts:Array(Int64)}}), \
            {{starts:Array(Int64)}}, {{pieces:Array(UInt16)}}, toUInt16(0)) AS piece \
          FROM {PEOPLE} WHERE project = {{project:UInt32}} AND {which} AND day <= toDate({{end_day:UInt16}}) \
            AND ts < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC') {since}"

@@ -6,14 +6,14 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::filter::{Bind, number, value};
-use super::selection::selected;
+use super::selection::{entity, selected};
 use super::{Facts, Store, StoreError, facts, read_rows};
 use crate::event::{Day, ProjectNumber, Zone};
 use crate::metrics::conversion::{ConversionSpec, ConversionValue, ConvertingEvent, GoalCount, GoalFacts};
 
 #[derive(Row, Deserialize)]
 struct EventRow {
-    person: u64,
+    entity: u64,
     ts: i64,
     seq: u32,
     #[serde(with = "clickhouse::serde::uuid")]
@@ -33,7 +33,7 @@ struct GoalRow {
     sum: Option<f64>,
 }
 
-/// Events that enter or convert, person by person and in no order beyond that. Dropping it ends the query.
+/// Events that enter or convert, person by person (or group by group) and in no order beyond that. Dropping it ends the query.
 pub struct ConvertingEvents {
     cursor: RowCursor<EventRow>,
     rows: u64,
@@ -67,19 +67,20 @@ impl Store {
         let enters = selected(&spec.entries(), &mut bind);
         let converts = selected(&spec.goals(), &mut bind);
         let number = number_of(spec, &mut bind);
+        let whom = entity(spec.group.as_ref(), &mut bind);
         let names: Vec<String> = spec.after.iter().chain([&spec.goal]).cloned().collect();
         let query = self
             .stream(
                 project,
                 &format!(
-                    "SELECT person, ts, seq, id, enters, converts, number FROM ( \
-                       SELECT person, ts, seq, id, toUInt8({enters}) AS enters, toUInt8({converts}) AS converts, \
+                    "SELECT entity, ts, seq, id, enters, converts, number FROM ( \
+                       SELECT {whom} AS entity, ts, seq, id, toUInt8({enters}) AS enters, toUInt8({converts}) AS converts, \
                          {number} AS number \
                        FROM {people} WHERE project = {{project:UInt32}} AND event IN {names} \
                          AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
                          AND ts >= fromUnixTimestamp64Milli({{from:Int64}}, 'UTC') \
                          AND ts < fromUnixTimestamp64Milli({{to:Int64}}, 'UTC')) \
-                     WHERE enters OR converts ORDER BY person",
+                     WHERE enters OR converts ORDER BY entity",
                     names = bind.texts(&names),
                     people = self.people(),
                 ),
@@ -110,11 +111,12 @@ impl Store {
         let active = selected(&spec.entries(), &mut bind);
         let converts = selected(&spec.goals(), &mut bind);
         let number = number_of(spec, &mut bind);
+        let whom = entity(spec.group.as_ref(), &mut bind);
         let sql = format!(
-            "SELECT toUInt8(grouping(start)) AS is_total, toInt64(start) AS at, uniqExactIf(person, enters) AS active, \
-               uniqExactIf(person, converts) AS converted, countIf(converts AND isNotNull(x)) AS numbers, \
+            "SELECT toUInt8(grouping(start)) AS is_total, toInt64(start) AS at, uniqExactIf(entity, enters) AS active, \
+               uniqExactIf(entity, converts) AS converted, countIf(converts AND isNotNull(x)) AS numbers, \
                CAST(sumIf(x, converts), 'Nullable(Float64)') AS sum FROM ( \
-               SELECT person, roundDown(toUnixTimestamp64Milli(ts), {{starts:Array(Int64)}}) AS start, \
+               SELECT {whom} AS entity, roundDown(toUnixTimestamp64Milli(ts), {{starts:Array(Int64)}}) AS start, \
                  toUInt8({active}) AS enters, toUInt8({converts}) AS converts, {number} AS x \
                FROM {people} WHERE project = {{project:UInt32}} \
                  AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
@@ -151,7 +153,7 @@ impl Store {
 }
 
 impl ConvertingEvents {
-    /// The next event and its person; `None` at the end.
+    /// The next event and whose it is; `None` at the end.
     ///
     /// # Errors
     /// When ClickHouse stops within the answer, for a limit or for trouble.
@@ -168,7 +170,7 @@ impl ConvertingEvents {
             converts: row.converts == 1,
             number: row.number,
         };
-        Ok(Some((row.person, event)))
+        Ok(Some((row.entity, event)))
     }
 
     /// Rows that ClickHouse read. Complete once the first event came.

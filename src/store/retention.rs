@@ -1,4 +1,4 @@
-//! Starts and returns of a retention table, person by person, as they stream out of ClickHouse.
+//! Starts and returns of a retention table, person by person (or group by group), as they stream out of ClickHouse.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::filter::{Bind, value};
-use super::selection::selected;
+use super::selection::{entity, selected};
 use super::{Store, StoreError, read_rows};
 use crate::event::{Day, ProjectNumber, Zone};
 use crate::metrics::retention::{RetentionSpec, ReturnEvent};
@@ -23,7 +23,7 @@ const MAX_VALUES: usize = 100_000;
 
 #[derive(Row, Deserialize)]
 struct ReturnRow {
-    person: u64,
+    entity: u64,
     ts: i64,
     seq: u32,
     #[serde(with = "clickhouse::serde::uuid")]
@@ -67,6 +67,7 @@ impl Store {
             Some((property, _)) => format!("if({start}, {}, NULL)", value(property, &mut bind)),
             None => "CAST(NULL, 'Nullable(String)')".to_owned(),
         };
+        let whom = entity(spec.group.as_ref(), &mut bind);
         // By name the primary key finds them; what counts as activity may have any name.
         let named = match [&spec.start.events, &spec.returns.events] {
             [some, others] if !some.is_empty() && !others.is_empty() => {
@@ -78,7 +79,7 @@ impl Store {
         let of_starters = match spec.start.events.as_slice() {
             [] => String::new(),
             names => format!(
-                "AND person IN (SELECT person FROM {people} WHERE project = {{project:UInt32}} AND event IN {} \
+                "AND {whom} IN (SELECT {whom} FROM {people} WHERE project = {{project:UInt32}} AND event IN {} \
                    AND day >= toDate({{start_day:UInt16}}) AND day <= toDate({{start_end_day:UInt16}}))",
                 bind.texts(names),
                 people = self.people(),
@@ -88,11 +89,11 @@ impl Store {
             .stream(
                 project,
                 &format!(
-                    "SELECT person, ts, seq, id, ({start}) AS is_start, ({back}) AS is_return, {value} AS value \
+                    "SELECT {whom} AS entity, ts, seq, id, ({start}) AS is_start, ({back}) AS is_return, {value} AS value \
                      FROM {people} WHERE project = {{project:UInt32}} {named} \
                        AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
                        AND (({start}) OR ({back})) {of_starters} \
-                     ORDER BY person",
+                     ORDER BY entity",
                     people = self.people(),
                 ),
             )
@@ -134,6 +135,7 @@ impl Store {
     ) -> Result<ActivityTimes, StoreError> {
         let mut bind = Bind::new();
         let which = selected(&spec.start, &mut bind);
+        let whom = entity(spec.group.as_ref(), &mut bind);
         let (starts, returns) = (spec.start_range(), spec.return_range(zone));
         let to_ms = starts.to_ms.max(returns.to_ms);
         let (times, having) = match starts.from_ms < returns.from_ms {
@@ -148,12 +150,12 @@ impl Store {
                 project,
                 &format!(
                     "SELECT {times} AS times FROM ( \
-                       SELECT person, toUnixTimestamp64Milli(ts) AS at FROM {people} \
+                       SELECT {whom} AS entity, toUnixTimestamp64Milli(ts) AS at FROM {people} \
                        WHERE project = {{project:UInt32}} AND {which} \
                          AND day >= toDate({{from_day:UInt16}}) AND day <= toDate({{to_day:UInt16}}) \
                          AND ts >= fromUnixTimestamp64Milli({{first:Int64}}, 'UTC') \
                          AND ts < fromUnixTimestamp64Milli({{to:Int64}}, 'UTC')) \
-                     GROUP BY person {having}",
+                     GROUP BY entity {having}",
                     people = self.people(),
                 ),
             )
@@ -194,7 +196,7 @@ impl ActivityTimes {
 }
 
 impl ReturnEvents {
-    /// The next event and its person; `None` at the end.
+    /// The next event and whose it is; `None` at the end.
     ///
     /// # Errors
     /// When ClickHouse stops within the answer, for a limit or for trouble.
@@ -218,7 +220,7 @@ impl ReturnEvents {
             returns: row.is_return == 1,
             value: row.value,
         };
-        Ok(Some((row.person, event)))
+        Ok(Some((row.entity, event)))
     }
 
     /// Rows that ClickHouse read. Complete once the first event came: an ordered answer begins when everything was

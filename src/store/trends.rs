@@ -215,14 +215,6 @@ fn of(series: &SeriesSpec, bind: &mut Bind) -> String {
     }
 }
 
-/// Who is distinct in a series: the person, or the value that stands for a group.
-fn entity(series: &SeriesSpec, bind: &mut Bind) -> String {
-    match &series.group {
-        Some(property) => format!("xxh3(assumeNotNull({}))", value(property, bind)),
-        None => "person".to_owned(),
-    }
-}
-
 /// The measure as an aggregate of `x` and `entity`.
 fn measured(measure: Measure) -> String {
     let value = match measure {

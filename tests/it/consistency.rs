@@ -128,7 +128,8 @@ pub async fn compare(world: &World, project: &Tenant, drawn: &Drawn, asked: &[(V
         let about = || format!("{when}, {}: {question}\n{}", project.zone.name(), shown(drawn));
         assert_eq!(&reply["data"], report, "{}", about());
         assert_eq!(reply["kind"], question["kind"]);
-        let by_sketch = question["kind"] == "active_users" && question["exact"] == false;
+        let exact = question["exact"] != false || question.get("group").is_some();
+        let by_sketch = question["kind"] == "active_users" && !exact;
         assert_eq!(reply["meta"]["approximate"], by_sketch, "{}", about());
         assert_eq!(reply["meta"]["timezone"], project.zone.name());
     }

@@ -17,8 +17,8 @@ async fn an_answer_says_whether_it_is_complete_and_how_fresh_it_is() {
         [
             format!("/active-users?{range}"),
             format!("/trends?event=page_view&{range}"),
-            format!("/funnels?step=page_view&step=purchase&{range}"),
-            format!("/conversion?after=page_view&goal=purchase&{range}"),
+            format!("/funnels?step=page_view&step=page_view&{range}"),
+            format!("/conversion?after=page_view&goal=page_view&{range}"),
             format!("/events/names?{range}"),
         ]
     };
@@ -92,5 +92,74 @@ async fn another_projects_backlog_is_no_business_of_this_one() {
     let reply = world.get(&shop.path("/active-users"), &shop.secret).await;
     assert!(!reply.text().contains("37"), "{}", reply.text());
     world.deliver().await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_name_that_never_happened_is_warned_of_until_it_does() {
+    let world = World::new().await;
+    let shop = world.owner("ada@example.com", "UTC").await;
+    let other = world.owner("eve@example.com", "UTC").await;
+    world
+        .store(&shop.write, json!({"event": "buy", "user_id": "ann"}))
+        .await;
+    // Another project's names are none of this one's.
+    world
+        .store(&other.write, json!({"event": "byu", "user_id": "ann"}))
+        .await;
+    let warned = |meta: &Value| -> Vec<String> {
+        let warnings = meta["warnings"].as_array().expect("warnings").iter();
+        let unknown = warnings.filter(|warning| warning["code"] == "unknown_event");
+        unknown.map(|warning| warning["detail"].to_string()).collect()
+    };
+    let paths = [
+        "/trends?event=byu",
+        "/active-users?event=byu",
+        "/funnels?step=buy&step=byu",
+        "/conversion?goal=byu",
+        "/retention?return=byu",
+        "/lifecycle?event=byu",
+        "/stickiness?event=byu",
+        "/paths?anchor=byu",
+    ];
+    let all = async |expected: usize| {
+        for path in paths {
+            // A remembered answer says it too.
+            for _ in 0..2 {
+                let reply = world.get(&shop.path(path), &shop.secret).await.expect(200);
+                let said = warned(&reply["meta"]);
+                assert_eq!(said.len(), expected, "{path}: {said:?}");
+                assert!(
+                    said.iter()
+                        .all(|said| said.contains("\\\"byu\\\"") && !said.contains("buy"))
+                );
+            }
+        }
+    };
+    all(1).await;
+    // What is asked about the past is judged by what is known now.
+    let path = shop.path("/query?as_of=2026-11-22");
+    let question = json!({"kind": "funnel", "steps": [{"event": "buy"}, {"event": "buy"}],
+        "exclusions": [{"event": "no"}, {"event": "nay"}]});
+    let reply = world.ask("POST", &path, &shop.secret, question).await.expect(200);
+    assert!(
+        warned(&reply["meta"])[0].contains(r#"\"no\", \"nay\": is"#),
+        "{reply}"
+    );
+    // No name, nothing to warn of; nor where the name is what a filter compares with.
+    let filter = json!({"event_name": true, "value": "byu"});
+    for question in [
+        json!({"kind": "active_users"}),
+        json!({"kind": "sessions", "filter": filter}),
+    ] {
+        let reply = world
+            .ask("POST", &shop.path("/query"), &shop.secret, question)
+            .await;
+        assert_eq!(warned(&reply.expect(200)["meta"]), [""; 0]);
+    }
+    world
+        .store(&shop.write, json!({"event": "byu", "user_id": "ann"}))
+        .await;
+    all(0).await;
     world.close().await;
 }

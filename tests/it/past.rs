@@ -214,6 +214,82 @@ async fn a_difference_is_made_of_its_parts() {
 }
 
 #[tokio::test]
+async fn a_query_string_asks_of_the_past_too() {
+    let world = World::new().await;
+    let shop = world.owner("ada@example.com", "UTC").await;
+    let event = |name: &str, who: &str, ago: i64| json!({"event": name, "user_id": who, "timestamp": NOW - ago * MINUTE});
+    let early = json!([
+        event("a", "ann", 9),
+        event("b", "ann", 8),
+        event("page_view", "ann", 7)
+    ]);
+    world.store(&shop.write, early).await;
+    let then = format!("as_of={}", instant(NOW));
+    world.at(NOW + MINUTE);
+    let late = json!([
+        event("a", "bea", 6),
+        event("b", "bea", 5),
+        event("page_view", "bea", 4)
+    ]);
+    world.store(&shop.write, late).await;
+    for (path, question) in [
+        (
+            "/active-users?exact=true",
+            json!({"kind": "active_users", "exact": true}),
+        ),
+        ("/active-users?", json!({"kind": "active_users"})),
+        ("/trends?event=a", json!({"kind": "trends", "events": ["a"]})),
+        (
+            "/funnels?step=a&step=b",
+            json!({"kind": "funnel", "steps": [{"event": "a"}, {"event": "b"}]}),
+        ),
+        (
+            "/conversion?after=a&goal=b",
+            json!({"kind": "conversion", "after": "a", "goal": "b"}),
+        ),
+        (
+            "/retention?start=a",
+            json!({"kind": "retention", "start": {"events": ["a"]}}),
+        ),
+        (
+            "/lifecycle?interval=week",
+            json!({"kind": "lifecycle", "interval": "week"}),
+        ),
+        ("/stickiness?", json!({"kind": "stickiness"})),
+        (
+            "/paths?anchor=a",
+            json!({"kind": "paths", "anchor": {"event": "a"}}),
+        ),
+        ("/sessions?", json!({"kind": "sessions"})),
+        ("/web?", json!({"kind": "web"})),
+    ] {
+        let get = async |rest: &str| {
+            let path = shop.path(&format!("{path}{rest}"));
+            world.get(&path, &shop.secret).await.expect(200)
+        };
+        let of_then = get(&format!("&{then}")).await;
+        assert_eq!(of_then["meta"]["as_of"], instant(NOW), "{path}");
+        assert_eq!(
+            of_then["data"],
+            ask(&world, &shop, &format!("?{then}"), &question).await["data"]
+        );
+        assert_ne!(of_then["data"], get("").await["data"], "{path}");
+        for (rest, pointer, code) in [
+            ("&as_of=soon", "?as_of", "invalid_time"),
+            ("&as_of=2026-11-24", "?as_of", "in_future"),
+            ("&identity_version=5", "?identity_version", "missing_field"),
+            ("&as_off=2026-11-20", "?as_off", "unknown_field"),
+        ] {
+            let reply = world
+                .get(&shop.path(&format!("{path}{rest}")), &shop.secret)
+                .await;
+            check(reply, (422, "invalid_field", pointer, code), rest);
+        }
+    }
+    world.close().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_asked_of_the_past_is_refused() {
     let world = World::new().await;
     let shop = world.owner("ada@example.com", "UTC").await;

@@ -175,6 +175,9 @@ fn properties(rng: &mut fastrand::Rng, path: &str) -> Value {
     if let Some(p) = rng.choice([None, Some("x"), Some("y"), Some("z")]).flatten() {
         properties["p"] = json!(p);
     }
+    if let Some(company) = rng.choice([None, Some("one"), Some("two")]).flatten() {
+        properties["$groups"] = json!({"company": company});
+    }
     if rng.u8(0..5) == 0 {
         properties["$set"] = json!({"tier": rng.choice(["gold", "tin"])});
     }
@@ -292,45 +295,34 @@ pub fn questions(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Vec<Val
     );
     asked.extend(crate::random_funnels::funnels(rng, drawn, (&from, &to)));
     asked.extend(crate::random_paths::paths(rng, drawn, (&from, &to)));
-    asked.extend((0..8).map(|_| retention(rng, drawn, zone)));
+    asked.extend((0..8).map(|_| crate::random_retention::retention(rng, drawn, zone)));
+    for question in &mut asked {
+        let counts = [
+            "active_users",
+            "conversion",
+            "lifecycle",
+            "stickiness",
+            "retention",
+        ];
+        if counts.contains(&question["kind"].as_str().expect("a kind")) && rng.u8(0..3) == 0 {
+            question["group"] = group(rng);
+        }
+    }
     asked
 }
 
-/// A retention table, half of them of any activity.
-fn retention(rng: &mut fastrand::Rng, drawn: &Drawn, zone: &Zone) -> Value {
-    let event = |rng: &mut fastrand::Rng| match rng.u8(0..4) {
-        0 => json!({"event": "A"}),
-        1 => json!({"events": ["B", "$identify"]}),
-        _ => json!({}),
-    };
-    let unit = *rng.choice(&["hour", "day", "week", "month"]).expect("one");
-    let (from, days) = match unit {
-        "hour" => (rng.i32(0..3), 2),
-        "day" => (rng.i32(-4..2), rng.i32(2..7)),
-        _ => (rng.i32(-37..-20), rng.i32(10..42)),
-    };
-    let first = zone.local_day(drawn.at).plus(from);
-    let same = rng.bool();
-    let start = event(rng);
-    let returns = if same { start.clone() } else { event(rng) };
-    let mut question = json!({"kind": "retention", "start": start, "return": returns, "unit": unit,
-        "from": first.to_string(), "to": first.plus(days).to_string(),
-        "entry": rng.choice(&["first_ever", "first_in_range", "recurring"]),
-        "rule": rng.choice(&["on", "on_or_after", "streak"]),
-        "clock": rng.choice(&["calendar", "calendar", "rolling"]),
-        "minimum": rng.choice(&[1, 1, 2]), "week_start": rng.choice(&["monday", "sunday", "saturday"])});
+/// What is counted instead of persons.
+fn group(rng: &mut fastrand::Rng) -> Value {
+    let company = json!({"property": "$groups.company"});
+    let others = [
+        json!({"property": "p"}),
+        json!({"property": "plan"}),
+        json!({"person": "tier"}),
+    ];
     match rng.bool() {
-        true => question["periods"] = json!(rng.u8(1..7)),
-        false => question["brackets"] = json!([rng.u8(0..2), 2, 5]),
+        true => company,
+        false => rng.choice(others).expect("one"),
     }
-    if rng.u8(0..3) == 0 {
-        question["filter"] = json!({"event_name": true, "op": "is_not", "value": "B"});
-    }
-    if rng.u8(0..3) == 0 {
-        question["breakdown"] = json!([{"property": *rng.choice(&["$lib", "plan"]).expect("one")}]);
-        question["breakdown_limit"] = json!(rng.u8(1..4));
-    }
-    question
 }
 
 /// A trend that the rollups cannot answer.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use footfall::event::{Day, Event, ProjectNumber, Zone, actor_of};
+use footfall::metrics::active::{ActiveSpec, ActiveUsersQuery};
 use footfall::metrics::funnel::plan::mark;
 use footfall::metrics::funnel::{FunnelSpec, FunnelStep, FunnelTally, StepEvent, Values};
-use footfall::metrics::selection::Selection;
 use footfall::metrics::time::TimeRange;
 use footfall::store::Store;
 use footfall::store::events::EventQuery;
@@ -163,6 +163,15 @@ async fn a_copy_that_was_delivered_again_is_the_same_event() {
     assert_eq!(found[0].1.len(), 1);
 }
 
+/// Who was active by this event.
+fn active(event: Option<&str>) -> ActiveSpec {
+    let query = ActiveUsersQuery {
+        event: event.map(str::to_owned),
+        ..ActiveUsersQuery::default()
+    };
+    query.validate(&Zone::utc(), NOON).expect("valid")
+}
+
 #[tokio::test]
 async fn exact_actives_are_the_days_of_the_asked_zone() {
     let store = store().await;
@@ -180,7 +189,7 @@ async fn exact_actives_are_the_days_of_the_asked_zone() {
                 .filter(|(_, day)| (from..to).contains(day))
                 .collect();
             let mut stream = store
-                .actor_day_rows(PROJECT, from, to, &Selection::of(only), &zone)
+                .actor_day_rows(PROJECT, (from, to), &active(only), &zone)
                 .await
                 .expect("a stream");
             let (mut found, mut days) = (Vec::new(), Vec::new());
@@ -238,7 +247,7 @@ async fn no_question_reads_another_projects_rows() {
     let zone = Zone::utc();
     let day = mine.day();
     let mut days = store
-        .actor_day_rows(PROJECT, day, day.plus(9), &Selection::any_activity(), &zone)
+        .actor_day_rows(PROJECT, (day, day.plus(9)), &active(None), &zone)
         .await
         .expect("a stream");
     assert_eq!(days.next().await, Ok(Some((0, actor_of("ann"), day))));

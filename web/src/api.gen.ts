@@ -1440,6 +1440,7 @@ export interface components {
              * @example 2026-11-01
              */
             from?: string | null;
+            group?: components["schemas"]["PropertyQuery"] | null;
             /**
              * @description The local day after the last. Default: tomorrow.
              * @example 2026-12-01
@@ -2507,6 +2508,7 @@ export interface components {
              */
             goal: string;
             goal_filter?: components["schemas"]["FilterQuery"] | null;
+            group?: components["schemas"]["PropertyQuery"] | null;
             /**
              * @description The local day after the last. Default: tomorrow.
              * @example 2026-12-01
@@ -2769,7 +2771,10 @@ export interface components {
             rows_read: number;
             /** @description The IANA zone in which days and hours were counted. */
             timezone: string;
-            /** @description What a careful reader has to know before using the numbers. */
+            /**
+             * @description What a careful reader has to know before using the numbers: `unknown_event` that the question says a name which the
+             *     project never had, `late_events`, `events_pending`, `beyond_retention`, `cohort_as_of`, …
+             */
             warnings: components["schemas"]["Warning"][];
         };
         /** @description An erasure as its project's people see it. Distinct ids are nowhere in it. */
@@ -3716,6 +3721,7 @@ export interface components {
              * @example 2026-10-05
              */
             from?: string | null;
+            group?: components["schemas"]["PropertyQuery"] | null;
             /** @description Length of an interval. */
             interval?: components["schemas"]["LifecycleInterval"];
             /**
@@ -4596,6 +4602,8 @@ export interface components {
         };
         /**
          * @description A question about paths: what people did after something, before it, or between two things, session by session.
+         *
+         *     Since a session is one person's on one device, no company or other group has paths; a filter tells those of one.
          * @example {
          *       "anchor": {
          *         "page": "/pricing"
@@ -5183,6 +5191,7 @@ export interface components {
              * @example 2026-11-01
              */
             from?: string | null;
+            group?: components["schemas"]["PropertyQuery"] | null;
             /** @enum {string} */
             kind: "active_users";
             /**
@@ -5334,6 +5343,7 @@ export interface components {
              */
             goal: string;
             goal_filter?: components["schemas"]["FilterQuery"] | null;
+            group?: components["schemas"]["PropertyQuery"] | null;
             /** @enum {string} */
             kind: "conversion";
             /**
@@ -5371,6 +5381,7 @@ export interface components {
              * @example 2026-10-05
              */
             from?: string | null;
+            group?: components["schemas"]["PropertyQuery"] | null;
             /** @enum {string} */
             kind: "retention";
             /**
@@ -5412,6 +5423,7 @@ export interface components {
              * @example 2026-10-05
              */
             from?: string | null;
+            group?: components["schemas"]["PropertyQuery"] | null;
             /** @description Length of an interval. */
             interval?: components["schemas"]["LifecycleInterval"];
             /** @enum {string} */
@@ -5435,6 +5447,7 @@ export interface components {
              * @example 2026-11-01
              */
             from?: string | null;
+            group?: components["schemas"]["PropertyQuery"] | null;
             /** @enum {string} */
             kind: "stickiness";
             /**
@@ -6261,6 +6274,7 @@ export interface components {
              * @example 2026-10-05
              */
             from?: string | null;
+            group?: components["schemas"]["PropertyQuery"] | null;
             /**
              * Format: int32
              * @description How many returns a period (or bracket) needs, 1 to 1,000. Default: 1.
@@ -6870,6 +6884,7 @@ export interface components {
          *
          *     A session is what one person did on one device under the id that the client gave, else without a silence of 30
          *     minutes, and at most 24 hours long. It belongs to the range and the point in which it begins and is read to its end.
+         *     Since it is one person's on one device, no `group` is counted here; a filter tells the sessions of one.
          * @example {
          *       "breakdown": "source",
          *       "breakdown_limit": 5,
@@ -7049,6 +7064,7 @@ export interface components {
              * @example 2026-11-01
              */
             from?: string | null;
+            group?: components["schemas"]["PropertyQuery"] | null;
             /**
              * @description The local day after the last. Default: tomorrow.
              * @example 2026-12-01
@@ -7572,7 +7588,8 @@ export interface components {
          * @description The overview of a web site: visits (sessions with a page view), who made them, where they came from and what they saw.
          *
          *     A visit belongs to the range and the point in which it begins and is read to its end. A bounce is a visit with one
-         *     page view and under 10 seconds.
+         *     page view and under 10 seconds. Since a visit is one person's on one device, no `group` is counted here; a filter
+         *     tells the visits of one.
          * @example {
          *       "compare": "previous",
          *       "from": "2026-11-01",
@@ -9209,6 +9226,16 @@ export interface operations {
                  *     thousands).
                  */
                 exact?: boolean;
+                /**
+                 * @description Count only what had been received by then: an instant, or a local date. The answer is exact, is what it was then
+                 *     but for what was erased since, and never changes. Default: now.
+                 */
+                as_of?: string;
+                /**
+                 * @description Whose ids are whose, as it was known by this version: `identity_version` of an earlier answer. Only with `as_of`;
+                 *     by default what was known then.
+                 */
+                identity_version?: number;
             };
             header?: never;
             path: {
@@ -10413,6 +10440,16 @@ export interface operations {
                  * @example $amount
                  */
                 value?: string;
+                /**
+                 * @description Count only what had been received by then: an instant, or a local date. The answer is exact, is what it was then
+                 *     but for what was erased since, and never changes. Default: now.
+                 */
+                as_of?: string;
+                /**
+                 * @description Whose ids are whose, as it was known by this version: `identity_version` of an earlier answer. Only with `as_of`;
+                 *     by default what was known then.
+                 */
+                identity_version?: number;
             };
             header?: never;
             path: {
@@ -11281,6 +11318,16 @@ export interface operations {
                 from?: string;
                 /** @description End of that range, not included. Default: tomorrow. */
                 to?: string;
+                /**
+                 * @description Count only what had been received by then: an instant, or a local date. The answer is exact, is what it was then
+                 *     but for what was erased since, and never changes. Default: now.
+                 */
+                as_of?: string;
+                /**
+                 * @description Whose ids are whose, as it was known by this version: `identity_version` of an earlier answer. Only with `as_of`;
+                 *     by default what was known then.
+                 */
+                identity_version?: number;
             };
             header?: never;
             path: {
@@ -11953,6 +12000,16 @@ export interface operations {
                 interval?: "day" | "week" | "month";
                 /** @description First day of a week, for the interval `week`. */
                 week_start?: "monday" | "sunday" | "saturday";
+                /**
+                 * @description Count only what had been received by then: an instant, or a local date. The answer is exact, is what it was then
+                 *     but for what was erased since, and never changes. Default: now.
+                 */
+                as_of?: string;
+                /**
+                 * @description Whose ids are whose, as it was known by this version: `identity_version` of an earlier answer. Only with `as_of`;
+                 *     by default what was known then.
+                 */
+                identity_version?: number;
             };
             header?: never;
             path: {
@@ -12151,6 +12208,16 @@ export interface operations {
                 from?: string;
                 /** @description End of that range, not included. Default: tomorrow. */
                 to?: string;
+                /**
+                 * @description Count only what had been received by then: an instant, or a local date. The answer is exact, is what it was then
+                 *     but for what was erased since, and never changes. Default: now.
+                 */
+                as_of?: string;
+                /**
+                 * @description Whose ids are whose, as it was known by this version: `identity_version` of an earlier answer. Only with `as_of`;
+                 *     by default what was known then.
+                 */
+                identity_version?: number;
             };
             header?: never;
             path: {
@@ -13392,6 +13459,16 @@ export interface operations {
                 minimum?: number;
                 /** @description First day of a week, for the unit `week`. */
                 week_start?: "monday" | "sunday" | "saturday";
+                /**
+                 * @description Count only what had been received by then: an instant, or a local date. The answer is exact, is what it was then
+                 *     but for what was erased since, and never changes. Default: now.
+                 */
+                as_of?: string;
+                /**
+                 * @description Whose ids are whose, as it was known by this version: `identity_version` of an earlier answer. Only with `as_of`;
+                 *     by default what was known then.
+                 */
+                identity_version?: number;
             };
             header?: never;
             path: {
@@ -14973,6 +15050,16 @@ export interface operations {
                 with_page_view?: boolean;
                 /** @description Numbers for each of its values too; not `page`. */
                 breakdown?: "source" | "referrer" | "medium" | "campaign" | "page" | "entry_page" | "exit_page" | "host" | "country" | "region" | "city" | "device" | "browser" | "os";
+                /**
+                 * @description Count only what had been received by then: an instant, or a local date. The answer is exact, is what it was then
+                 *     but for what was erased since, and never changes. Default: now.
+                 */
+                as_of?: string;
+                /**
+                 * @description Whose ids are whose, as it was known by this version: `identity_version` of an earlier answer. Only with `as_of`;
+                 *     by default what was known then.
+                 */
+                identity_version?: number;
             };
             header?: never;
             path: {
@@ -15085,6 +15172,16 @@ export interface operations {
                  * @example 2026-12-01
                  */
                 to?: string;
+                /**
+                 * @description Count only what had been received by then: an instant, or a local date. The answer is exact, is what it was then
+                 *     but for what was erased since, and never changes. Default: now.
+                 */
+                as_of?: string;
+                /**
+                 * @description Whose ids are whose, as it was known by this version: `identity_version` of an earlier answer. Only with `as_of`;
+                 *     by default what was known then.
+                 */
+                identity_version?: number;
             };
             header?: never;
             path: {
@@ -15192,6 +15289,16 @@ export interface operations {
                 interval?: "minute" | "hour" | "day" | "week" | "month";
                 /** @description First day of a week, for the interval `week`. */
                 week_start?: "monday" | "sunday" | "saturday";
+                /**
+                 * @description Count only what had been received by then: an instant, or a local date. The answer is exact, is what it was then
+                 *     but for what was erased since, and never changes. Default: now.
+                 */
+                as_of?: string;
+                /**
+                 * @description Whose ids are whose, as it was known by this version: `identity_version` of an earlier answer. Only with `as_of`;
+                 *     by default what was known then.
+                 */
+                identity_version?: number;
             };
             header?: never;
             path: {
@@ -15301,6 +15408,16 @@ export interface operations {
                 compare?: "previous";
                 /** @description The most rows of a table, 1 to 500. Default: 10. */
                 table_limit?: number;
+                /**
+                 * @description Count only what had been received by then: an instant, or a local date. The answer is exact, is what it was then
+                 *     but for what was erased since, and never changes. Default: now.
+                 */
+                as_of?: string;
+                /**
+                 * @description Whose ids are whose, as it was known by this version: `identity_version` of an earlier answer. Only with `as_of`;
+                 *     by default what was known then.
+                 */
+                identity_version?: number;
             };
             header?: never;
             path: {

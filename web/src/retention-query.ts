@@ -5,7 +5,7 @@ import type { Line } from "./charts/series";
 import { propertyFromApi, valueWords } from "./filter-query";
 import * as format from "./format";
 import type { DateRange } from "./range";
-import { parsed, type FilterQuery, type Property, type WeekStart, WEEK_STARTS } from "./trend-query";
+import { groupFromUrl, isNamed, parsed, type FilterQuery, type Property, type WeekStart, WEEK_STARTS } from "./trend-query";
 
 type RetentionBody = Extract<components["schemas"]["Question"], { kind: "retention" }>;
 
@@ -45,6 +45,8 @@ export interface RetentionQuery {
   /** Edges of groups of periods, instead of `periods`. */
   brackets: number[] | null;
   week_start: WeekStart;
+  /** Whose values are counted instead of persons. */
+  group?: Property;
   breakdown: Property | null;
   breakdown_limit: number;
   /** What every event has to pass. */
@@ -104,6 +106,7 @@ export function retentionFromUrl(query: URLSearchParams): RetentionQuery {
   };
   const selection = (name: string): Selection => ({ events: query.getAll(name).filter(Boolean), ...filter(`${name}_filter`) });
   const unit = choice("unit", UNITS, usual.unit);
+  const group = groupFromUrl(query);
   const [by, person, cohort] = [query.get("by"), query.get("by_person"), query.get("by_cohort")];
   return {
     start: selection("start"),
@@ -118,6 +121,7 @@ export function retentionFromUrl(query: URLSearchParams): RetentionQuery {
     week_start: choice("week_start", WEEK_STARTS, usual.week_start),
     breakdown: by !== null ? { property: by } : person !== null ? { person } : cohort !== null ? { cohort } : null,
     breakdown_limit: whole("top", 200) ?? usual.breakdown_limit,
+    ...(group ? { group } : {}),
     ...filter("filter"),
   };
 }
@@ -143,6 +147,7 @@ export function retentionToUrl(question: RetentionQuery): [name: string, value: 
     ["by_person", breakdown?.person ?? "", ""],
     ["by_cohort", breakdown?.cohort ?? "", ""],
     ["top", `${question.breakdown_limit}`, `${usual.breakdown_limit}`],
+    ["group", question.group ? JSON.stringify(question.group) : "", ""],
     ["filter", question.filter ? JSON.stringify(question.filter) : "", ""],
   ];
   return [
@@ -161,6 +166,7 @@ export function problemOf(question: RetentionQuery): string | null {
   if (edges && (edges.length < 2 || edges.some((edge, index) => index > 0 && edge <= edges[index - 1]!))) {
     return "Brackets are two or more edges, each greater than the one before: 0, 1, 3, 7.";
   }
+  if (question.group && !isNamed(question.group)) return "Of which property are the values counted?";
   if (question.breakdown && !(question.breakdown.property ?? question.breakdown.person ?? question.breakdown.cohort)) return "By which property is it split?";
   return null;
 }
@@ -194,6 +200,7 @@ export function retentionBody(question: RetentionQuery, range: DateRange): Reten
     minimum: question.minimum,
     ...(question.brackets ? { brackets: question.brackets } : question.periods ? { periods: question.periods } : {}),
     ...(question.unit === "week" ? { week_start: question.week_start } : {}),
+    ...(question.group ? { group: question.group } : {}),
     ...(question.breakdown ? { breakdown: [question.breakdown], breakdown_limit: question.breakdown_limit } : {}),
     ...(question.filter ? { filter: question.filter } : {}),
     from: range.from,

@@ -84,6 +84,17 @@ export function withMeasure({ of, cumulative, rolling_days, ...rest }: Series, m
   return next;
 }
 
+/** Whether a property says which it is. */
+export const isNamed = (property: Property): boolean => nameOf(property).trim() !== "";
+
+/** The property of an address whose values are counted instead of persons. */
+export function groupFromUrl(query: URLSearchParams): Property | undefined {
+  const given = parsed(query.get("group"));
+  if (typeof given !== "object" || given === null) return undefined;
+  const named = (["property", "person", "cohort"] as const).find((of) => typeof (given as Property)[of] === "string");
+  return named && { [named]: (given as Property)[named] };
+}
+
 const nameOf = (property: Property | null | undefined): string => property?.property ?? property?.person ?? property?.cohort ?? "";
 
 /** What keeps the question from being asked, in words; null when it can be. The server has the last word. */

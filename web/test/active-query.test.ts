@@ -5,9 +5,9 @@ const through = (question: active.ActiveQuestion) =>
   active.activeFromUrl(new URLSearchParams(new URLSearchParams(active.activeToUrl(question)).toString()));
 
 test("the question survives the address, and the usual one leaves no trace", () => {
-  const question: active.ActiveQuestion = { event: "größe & co", exact: true, week_start: "saturday", filter: { property: "plan", op: "is_set" } };
+  const question: active.ActiveQuestion = { event: "größe & co", exact: true, week_start: "saturday", filter: { property: "plan", op: "is_set" }, group: { property: "$groups.company" } };
   expect(through(question)).toEqual(question);
-  const usual = active.activeFromUrl(new URLSearchParams("filter=%7B&week_start=x&exact=1"));
+  const usual = active.activeFromUrl(new URLSearchParams("filter=%7B&week_start=x&exact=1&group=%22x%22"));
   expect(usual).toEqual({ event: "", exact: false, week_start: "monday" });
   expect(active.activeToUrl(usual)).toEqual([]);
 });
@@ -15,6 +15,13 @@ test("the question survives the address, and the usual one leaves no trace", () 
 test("any activity is asked without an event", () => {
   expect(active.activityOf({ event: " " })).toEqual({});
   expect(active.activityOf({ event: "a", filter: { property: "p" } })).toEqual({ event: "a", filter: { property: "p" } });
+});
+
+test("a group is asked for once it is named", () => {
+  expect(active.activityOf({ event: "", group: { property: "p" } })).toEqual({ group: { property: "p" } });
+  expect(active.problemOf({ event: "", group: { property: " " } })).toMatch(/property/);
+  expect([active.problemOf({ event: "" }), active.problemOf({ event: "", group: { person: "p" } })]).toEqual([null, null]);
+  expect([active.whom({ event: "" }), active.whom({ event: "", group: { property: "p" } })]).toEqual(["persons", "groups"]);
 });
 
 test("a lifecycle has as many intervals as a person can take in", () => {

@@ -17,6 +17,7 @@ test("a question survives the URL, and the usual one leaves no trace", () => {
     periods: null,
     brackets: [0, 1, 3, 7],
     week_start: "sunday",
+    group: { person: "company" },
     breakdown: { person: "plan" },
     breakdown_limit: 25,
     filter: { and: [{ property: "$os" }, { event_name: true }] },
@@ -61,10 +62,10 @@ test("the body is the API's question: brackets or periods, a week's start for we
     kind: "retention", start: {}, return: {}, unit: "week", rule: "on", clock: "calendar", entry: "first_in_range", minimum: 1, week_start: "monday", ...range,
   });
   const body = retention.retentionBody(
-    { ...usual, unit: "day", start: { events: ["a"] }, returns: { events: ["b", "", "c"] }, brackets: [0, 1, 7], periods: 9, breakdown: { property: "plan" } },
+    { ...usual, unit: "day", start: { events: ["a"] }, returns: { events: ["b", "", "c"] }, brackets: [0, 1, 7], periods: 9, group: { property: "g" }, breakdown: { property: "plan" } },
     range,
   );
-  expect(body).toMatchObject({ start: { event: "a" }, return: { events: ["b", "c"] }, brackets: [0, 1, 7], breakdown: [{ property: "plan" }], breakdown_limit: 5 });
+  expect(body).toMatchObject({ start: { event: "a" }, return: { events: ["b", "c"] }, brackets: [0, 1, 7], group: { property: "g" }, breakdown: [{ property: "plan" }], breakdown_limit: 5 });
   expect(body).not.toHaveProperty("periods");
   expect(body).not.toHaveProperty("week_start");
 });

@@ -71,6 +71,24 @@ test('a script element alone, with data-key, works too', async () => {
   await arrives('click');
 });
 
+test('who it is, of which company, and what is known of them travels with the events of both pages', async () => {
+  const page = await open();
+  await page.evaluate(() => {
+    footfall.identify('u7');
+    footfall.alias('old-id');
+    footfall.group('company', 'acme', { seats: 40 });
+    footfall.setOnce({ from: 'ad' });
+  });
+  await page.click('a');
+  await arrives('page_view', 2);
+  await arrives('$set');
+  const [alias, told, next] = [events('$alias')[0]!, events('$set')[0]!, events('page_view')[1]!];
+  expect([alias.user_id, alias.device_id, alias.previous_id]).toEqual(['u7', undefined, 'old-id']);
+  expect(events('$groupidentify')[0]!.properties).toMatchObject({ $group_set: { seats: 40 } });
+  expect(told.set_once).toEqual({ from: 'ad' });
+  expect(next.groups).toEqual({ company: 'acme' });
+});
+
 test('offline nothing is lost, also over a closed page; back online it is delivered', async () => {
   const page = await open();
   await page.evaluate(() => footfall.flush());

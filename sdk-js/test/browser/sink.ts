@@ -4,10 +4,11 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { snippet } from '../../src/snippet';
+import type { SentEvent } from '../visit';
 
 export interface Received {
   request_id: string;
-  batch: { event: string; id: string; device_id: string; session_id: string; user_id?: string }[];
+  batch: SentEvent[];
 }
 
 export interface Sink {

@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use uuid::Uuid;
 
-use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
-use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
+use super::{Asked, DatedQuery, Loaded, NotModified, PastParams, Questions, Served, refused, refused_query};
+use crate::api::error::{ApiPath, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::active::{
     ActiveSpec, ActiveUsersQuery, ActiveUsersReport, ExactActives, SplitActives, from_windows,
@@ -23,7 +23,7 @@ use crate::problem::Problem;
     path = "/v1/projects/{id}/active-users",
     operation_id = "active_users",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project"), ActiveUsersQuery),
+    params(("id" = Uuid, Path, description = "The project"), ActiveUsersQuery, PastParams),
     responses((status = 200, description = "Active users", body = Answer<ActiveUsersReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
@@ -33,9 +33,10 @@ pub async fn get_active_users(
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
     headers: HeaderMap,
-    ApiQuery(query): ApiQuery<ActiveUsersQuery>,
+    DatedQuery(query, past): DatedQuery<ActiveUsersQuery>,
 ) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = asked.dated(&past)?;
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
     Ok(serve(asked, spec).await?.to_get(&headers))
 }
@@ -75,11 +76,9 @@ async fn one_by_one(
     spec: &ActiveSpec,
     facts: DayRange,
 ) -> Result<(ActiveUsersReport, u64), Problem> {
-    let (store, zone, events) = (&asked.store, &asked.zone, spec.selection());
+    let (store, zone) = (&asked.store, &asked.zone);
     let days = (facts.from, facts.to);
-    let mut people = store
-        .actor_day_rows(asked.number, facts.from, facts.to, &events, zone)
-        .await?;
+    let mut people = store.actor_day_rows(asked.number, days, spec, zone).await?;
     let mut counted = ExactActives::new(spec, zone);
     let mut active = Vec::new();
     while people.next_person(&mut active).await?.is_some() {
@@ -89,9 +88,8 @@ async fn one_by_one(
     let mut rows_read = people.rows_read();
     if !spec.breakdown.is_empty() {
         let groups = store.active_groups(asked.number, days, spec, zone).await?;
-        let split = (spec.breakdown.as_slice(), groups.rows.as_slice());
         let mut people = store
-            .split_actor_days(asked.number, days, &events, split, zone)
+            .split_actor_days(asked.number, days, spec, &groups.rows, zone)
             .await?;
         let mut counted = SplitActives::new(spec, zone, &groups.rows);
         while let Some((group, _)) = people.next_person(&mut active).await? {

@@ -1,6 +1,8 @@
 //! A question that may be asked, and how it is answered: from memory, by joining whoever asks the same, or by
 //! computing it.
 
+mod memory;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,20 +12,17 @@ use uuid::Uuid;
 use super::Questions;
 use super::admission::{Admission, Place};
 use super::served::Served;
+use super::unknown;
 use crate::api::{Accounts, Caller};
-use crate::event::{Day, ProjectNumber, Zone};
+use crate::event::{ProjectNumber, Zone};
 use crate::meta::{Meta, Project};
 use crate::metrics::envelope::{Answer, Envelope, Warning};
-use crate::metrics::time::{DayRange, Moment, TimeRange};
+use crate::metrics::naming::Naming;
+use crate::metrics::time::{Moment, TimeRange};
 use crate::metrics::turning::Turning;
-use crate::metrics::visit::{Column, Columns, VisitSpec};
 use crate::problem::Problem;
 use crate::serving::answers::{Key, Remembered};
-use crate::serving::countbook::Page as CountPage;
 use crate::serving::freshness::Fresh;
-use crate::serving::sketchbook::Page;
-use crate::serving::visitbook::Look;
-use crate::serving::visitbook::reading::{Found as Sessions, Source};
 use crate::store::Store;
 use crate::store::past::Past;
 
@@ -127,7 +126,7 @@ impl Asked {
         compute: impl FnOnce(Arc<Asked>, S) -> F + Send + 'static,
     ) -> Result<Served, Problem>
     where
-        S: Serialize + Turning + Send + 'static,
+        S: Serialize + Turning + Naming + Send + 'static,
         T: Serialize + Send,
         F: Future<Output = Result<Answer<T>, Problem>> + Send + 'static,
     {
@@ -177,6 +176,7 @@ impl Asked {
         compute: impl FnOnce(Arc<Asked>, S) -> F,
     ) -> Result<Arc<Remembered>, Problem>
     where
+        S: Naming,
         T: Serialize,
         F: Future<Output = Result<Answer<T>, Problem>>,
     {
@@ -185,66 +185,13 @@ impl Asked {
         let serving = &self.questions.serving;
         let late = serving.late.look(self.number, self.fresh.revision);
         let version = serving.versions.of(self.number, self.fresh.revision);
-        let (answer, _, _) = tokio::join!(compute(self.clone(), spec), late, version);
-        let answer = answer?;
+        let names: Vec<String> = spec.named_events().into_iter().map(str::to_owned).collect();
+        let unknown = serving.names.unknown(self.number, &names);
+        let (answer, _, _, unknown) = tokio::join!(compute(self.clone(), spec), late, version, unknown);
+        let mut answer = answer?;
+        answer.meta.warnings.extend(unknown::warning(&unknown?));
         let data = serde_json::to_vec(&answer.data).map_err(Problem::internal)?;
         Ok(Arc::new(Remembered::new(data, answer.meta)))
-    }
-
-    /// The decoded days of an event name (`""`: any activity) for `range`, and the rows read to bring them up to date.
-    pub async fn days<T>(
-        &self,
-        event: &str,
-        range: DayRange,
-        tell: impl FnOnce(&mut Page) -> T,
-    ) -> Result<(T, u64), Problem> {
-        self.only_of_now()?;
-        let book = &self.questions.serving.sketchbook;
-        let read = book.read(self.number, event, range, self.fresh.revision, tell);
-        Ok(read.await?)
-    }
-
-    /// The project's counts by quarter hour of some event names in `range` (instants), and the rows read to bring them
-    /// up to date.
-    pub async fn counts<T>(
-        &self,
-        events: &[String],
-        range: TimeRange,
-        tell: impl FnOnce(&CountPage) -> T,
-    ) -> Result<(T, u64), Problem> {
-        self.only_of_now()?;
-        let days = DayRange {
-            from: Day::of_utc(range.from_ms),
-            to: Day::of_utc(range.to_ms - 1).plus(1),
-        };
-        let book = &self.questions.serving.countbook;
-        let read = book.read(self.number, events, days, self.fresh.revision, tell);
-        Ok(read.await?)
-    }
-
-    /// The sessions that a question chooses, with these texts; from memory, or made of events.
-    pub async fn sessions(&self, spec: &VisitSpec, wanted: &[Column]) -> Result<Sessions, Problem> {
-        if self.past.is_none() {
-            let look = Look {
-                store: &self.store,
-                project: self.number,
-                as_of: self.as_of().0,
-                now_ms: self.now_ms,
-                revision: self.fresh.revision,
-                upheavals: self.fresh.upheavals(),
-            };
-            let known = self.questions.serving.visitbook.sessions(&look, spec).await?;
-            if let Some(sessions) = known {
-                return Ok(sessions);
-            }
-        }
-        let source = Source {
-            store: &self.store,
-            project: self.number,
-            spec,
-            wanted,
-        };
-        Ok(source.all(&Columns::default()).await?)
     }
 
     /// Up to when everything received is counted: what was in the tables when the question came, or the instant that it

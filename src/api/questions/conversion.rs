@@ -9,8 +9,8 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::funnels::fold;
-use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
-use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
+use super::{Asked, DatedQuery, Loaded, NotModified, PastParams, Questions, Served, refused, refused_query};
+use crate::api::error::{ApiPath, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::conversion::{ConversionQuery, ConversionReport, ConversionSpec, ConversionValues};
 use crate::metrics::envelope::Answer;
@@ -54,7 +54,7 @@ pub struct ConversionParams {
     path = "/v1/projects/{id}/conversion",
     operation_id = "conversion",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project"), ConversionParams),
+    params(("id" = Uuid, Path, description = "The project"), ConversionParams, PastParams),
     responses((status = 200, description = "Conversion by day of entry", body = Answer<ConversionReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
@@ -64,9 +64,10 @@ pub async fn get_conversion(
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
     headers: HeaderMap,
-    ApiQuery(params): ApiQuery<ConversionParams>,
+    DatedQuery(params, past): DatedQuery<ConversionParams>,
 ) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = asked.dated(&past)?;
     let query = ConversionQuery {
         goal: params.goal,
         after: params.after,

@@ -8,8 +8,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Asked, Loaded, NotModified, Questions, Served, folding, refused, refused_query};
-use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
+use super::{
+    Asked, DatedQuery, Loaded, NotModified, PastParams, Questions, Served, folding, refused, refused_query,
+};
+use crate::api::error::{ApiPath, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::{Answer, Warning};
 use crate::metrics::funnel::report::{ActorPage, ActorRow};
@@ -44,7 +46,7 @@ pub struct FunnelParams {
     path = "/v1/projects/{id}/funnels",
     operation_id = "funnel",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project"), FunnelParams),
+    params(("id" = Uuid, Path, description = "The project"), FunnelParams, PastParams),
     responses((status = 200, description = "The funnel", body = Answer<FunnelReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
@@ -54,9 +56,10 @@ pub async fn get_funnel(
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
     headers: HeaderMap,
-    ApiQuery(params): ApiQuery<FunnelParams>,
+    DatedQuery(params, past): DatedQuery<FunnelParams>,
 ) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = asked.dated(&past)?;
     let FunnelParams {
         step,
         window,

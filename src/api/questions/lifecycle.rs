@@ -6,8 +6,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use uuid::Uuid;
 
-use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
-use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
+use super::{Asked, DatedQuery, Loaded, NotModified, PastParams, Questions, Served, refused, refused_query};
+use crate::api::error::{ApiPath, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::Answer;
 use crate::metrics::lifecycle::{LifecycleQuery, LifecycleReport, LifecycleSpec, LifecycleTally};
@@ -22,7 +22,7 @@ use crate::store::buckets::Activity;
     path = "/v1/projects/{id}/lifecycle",
     operation_id = "lifecycle",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project"), LifecycleQuery),
+    params(("id" = Uuid, Path, description = "The project"), LifecycleQuery, PastParams),
     responses((status = 200, description = "The lifecycle", body = Answer<LifecycleReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
@@ -32,9 +32,10 @@ pub async fn get_lifecycle(
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
     headers: HeaderMap,
-    ApiQuery(query): ApiQuery<LifecycleQuery>,
+    DatedQuery(query, past): DatedQuery<LifecycleQuery>,
 ) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = asked.dated(&past)?;
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
     Ok(serve(asked, spec).await?.to_get(&headers))
 }
@@ -59,6 +60,7 @@ async fn report(asked: &Asked, spec: &LifecycleSpec) -> Result<Answer<LifecycleR
     };
     let wanted = Activity {
         events: &spec.events,
+        group: spec.group.as_ref(),
         buckets: &buckets,
         range: whole,
         history: true,
@@ -84,7 +86,7 @@ async fn report(asked: &Asked, spec: &LifecycleSpec) -> Result<Answer<LifecycleR
     path = "/v1/projects/{id}/stickiness",
     operation_id = "stickiness",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project"), StickinessQuery),
+    params(("id" = Uuid, Path, description = "The project"), StickinessQuery, PastParams),
     responses((status = 200, description = "Days of activity", body = Answer<StickinessReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
@@ -94,9 +96,10 @@ pub async fn get_stickiness(
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
     headers: HeaderMap,
-    ApiQuery(query): ApiQuery<StickinessQuery>,
+    DatedQuery(query, past): DatedQuery<StickinessQuery>,
 ) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = asked.dated(&past)?;
     let spec = query.validate(&asked.zone, asked.now_ms).map_err(refused_query)?;
     Ok(serve_days(asked, spec).await?.to_get(&headers))
 }
@@ -117,6 +120,7 @@ async fn days(asked: &Asked, spec: &StickinessSpec) -> Result<Answer<StickinessR
     let buckets = spec.buckets(&asked.zone);
     let wanted = Activity {
         events: &spec.events,
+        group: spec.group.as_ref(),
         buckets: &buckets,
         range: instants,
         history: false,

@@ -22,6 +22,7 @@ mod past;
 mod question;
 mod served;
 mod stored;
+mod unknown;
 
 use std::sync::Arc;
 
@@ -57,6 +58,7 @@ use crate::stream::EventStream;
 pub use admission::Admission;
 pub use asked::Asked;
 pub use explain::{AskParams, Explanation};
+pub use past::{DatedQuery, PastParams};
 pub use question::Question;
 pub use served::{NotModified, Served};
 pub use stored::{check, explained};

@@ -9,8 +9,11 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Asked, Loaded, NotModified, Questions, Served, folding, funnels, refused, refused_query};
-use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
+use super::{
+    Asked, DatedQuery, Loaded, NotModified, PastParams, Questions, Served, folding, funnels, refused,
+    refused_query,
+};
+use crate::api::error::{ApiPath, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::Answer;
 use crate::metrics::funnel::spec::Count;
@@ -79,7 +82,7 @@ pub struct PathsParams {
     path = "/v1/projects/{id}/paths",
     operation_id = "paths",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project"), PathsParams),
+    params(("id" = Uuid, Path, description = "The project"), PathsParams, PastParams),
     responses((status = 200, description = "The graph", body = Answer<PathsReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
@@ -89,9 +92,10 @@ pub async fn get_paths(
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
     headers: HeaderMap,
-    ApiQuery(params): ApiQuery<PathsParams>,
+    DatedQuery(params, past): DatedQuery<PathsParams>,
 ) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = asked.dated(&past)?;
     let matcher = |event: Option<String>, page: Option<String>| {
         (event.is_some() || page.is_some()).then_some(MatcherQuery { event, page })
     };

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
-use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
+use super::{Asked, DatedQuery, Loaded, NotModified, PastParams, Questions, Served, refused, refused_query};
+use crate::api::error::{ApiPath, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::Answer;
 use crate::metrics::retention::calendar::Calendar;
@@ -75,7 +75,7 @@ pub struct RetentionParams {
     path = "/v1/projects/{id}/retention",
     operation_id = "retention",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project"), RetentionParams),
+    params(("id" = Uuid, Path, description = "The project"), RetentionParams, PastParams),
     responses((status = 200, description = "The retention table", body = Answer<RetentionReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
@@ -85,9 +85,10 @@ pub async fn get_retention(
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
     headers: HeaderMap,
-    ApiQuery(params): ApiQuery<RetentionParams>,
+    DatedQuery(params, past): DatedQuery<RetentionParams>,
 ) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = asked.dated(&past)?;
     let events = |events: Vec<String>| SelectionQuery {
         events,
         ..SelectionQuery::default()
@@ -106,6 +107,7 @@ pub async fn get_retention(
         minimum: params.minimum,
         week_start: params.week_start,
         filter: None,
+        group: None,
         breakdown: Vec::new(),
         breakdown_limit: None,
     };
@@ -164,6 +166,7 @@ async fn from_buckets(asked: &Asked, spec: &RetentionSpec) -> Result<(RetentionT
     let calendar = Calendar::new(spec, &asked.zone);
     let wanted = Activity {
         events: &spec.start,
+        group: spec.group.as_ref(),
         buckets: calendar.buckets(),
         range: spec.range,
         history: spec.entry == RetentionEntry::FirstEver,

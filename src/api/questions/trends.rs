@@ -10,8 +10,8 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
-use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
+use super::{Asked, DatedQuery, Loaded, NotModified, PastParams, Questions, Served, refused, refused_query};
+use crate::api::error::{ApiPath, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::Answer;
 use crate::metrics::time::{Interval, WeekStart};
@@ -51,7 +51,7 @@ pub struct TrendParams {
     path = "/v1/projects/{id}/trends",
     operation_id = "trends",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project"), TrendParams),
+    params(("id" = Uuid, Path, description = "The project"), TrendParams, PastParams),
     responses((status = 200, description = "Counts over time", body = Answer<TrendReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
@@ -61,9 +61,10 @@ pub async fn get_trends(
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
     headers: HeaderMap,
-    ApiQuery(params): ApiQuery<TrendParams>,
+    DatedQuery(params, past): DatedQuery<TrendParams>,
 ) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = asked.dated(&past)?;
     let TrendParams {
         event: events,
         from,

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Asked, Loaded, NotModified, Questions, Served, refused, refused_query};
-use crate::api::error::{ApiPath, ApiQuery, Named, SignedIn, Validated};
+use super::{Asked, DatedQuery, Loaded, NotModified, PastParams, Questions, Served, refused, refused_query};
+use crate::api::error::{ApiPath, Named, SignedIn, Validated};
 use crate::api::{Accounts, Answered, Caller};
 use crate::metrics::envelope::Answer;
 use crate::metrics::time::{Interval, WeekStart};
@@ -55,7 +55,7 @@ pub struct WebParams {
     path = "/v1/projects/{id}/web",
     operation_id = "web",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project"), WebParams),
+    params(("id" = Uuid, Path, description = "The project"), WebParams, PastParams),
     responses((status = 200, description = "The overview", body = Answer<WebReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
@@ -65,9 +65,10 @@ pub async fn get_web(
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
     headers: HeaderMap,
-    ApiQuery(params): ApiQuery<WebParams>,
+    DatedQuery(params, past): DatedQuery<WebParams>,
 ) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = asked.dated(&past)?;
     let query = WebQuery {
         from: params.from,
         to: params.to,
@@ -148,7 +149,7 @@ pub struct SessionsParams {
     path = "/v1/projects/{id}/sessions",
     operation_id = "sessions",
     tag = "questions",
-    params(("id" = Uuid, Path, description = "The project"), SessionsParams),
+    params(("id" = Uuid, Path, description = "The project"), SessionsParams, PastParams),
     responses((status = 200, description = "Sessions over time", body = Answer<SessionsReport>), NotModified, SignedIn, Named, Validated, Loaded),
     security(("access_token" = []), ("secret_key" = []))
 )]
@@ -158,9 +159,10 @@ pub async fn get_sessions(
     State(questions): State<Questions>,
     ApiPath(id): ApiPath<Uuid>,
     headers: HeaderMap,
-    ApiQuery(params): ApiQuery<SessionsParams>,
+    DatedQuery(params, past): DatedQuery<SessionsParams>,
 ) -> Answered<Served> {
     let asked = Asked::by(&caller, &accounts, &questions, id).await?;
+    let asked = asked.dated(&past)?;
     let query = SessionsQuery {
         from: params.from,
         to: params.to,

@@ -3,6 +3,8 @@
 //! Sums of dailies are never used: a person active on two days is one person. [`from_windows`] answers from
 //! the counts of united sketches, [`ExactActives`] from the list of days on which each person was active.
 //!
+//! With a *group* the values of a property (companies, workspaces) are counted instead of persons, one by one.
+//!
 //! A *breakdown* counts the persons of each value by the events that have it: somebody active with two values is in
 //! both. The values with the most persons in the range are shown, ties by text; what is left is counted anew as "Other",
 //! and events that lack every property are "(none)".
@@ -69,6 +71,11 @@ pub struct ActiveUsersQuery {
     #[serde(default)]
     #[param(ignore)]
     pub filter: Option<FilterQuery>,
+    /// The property whose values are counted instead of persons, such as `{"property": "$groups.company"}`. Events without
+    /// a value are left out. Then they are counted one by one. (Not in a query string.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(ignore)]
+    pub group: Option<PropertyQuery>,
     /// Up to 3 properties whose values are counted apart; then persons are counted one by one. (Not in a query string.)
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 3)]
@@ -95,6 +102,10 @@ pub struct ActiveSpec {
     pub exact: bool,
     /// Only events that pass; then `exact` is set.
     pub filter: Filter,
+    /// The property whose values are counted instead of persons; the filter lets only events pass that have one,
+    /// and `exact` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Property>,
     /// At most 3 properties; then `exact` is set.
     pub breakdown: Vec<Property>,
     /// How many of their values are shown.
@@ -119,6 +130,9 @@ impl ActiveUsersQuery {
             Some(filter) => filter.validate("/filter", zone, &mut errors),
             None => Filter::everything(),
         };
+        let group = self.group.as_ref();
+        let group = group.map(|group| group.validate("/group", &mut errors));
+        let filter = filter.having(group.as_ref());
         if self.breakdown.len() > MAX_BREAKDOWN {
             let detail = format!("a breakdown has at most {MAX_BREAKDOWN} properties");
             errors.push(SpecError::new("/breakdown", "too_many", detail));
@@ -142,6 +156,7 @@ impl ActiveUsersQuery {
             week_start: self.week_start,
             exact: self.exact || !filter.is_everything() || !breakdown.is_empty(),
             filter,
+            group,
             breakdown,
             breakdown_limit: limit,
         };

@@ -156,6 +156,22 @@ impl Filter {
         matches!(self, Filter::And(children) if children.is_empty())
     }
 
+    /// The same, of events that have a value of the property too: those that count where its values are counted instead
+    /// of persons.
+    pub fn having(self, group: Option<&Property>) -> Filter {
+        let Some(group) = group else {
+            return self;
+        };
+        let has_one = Filter::Predicate(Predicate {
+            property: Some(group.clone()),
+            test: Test::IsSet,
+        });
+        match self.is_everything() {
+            true => has_one,
+            false => Filter::And(vec![self, has_one]),
+        }
+    }
+
     /// Whether the event passes. `person` holds the properties of the person who did it.
     pub fn matches(&self, event: &Event, person: &PersonProperties) -> bool {
         match self {

@@ -13,8 +13,8 @@ use crate::metrics::filter::value_of;
 use crate::metrics::time::WeekStart;
 use crate::metrics::trend::{Group, GroupKind, TrendGroup};
 
-/// Who was active on which date.
-type Active = BTreeSet<(Date, u64)>;
+/// Who (a person, or a value that is counted) was active on which date.
+type Active = BTreeSet<(Date, String)>;
 
 /// The exact report over a project's events.
 pub fn active_users<'a>(
@@ -25,19 +25,19 @@ pub fn active_users<'a>(
 ) -> ActiveUsersReport {
     let people = events.into();
     let (selection, properties) = (spec.selection(), people.properties());
-    let mut active: Vec<(Date, u64, Group)> = Vec::new();
+    let mut active: Vec<(Date, String, Group)> = Vec::new();
     for event in people.events() {
-        let person = people.person(event);
-        let properties = &properties[&person];
-        if selection.matches(event, properties) {
+        let properties = &properties[&people.person(event)];
+        let entity = people.entity(event, spec.group.as_ref(), properties);
+        if let Some(entity) = entity.filter(|_| selection.matches(event, properties)) {
             let values = spec.breakdown.iter().map(|by| value_of(by, event, properties));
             let date = wall_clock(zone, event.ts).date();
-            active.push((date, person, values.collect()));
+            active.push((date, entity, values.collect()));
         }
     }
     let of = |wanted: &dyn Fn(&Group) -> bool| -> Active {
         let wanted = active.iter().filter(|(_, _, values)| wanted(values));
-        wanted.map(|(date, person, _)| (*date, *person)).collect()
+        wanted.map(|(date, who, _)| (*date, who.clone())).collect()
     };
     let mut report = of_active(spec, zone, now_ms, &of(&|_| true));
     if !spec.breakdown.is_empty() {
@@ -64,7 +64,7 @@ fn dates_that_count(spec: &ActiveSpec, zone: &Zone) -> BTreeSet<Date> {
 }
 
 /// The report of each value: those with the most persons in the range, what has none, and all others.
-fn splits(spec: &ActiveSpec, zone: &Zone, now_ms: i64, active: &[(Date, u64, Group)]) -> Vec<ActiveSplit> {
+fn splits(spec: &ActiveSpec, zone: &Zone, now_ms: i64, active: &[(Date, String, Group)]) -> Vec<ActiveSplit> {
     let range = dates_between(spec.range.from.date(), spec.range.to.date());
     let is_none = |values: &Group| values.iter().all(Option::is_none);
     let mut values: Vec<Group> = active.iter().map(|(_, _, values)| values.clone()).collect();
@@ -80,13 +80,13 @@ fn splits(spec: &ActiveSpec, zone: &Zone, now_ms: i64, active: &[(Date, u64, Gro
         let of_them = active
             .iter()
             .filter(|(date, _, of)| of == values && range.contains(date));
-        let persons: BTreeSet<u64> = of_them.map(|(_, person, _)| *person).collect();
+        let persons: BTreeSet<&String> = of_them.map(|(_, who, _)| who).collect();
         std::cmp::Reverse(persons.len())
     });
     values.truncate(spec.breakdown_limit as usize);
     let split = |kind: GroupKind, names: Vec<String>, wanted: &dyn Fn(&Group) -> bool| {
         let of_them = active.iter().filter(|(_, _, values)| wanted(values));
-        let of_them: Active = of_them.map(|(date, person, _)| (*date, *person)).collect();
+        let of_them: Active = of_them.map(|(date, who, _)| (*date, who.clone())).collect();
         let found = !of_them.is_empty();
         let report = of_active(spec, zone, now_ms, &of_them);
         let split = ActiveSplit {
@@ -117,7 +117,7 @@ fn splits(spec: &ActiveSpec, zone: &Zone, now_ms: i64, active: &[(Date, u64, Gro
 fn of_active(spec: &ActiveSpec, zone: &Zone, now_ms: i64, active: &Active) -> ActiveUsersReport {
     let persons = |dates: &[Date]| {
         let of_them = active.iter().filter(|(date, _)| dates.contains(date));
-        of_them.map(|(_, person)| *person).collect::<BTreeSet<_>>().len()
+        of_them.map(|(_, who)| who).collect::<BTreeSet<_>>().len()
     };
     let is_over = |last: Date| end_of_day(zone, last) <= now_ms;
 
@@ -242,7 +242,7 @@ mod tests {
         let names = prop::sample::select(vec![None, Some("A".to_owned()), Some("$identify".to_owned())]);
         // Quarter hours from 40 days before the transition to 8 after it, half of them close to it.
         let times = prop_oneof![-40 * 96..8 * 96_i64, 0..4 * 96_i64].boxed();
-        let events = worlds::events(5, 1..60, times);
+        let events = worlds::events(5, 1..60, times).prop_map(worlds::for_companies);
         (
             worlds::transition(),
             -9..34_i32,
@@ -250,28 +250,31 @@ mod tests {
             week_starts,
             names,
             -48..200_i64,
-            events,
+            (events, worlds::group()),
         )
-            .prop_map(|((zone, at), first, days, week_start, event, now, mut events)| {
-                for event in &mut events {
-                    event.ts = at + event.ts * 900_000;
-                }
-                let from = zone.local_day(at).plus(first);
-                let spec = ActiveSpec {
-                    event,
-                    range: DayRange {
-                        from,
-                        to: from.plus(days),
-                    },
-                    week_start,
-                    exact: true,
-                    filter: Filter::everything(),
-                    breakdown: Vec::new(),
-                    breakdown_limit: 25,
-                };
-                let now = worlds::moment(&zone, at + now * HOUR);
-                (zone, spec, now, events)
-            })
+            .prop_map(
+                |((zone, at), first, days, week_start, event, now, (mut events, group))| {
+                    for event in &mut events {
+                        event.ts = at + event.ts * 900_000;
+                    }
+                    let from = zone.local_day(at).plus(first);
+                    let spec = ActiveSpec {
+                        event,
+                        range: DayRange {
+                            from,
+                            to: from.plus(days),
+                        },
+                        week_start,
+                        exact: true,
+                        filter: Filter::everything().having(group.as_ref()),
+                        group,
+                        breakdown: Vec::new(),
+                        breakdown_limit: 25,
+                    };
+                    let now = worlds::moment(&zone, at + now * HOUR);
+                    (zone, spec, now, events)
+                },
+            )
     }
 
     /// Persons by the local days on which they were active, as worker and store prepare them.
@@ -283,7 +286,8 @@ mod tests {
         for event in events.filter(|event| selection.matches(event, &nobody)) {
             let day = zone.local_day(event.ts);
             if spec.facts_range(zone).contains(day) {
-                days.entry(day).or_default().push(people.person(event));
+                let who = worlds::number(&people, event, spec.group.as_ref());
+                days.entry(day).or_default().extend(who);
             }
         }
         days
@@ -340,6 +344,7 @@ mod tests {
                 week_start: WeekStart::Monday,
                 exact: false,
                 filter: Filter::everything(),
+                group: None,
                 breakdown: Vec::new(),
                 breakdown_limit: 25,
             };
@@ -373,6 +378,7 @@ mod tests {
             week_start: WeekStart::Monday,
             exact: true,
             filter: Filter::everything(),
+            group: None,
             breakdown: Vec::new(),
             breakdown_limit: 25,
         };

@@ -8,7 +8,7 @@ use super::{People, date_exists, end_of_day, fraction, funnel, wall_clock};
 use crate::event::{Day, Event, Zone};
 use crate::metrics::conversion::{ConversionDay, ConversionReport, ConversionSpec, ConversionValue};
 use crate::metrics::filter::{self, PersonProperties};
-use crate::metrics::funnel::spec::Alternative;
+use crate::metrics::funnel::spec::{Alternative, Entity};
 use crate::metrics::funnel::{FunnelOverall, FunnelSpec, FunnelStep};
 use crate::metrics::time::TimeRange;
 
@@ -23,7 +23,7 @@ pub fn conversion<'a>(
     let Some(after) = &spec.after else {
         return of_goal(spec, zone, now_ms, &people);
     };
-    let (persons, properties) = (people.by_person(), people.properties());
+    let (entities, properties) = (people.by_entity(spec.group.as_ref()), people.properties());
     let is_one = |event: &Event, name: &str, filter: &filter::Filter| {
         let person = &properties[&people.person(event)];
         event.event == name && spec.filter.matches(event, person) && filter.matches(event, person)
@@ -39,7 +39,7 @@ pub fn conversion<'a>(
         Some(number(spec, goal, &properties[&people.person(goal)]))
     };
     let worth = |enters: &dyn Fn(&Event) -> bool| {
-        let numbers = persons.values().filter_map(|events| converting(events, enters));
+        let numbers = entities.values().filter_map(|events| converting(events, enters));
         spec.value.is_some().then(|| value(numbers.flatten()))
     };
     let dates = (spec.range.from.0..spec.range.to.0).map(|day| Day(day).date());
@@ -48,11 +48,11 @@ pub fn conversion<'a>(
             is_one(event, after, &spec.after_filter) && wall_clock(zone, event.ts).date() == date
         };
         let converts = |events: &&Vec<&Event>| converting(events, &enters).is_some();
-        let entered = persons
+        let entered = entities
             .values()
             .filter(|events| events.iter().any(|event| enters(event)))
             .count();
-        let converted = persons.values().filter(converts).count();
+        let converted = entities.values().filter(converts).count();
         ConversionDay {
             date: Day::from_date(date),
             entered: entered as u64,
@@ -80,6 +80,11 @@ pub fn conversion<'a>(
     };
     let whole_range = FunnelSpec {
         filter: spec.filter.clone(),
+        entity: match spec.group {
+            Some(_) => Entity::Group,
+            None => Entity::Person,
+        },
+        group: spec.group.clone(),
         ..FunnelSpec::plain(steps, spec.window_ms, range)
     };
     ConversionReport {
@@ -119,11 +124,14 @@ fn of_goal(spec: &ConversionSpec, zone: &Zone, now_ms: i64, people: &People) -> 
             if !dates.contains(&wall_clock(zone, event.ts).date()) || !spec.filter.matches(event, person) {
                 continue;
             }
+            let Some(who) = people.entity(event, spec.group.as_ref(), person) else {
+                continue;
+            };
             if event.is_activity() {
-                active.insert(people.person(event));
+                active.insert(who.clone());
             }
             if event.event == spec.goal && spec.goal_filter.matches(event, person) {
-                did.insert(people.person(event));
+                did.insert(who);
                 numbers.extend(number(spec, event, person));
             }
         }
@@ -172,7 +180,7 @@ mod tests {
     fn world() -> impl Strategy<Value = (Zone, ConversionSpec, i64, Vec<Event>)> {
         let names = prop::sample::select(vec![("A", "B"), ("A", "A"), ("B", "A")]);
         // Hours from a day before to five days after the instant before the transition.
-        let events = worlds::events(3, 1..40, (-24..120_i64).boxed());
+        let events = worlds::events(3, 1..40, (-24..120_i64).boxed()).prop_map(worlds::for_companies);
         (
             worlds::transition(),
             names,
@@ -180,10 +188,10 @@ mod tests {
             -1..2_i32,
             1..6_i32,
             -24..200_i64,
-            events,
+            (events, worlds::group()),
         )
             .prop_map(
-                |((zone, at), (after, goal), window, first, days, now, mut events)| {
+                |((zone, at), (after, goal), window, first, days, now, (mut events, group))| {
                     for event in &mut events {
                         event.ts = at + event.ts * HOUR;
                         // Some are worth nothing.
@@ -198,7 +206,8 @@ mod tests {
                             from,
                             to: from.plus(days),
                         },
-                        filter: filter::Filter::everything(),
+                        filter: filter::Filter::everything().having(group.as_ref()),
+                        group,
                         goal_filter: filter::Filter::everything(),
                         after_filter: filter::Filter::everything(),
                         value: Some(filter::Property::Event("$amount".to_owned())),
@@ -223,9 +232,10 @@ mod tests {
             let mut values = ConversionValues::new(&spec, &zone);
             let nobody = PersonProperties::default();
             let people = People::from(&events);
+            let number_of = |event: &Event| worlds::number(&people, event, spec.group.as_ref());
             let mut known = people.events().to_vec();
-            known.sort_by_key(|event| people.person(event));
-            for event in known {
+            known.sort_by_key(|event| number_of(event));
+            for (who, event) in known.iter().filter_map(|event| Some((number_of(event)?, event))) {
                 let wanted = ConvertingEvent {
                     ts: event.ts,
                     seq: event.seq,
@@ -234,7 +244,7 @@ mod tests {
                     converts: spec.goals().matches(event, &nobody),
                     number: number(&spec, event, &nobody),
                 };
-                values.push(people.person(event), wanted);
+                values.push(who, wanted);
             }
             let report = tally.finish(now).worth(values);
             prop_assert_eq!(&report, &conversion(&spec, &zone, now, &events));

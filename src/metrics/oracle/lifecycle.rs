@@ -6,6 +6,7 @@ use jiff::civil::Date;
 
 use super::{People, QUARTER_HOUR_MS, date_exists, end_of_day, fraction, label, wall_clock};
 use crate::event::{Day, Event, Zone};
+use crate::metrics::filter::Property;
 use crate::metrics::lifecycle::{LifecycleInterval, LifecyclePoint, LifecycleReport, LifecycleSpec};
 use crate::metrics::selection::Selection;
 use crate::metrics::stickiness::{StickinessBar, StickinessReport, StickinessSpec};
@@ -25,10 +26,10 @@ pub fn lifecycle<'a>(
         LifecycleInterval::Month => Interval::Month,
     };
     let label = |ts: i64| label::label(interval, spec.week_start, zone, ts).0;
-    let active = |of: &dyn Fn(Date) -> bool| -> BTreeSet<u64> {
-        let of_them = active_events(&spec.events, &people).into_iter();
-        let of_them = of_them.filter(|event| of(label(event.ts)));
-        of_them.map(|event| people.person(event)).collect()
+    let all = active_events(&spec.events, spec.group.as_ref(), &people);
+    let active = |of: &dyn Fn(Date) -> bool| -> BTreeSet<&String> {
+        let of_them = all.iter().filter(|(_, event)| of(label(event.ts)));
+        of_them.map(|(who, _)| who).collect()
     };
     let dates = dates(spec.range.from.date(), spec.range.to.date());
     let dates = dates.into_iter().filter(|date| date_exists(zone, *date));
@@ -75,11 +76,11 @@ pub fn stickiness<'a>(
         .into_iter()
         .filter(|date| date_exists(zone, *date))
         .collect();
-    let mut people: BTreeMap<u64, BTreeSet<Date>> = BTreeMap::new();
-    for event in active_events(&spec.events, &world) {
+    let mut people: BTreeMap<String, BTreeSet<Date>> = BTreeMap::new();
+    for (who, event) in active_events(&spec.events, spec.group.as_ref(), &world) {
         let date = wall_clock(zone, event.ts).date();
         if dates.contains(&date) {
-            people.entry(world.person(event)).or_default().insert(date);
+            people.entry(who).or_default().insert(date);
         }
     }
     let persons = |is: &dyn Fn(usize) -> bool| people.values().filter(|days| is(days.len())).count() as u64;
@@ -102,12 +103,21 @@ pub fn stickiness<'a>(
     }
 }
 
-/// The events that count as activity.
-fn active_events<'a>(selection: &Selection, people: &People<'a>) -> Vec<&'a Event> {
+/// The events that count as activity, and whom for.
+fn active_events<'a>(
+    selection: &Selection,
+    group: Option<&Property>,
+    people: &People<'a>,
+) -> Vec<(String, &'a Event)> {
     let properties = people.properties();
-    let mut events = people.events().to_vec();
-    events.retain(|event| selection.matches(event, &properties[&people.person(event)]));
-    events
+    let mut found = Vec::new();
+    for event in people.events() {
+        let person = &properties[&people.person(event)];
+        if selection.matches(event, person) {
+            found.extend(people.entity(event, group, person).map(|who| (who, *event)));
+        }
+    }
+    found
 }
 
 /// An instant of the date, if it has one.
@@ -150,16 +160,20 @@ mod tests {
             prop::sample::select(week_starts.to_vec()),
             prop::sample::select(names.to_vec()),
             (-40..5_i32, 2..45_i32, -100..500_i64),
-            worlds::events(4, 1..60, times),
+            (
+                worlds::events(4, 1..60, times).prop_map(worlds::for_companies),
+                worlds::group(),
+            ),
         )
             .prop_map(
-                |((zone, at), interval, week_start, event, (first, days, now), mut events)| {
+                |((zone, at), interval, week_start, event, (first, days, now), (mut events, group))| {
                     for event in &mut events {
                         event.ts = at + event.ts * QUARTER_HOUR_MS;
                     }
                     let from = zone.local_day(at).plus(first);
                     let spec = LifecycleSpec {
-                        events: Selection::of(event.as_deref()),
+                        events: Selection::of(event.as_deref()).having(group.as_ref()),
+                        group,
                         range: DayRange {
                             from,
                             to: from.plus(days),
@@ -173,19 +187,25 @@ mod tests {
             )
     }
 
-    fn counts(events: &Selection, one: &Event) -> bool {
-        match events.events.first() {
-            Some(name) => one.event == *name,
-            None => one.is_activity(),
-        }
+    /// What counts, and whom for, as the store would say it.
+    fn counted<'a>(spec: (&Selection, &Option<Property>), world: &People<'a>) -> Vec<(u64, &'a Event)> {
+        let (selection, group) = spec;
+        let of = |event: &&'a Event| {
+            let counts = match selection.events.first() {
+                Some(name) => event.event == *name,
+                None => event.is_activity(),
+            };
+            Some((worlds::number(world, event, group.as_ref())?, *event)).filter(|_| counts)
+        };
+        world.events().iter().filter_map(of).collect()
     }
 
     fn tally(spec: &LifecycleSpec, zone: &Zone, now: i64, events: &[Event]) -> LifecycleReport {
         let buckets = spec.buckets(zone);
         let mut people: BTreeMap<u64, ActiveBuckets> = BTreeMap::new();
         let world = People::from(events);
-        for event in world.events().iter().filter(|event| counts(&spec.events, event)) {
-            let person = people.entry(world.person(event)).or_default();
+        for (who, event) in counted((&spec.events, &spec.group), &world) {
+            let person = people.entry(who).or_default();
             person.before |= event.ts < buckets[0].start;
             if let Some(bucket) = bucket_of(&buckets, event.ts) {
                 person.active.insert(bucket);
@@ -217,13 +237,13 @@ mod tests {
 
         #[test]
         fn counting_days_is_counting_dates((zone, spec, now, events) in world()) {
-            let spec = StickinessSpec { events: spec.events, range: spec.range };
+            let spec = StickinessSpec { events: spec.events, group: spec.group, range: spec.range };
             let buckets = spec.buckets(&zone);
             let mut people: BTreeMap<u64, BTreeSet<usize>> = BTreeMap::new();
             let world = People::from(&events);
-            for event in world.events().iter().filter(|event| counts(&spec.events, event)) {
+            for (who, event) in counted((&spec.events, &spec.group), &world) {
                 if let Some(bucket) = bucket_of(&buckets, event.ts) {
-                    people.entry(world.person(event)).or_default().insert(bucket);
+                    people.entry(who).or_default().insert(bucket);
                 }
             }
             let days = people.values().map(|days| (days.len() as u64, 1));

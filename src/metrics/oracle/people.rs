@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Persons, first_copies};
 use crate::event::{Day, Event, ProjectNumber};
-use crate::metrics::filter::PersonProperties;
+use crate::metrics::filter::{PersonProperties, Property, value_of};
 use crate::metrics::identity::{Edge, Fact, Id, MAX_DEVICES, Person, Salt};
 use crate::metrics::time::TimeRange;
 
@@ -58,6 +58,34 @@ impl<'a> People<'a> {
             events.sort_by_key(|event| (event.ts, event.seq, event.id));
         }
         persons
+    }
+
+    /// Whom an event counts for: its person, or the value of the property that is counted instead; nobody without one.
+    pub fn entity(
+        &self,
+        event: &Event,
+        group: Option<&Property>,
+        person: &PersonProperties,
+    ) -> Option<String> {
+        match group {
+            Some(group) => value_of(group, event, person),
+            None => Some(self.person(event).to_string()),
+        }
+    }
+
+    /// The events of each of them in total order.
+    pub fn by_entity(&self, group: Option<&Property>) -> BTreeMap<String, Vec<&'a Event>> {
+        let properties = self.properties();
+        let mut entities: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
+        for event in &self.events {
+            if let Some(entity) = self.entity(event, group, &properties[&self.person(event)]) {
+                entities.entry(entity).or_default().push(event);
+            }
+        }
+        for events in entities.values_mut() {
+            events.sort_by_key(|event| (event.ts, event.seq, event.id));
+        }
+        entities
     }
 
     /// These events alone, each still whose it is.

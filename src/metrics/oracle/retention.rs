@@ -32,15 +32,15 @@ pub fn retention<'a>(
 ) -> RetentionReport {
     let people = events.into();
     let properties = people.properties();
+    let of = |event: &Event| &properties[&people.person(event)];
     let people: Vec<Person> = people
-        .by_person()
-        .into_iter()
-        .map(|(person, events)| {
-            let properties = &properties[&person];
+        .by_entity(spec.group.as_ref())
+        .into_values()
+        .map(|events| {
             let is = |selection: &Selection| {
                 events
                     .iter()
-                    .map(|event| selection.matches(event, properties))
+                    .map(|event| selection.matches(event, of(event)))
                     .collect()
             };
             Person {
@@ -49,7 +49,7 @@ pub fn retention<'a>(
                 values: match &spec.breakdown {
                     Some((property, _)) => events
                         .iter()
-                        .map(|event| value_of(property, event, properties))
+                        .map(|event| value_of(property, event, of(event)))
                         .collect(),
                     None => vec![None; events.len()],
                 },
@@ -79,7 +79,7 @@ pub fn retention<'a>(
     }
 }
 
-/// Somebody's events in total order, and what each is.
+/// The events of somebody (or of a group) in total order, and what each is.
 struct Person<'a> {
     events: Vec<&'a Event>,
     starts: Vec<bool>,

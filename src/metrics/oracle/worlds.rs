@@ -15,6 +15,7 @@ use crate::metrics::funnel::{
 };
 use crate::metrics::oracle::People;
 use crate::metrics::time::TimeRange;
+use crate::metrics::trend::group_key;
 
 /// The same worlds every time, so that a test run can be repeated.
 pub fn seeded(worlds: u32) -> ProptestConfig {
@@ -136,6 +137,37 @@ pub fn events(
         }
         events
     })
+}
+
+/// The same events, three of four for one of two companies.
+pub fn for_companies(mut events: Vec<Event>) -> Vec<Event> {
+    for event in &mut events {
+        // A copy that is sent again says the same.
+        let company = match event.id.as_u128() >> 64 & 3 {
+            0 => continue,
+            1 => "one",
+            _ => "two",
+        };
+        event.props = serde_json::json!({"$groups": {"company": company}}).to_string();
+    }
+    events
+}
+
+/// What is counted: persons, or companies.
+pub fn group() -> impl Strategy<Value = Option<Property>> {
+    let company = Property::Event("$groups.company".to_owned());
+    prop::sample::select(vec![None, None, Some(company)])
+}
+
+/// Whom an event counts for, by the number that the store gives them; nobody without a value.
+pub fn number(people: &People<'_>, event: &Event, group: Option<&Property>) -> Option<u64> {
+    match group {
+        Some(group) => {
+            let value = value_of(group, event, &PersonProperties::default())?;
+            Some(group_key(&[Some(value)]))
+        }
+        None => Some(people.person(event)),
+    }
 }
 
 /// How many worlds a test tries: `FOOTFALL_WORLDS`, as `make worlds` says it, else so many.

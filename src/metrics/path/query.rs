@@ -9,6 +9,8 @@ use crate::metrics::funnel::FunnelQuery;
 use crate::metrics::funnel::spec::Count;
 
 /// A question about paths: what people did after something, before it, or between two things, session by session.
+///
+/// Since a session is one person's on one device, no company or other group has paths; a filter tells those of one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({

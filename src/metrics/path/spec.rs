@@ -207,6 +207,14 @@ impl PathSpec {
         self.nodes == NodeKind::Page || self.matchers().any(|one| matches!(one, Matcher::Page(_)))
     }
 
+    /// The names of events that it looks for, or leaves out.
+    pub fn matched_events(&self) -> impl Iterator<Item = &str> {
+        self.matchers().filter_map(|matcher| match matcher {
+            Matcher::Event(name) => Some(name.as_str()),
+            Matcher::Page(_) => None,
+        })
+    }
+
     fn matchers(&self) -> impl Iterator<Item = &Matcher> {
         let anchors = self.anchor.iter().chain(&self.until);
         anchors.chain(&self.exclude)

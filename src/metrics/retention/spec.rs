@@ -73,6 +73,10 @@ pub struct RetentionQuery {
     /// Only events that pass count, as starts and as returns.
     #[serde(default)]
     pub filter: Option<FilterQuery>,
+    /// The property whose values are counted instead of persons, such as `{"property": "$groups.company"}`. Events without
+    /// a value are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<PropertyQuery>,
     /// A property whose value at the start splits each cohort: at most one.
     #[serde(default)]
     #[schema(max_items = 1)]
@@ -159,6 +163,10 @@ pub struct RetentionSpec {
     pub minimum: u32,
     /// First day of a week.
     pub week_start: WeekStart,
+    /// The property whose values are counted instead of persons; only events that have one start or
+    /// return.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Property>,
     /// The property that splits the cohorts, and how many of its values are shown.
     pub breakdown: Option<(Property, u32)>,
 }
@@ -203,6 +211,9 @@ impl RetentionQuery {
             Some(filter) => filter.validate("/filter", zone, &mut errors),
             None => Filter::everything(),
         };
+        let group = self.group.as_ref();
+        let group = group.map(|group| group.validate("/group", &mut errors));
+        let filter = filter.having(group.as_ref());
         let start = self.start.validate("/start", zone, &mut errors).within(&filter);
         let returns = self
             .returns
@@ -233,6 +244,7 @@ impl RetentionQuery {
             clock: self.clock,
             minimum,
             week_start: self.week_start,
+            group,
             breakdown,
         };
         if errors.is_empty() {

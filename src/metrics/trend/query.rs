@@ -7,8 +7,7 @@ use super::spec::{Measure, SeriesSpec, Span, TrendSpec};
 use super::{Compare, CompareWith, Formula, MAX_ALTERNATIVES, MAX_ROLLING_DAYS, MAX_SERIES};
 use crate::event::{QUARTER_HOUR_S, Zone};
 use crate::metrics::filter::{
-    DEFAULT_BREAKDOWN_LIMIT, Filter, FilterQuery, MAX_BREAKDOWN, Predicate, PropertyQuery, Test,
-    breakdown_limit,
+    DEFAULT_BREAKDOWN_LIMIT, Filter, FilterQuery, MAX_BREAKDOWN, PropertyQuery, breakdown_limit,
 };
 use crate::metrics::time::{self, FIRST_DAY, Interval, MAX_POINTS, TimeRange, WeekStart};
 use crate::metrics::{SpecError, accepted, check_event_name};
@@ -273,20 +272,10 @@ impl SeriesQuery {
             let detail = "only `persons` and `per_person` count groups";
             errors.push(SpecError::new(format!("{at}/group"), "not_allowed", detail));
         }
-        let filter = match &group {
-            Some(group) => {
-                let has_one = Filter::Predicate(Predicate {
-                    property: Some(group.clone()),
-                    test: Test::IsSet,
-                });
-                Filter::And(vec![filter, has_one])
-            }
-            None => filter,
-        };
         SeriesSpec {
             events,
             name: self.name.clone(),
-            filter,
+            filter: filter.having(group.as_ref()),
             measure: self.measure,
             of,
             group,

@@ -30,7 +30,8 @@ pub struct OnlyQuery {
 /// The overview of a web site: visits (sessions with a page view), who made them, where they came from and what they saw.
 ///
 /// A visit belongs to the range and the point in which it begins and is read to its end. A bounce is a visit with one
-/// page view and under 10 seconds.
+/// page view and under 10 seconds. Since a visit is one person's on one device, no `group` is counted here; a filter
+/// tells the visits of one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
@@ -80,6 +81,7 @@ pub struct WebQuery {
 ///
 /// A session is what one person did on one device under the id that the client gave, else without a silence of 30
 /// minutes, and at most 24 hours long. It belongs to the range and the point in which it begins and is read to its end.
+/// Since it is one person's on one device, no `group` is counted here; a filter tells the sessions of one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({

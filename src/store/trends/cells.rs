@@ -3,9 +3,10 @@
 use clickhouse::Row;
 use serde::Deserialize;
 
-use super::{BUCKET, Part, entity, measured, of, seconds, start, which, within};
+use super::{BUCKET, Part, measured, of, seconds, start, which, within};
 use crate::metrics::trend::{At, Group, Measure, TrendCell};
 use crate::store::filter::{Bind, grouping};
+use crate::store::selection::entity;
 use crate::store::{Facts, Store, StoreError, facts};
 
 /// Values of a breakdown times buckets that are read in one pass at most.
@@ -47,7 +48,7 @@ impl Store {
             keys.push_str(&format!("{name}, "));
             shown.push(text);
         }
-        let (number, entity) = (of(series, &mut bind), entity(series, &mut bind));
+        let (number, entity) = (of(series, &mut bind), entity(series.group.as_ref(), &mut bind));
         let which_events = which(spec, series, range, &mut bind);
         // Where all of the range counts it need not be told apart.
         let whole = until_ms >= range.to_ms;

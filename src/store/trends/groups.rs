@@ -5,12 +5,13 @@ use clickhouse::Row;
 use clickhouse::query::Query;
 use serde::Deserialize;
 
-use super::{BUCKET, Part, RANGE, entity, measured, of, seconds, start, which, within};
+use super::{BUCKET, Part, RANGE, measured, of, seconds, start, which, within};
 use crate::event::ProjectNumber;
 use crate::metrics::time::TimeRange;
 use crate::metrics::trend::{At, Group, Measure, Span, TrendFact, TrendSpec};
 use crate::store::breakdown::{bind_groups, grouped, ranked, ranking};
 use crate::store::filter::Bind;
+use crate::store::selection::entity;
 use crate::store::{Facts, Store, StoreError, facts};
 
 /// Which of a trend's groups are measured.
@@ -57,7 +58,7 @@ impl Store {
         };
         let select = format!(
             "{} AS entity, {} AS x",
-            entity(series, &mut bind),
+            entity(series.group.as_ref(), &mut bind),
             of(series, &mut bind)
         );
         let from = which(spec, series, spec.range, &mut bind);
@@ -101,7 +102,7 @@ impl Store {
         let starts = part.starts();
         let mut bind = Bind::new();
         let group = grouped(&spec.breakdown, &mut bind);
-        let (number, entity) = (of(series, &mut bind), entity(series, &mut bind));
+        let (number, entity) = (of(series, &mut bind), entity(series.group.as_ref(), &mut bind));
         let which_events = which(spec, series, range, &mut bind);
         // Counts add up, so one grouping will do; everything else is measured once more over the whole range.
         let (kind, by) = match series.measure {
@@ -177,7 +178,7 @@ impl Store {
             from_ms: first,
             to_ms: range.to_ms,
         };
-        let entity = entity(series, &mut bind);
+        let entity = entity(series.group.as_ref(), &mut bind);
         let which_events = which(spec, series, reach, &mut bind);
         let length = match series.span {
             Span::Rolling(days) => i64::from(days),

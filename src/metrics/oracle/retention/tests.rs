@@ -51,13 +51,28 @@ fn spec() -> impl Strategy<Value = RetentionSpec> {
         prop::sample::select(clocks.to_vec()),
         1..3_u32,
         prop::sample::select(week_starts.to_vec()),
-        prop::sample::select(vec![None, Some(1), Some(5)]),
+        (
+            prop::sample::select(vec![None, Some(1), Some(5)]),
+            worlds::group(),
+        ),
     )
         .prop_map(
-            |((start, returns, same), unit, cells, entry, rule, clock, minimum, week_start, limit)| {
+            |(
+                (start, returns, same),
+                unit,
+                cells,
+                entry,
+                rule,
+                clock,
+                minimum,
+                week_start,
+                (limit, group),
+            )| {
+                let [start, returns] = [start, returns].map(|one| one.having(group.as_ref()));
                 RetentionSpec {
                     returns: if same { start.clone() } else { returns },
                     start,
+                    group,
                     range: TimeRange { from_ms: 0, to_ms: 0 },
                     unit,
                     cells,
@@ -80,7 +95,7 @@ fn world() -> impl Strategy<Value = (Zone, RetentionSpec, i64, Vec<Event>)> {
         worlds::transition(),
         spec(),
         (-40..100_i64, 1..300_i64, prop::bool::ANY, -20..900_i64),
-        worlds::events(4, 1..50, times),
+        worlds::events(4, 1..50, times).prop_map(worlds::for_companies),
     )
         .prop_map(
             |((zone, at), mut spec, (first, length, whole, now), mut events)| {
@@ -127,7 +142,8 @@ fn rows(spec: &RetentionSpec, zone: &Zone, events: &[Event]) -> BTreeMap<u64, Ve
             returns: spec.returns.matches(event, &nobody) && returns.contains(event.ts),
         };
         if row.starts || row.returns {
-            persons.entry(people.person(event)).or_default().push(row);
+            let who = worlds::number(&people, event, spec.group.as_ref()).expect("a group");
+            persons.entry(who).or_default().push(row);
         }
     }
     for events in persons.values_mut() {
@@ -166,7 +182,8 @@ fn by_buckets(
         } else {
             event.ts
         };
-        let person = people.entry(world.person(event)).or_default();
+        let who = worlds::number(&world, event, spec.group.as_ref()).expect("a group");
+        let person = people.entry(who).or_default();
         person.before |= ts < spec.range.from_ms;
         if let Some(bucket) = bucket_of(calendar.buckets(), ts).filter(|_| ts >= spec.range.from_ms) {
             person.active.insert(bucket);
@@ -191,7 +208,8 @@ fn by_times(spec: &RetentionSpec, zone: &Zone, as_of: i64, events: &[Event]) -> 
         if spec.start.matches(event, &nobody)
             && event.ts < spec.return_range(zone).to_ms.max(spec.range.to_ms)
         {
-            people.entry(world.person(event)).or_default().push(event.ts);
+            let who = worlds::number(&world, event, spec.group.as_ref()).expect("a group");
+            people.entry(who).or_default().push(event.ts);
         }
     }
     let mut tally = RetentionTally::new(spec, zone);
