@@ -103,6 +103,10 @@ pub struct Config {
     #[arg(long, env = "FOOTFALL_SKETCHBOOK_MB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(..=65_536))]
     pub sketchbook_mb: u64,
 
+    /// Megabytes for sessions that questions about them share; 0: every question reads events.
+    #[arg(long, env = "FOOTFALL_VISITBOOK_MB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(..=65_536))]
+    pub visitbook_mb: u64,
+
     /// Minutes after which the members of a cohort are looked for again.
     #[arg(long, env = "FOOTFALL_COHORT_REFRESH_MIN", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=1_440))]
     pub cohort_refresh_min: u64,
@@ -168,6 +172,7 @@ impl Config {
             ("stream-requests", self.stream_requests.to_string()),
             ("answer-cache-mb", self.answer_cache_mb.to_string()),
             ("sketchbook-mb", self.sketchbook_mb.to_string()),
+            ("visitbook-mb", self.visitbook_mb.to_string()),
             ("cohort-refresh-min", self.cohort_refresh_min.to_string()),
             (
                 "signing-secret",

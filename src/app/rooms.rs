@@ -150,6 +150,7 @@ pub(super) async fn connect(config: &Config, engines: &Engines) -> anyhow::Resul
         serving: ServingLimits {
             answer_bytes: config.answer_cache_mb << 20,
             sketch_bytes: config.sketchbook_mb << 20,
+            visit_bytes: config.visitbook_mb << 20,
             ..ServingLimits::default()
         },
         demo_key: None,
