@@ -1,9 +1,12 @@
 //! What people did one after the other.
 
+use anyhow::ensure;
 use footfall::event::Day;
 use serde_json::json;
 
 use crate::cases::Bench;
+use crate::client::{Connection, post};
+use crate::table::{line, ms};
 
 impl Bench<'_> {
     pub async fn paths(&self, from: Day, end: Day) -> anyhow::Result<()> {
@@ -49,6 +52,10 @@ impl Bench<'_> {
             names = dimensions.join(", "),
             sets = sets.join(", ")
         );
+        let mut connection = Connection::open(&self.api).await?;
+        let first = connection.ask(&post(&self.api, &web)).await?;
+        ensure!(first.status == 200, "{}", String::from_utf8_lossy(&first.body));
+        line("web overview, 30 days: the very first", &ms(first.taken));
         self.beside("web overview, 30 days", &web, &sql).await?;
         let mut question = json!({"kind": "sessions", "from": range["from"], "to": range["to"]});
         let sql = format!(

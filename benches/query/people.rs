@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use footfall::event::{Day, actor_of};
 use footfall::metrics::person::{Op, Owner, Position, Record, Stored};
+use footfall::store::profiles::Scope;
 use footfall::store::rows::{Profile, ProfileProperty};
-use footfall::worker::profiles::fill_once;
+use footfall::worker::profiles::fill;
 use indicatif::ProgressIterator;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -35,7 +36,7 @@ impl Bench<'_> {
     /// What events say of their persons, and people who were there long ago, with a name and an address each.
     async fn fill_people(&self) -> anyhow::Result<()> {
         let store = &self.installation.store;
-        fill_once(store).await?;
+        fill(store, &Scope::Everything).await?;
         let project = self.api.number;
         let sql = format!("SELECT uniqExact(owner) FROM profiles WHERE project = {project}");
         let found: u64 = self.installation.sql(&sql).await?.trim().parse()?;
