@@ -209,7 +209,7 @@ impl Bench<'_> {
                 ),
                 format!(
                     "xxh3(concat('device-', toString(number))), xxh3(concat('former-', toString(number))), \
-                     9223372036854775807, 1 FROM numbers({KNOWN} - least({KNOWN}, (SELECT count() FROM ({found}))))"
+                     9223372036854775807, 1 FROM numbers({KNOWN}) WHERE number >= (SELECT count() FROM ({found}))"
                 ),
             ] {
                 let sql = format!("INSERT INTO {table} SELECT {number}, {rows}");
