@@ -89,6 +89,35 @@ impl Around {
         })
     }
 
+    /// What was known by an instant, of a person that is erased: without the given pairs that later events name, and
+    /// without what was said later.
+    pub fn by(mut self, until_ms: i64, later: &[Edge]) -> Around {
+        let ruled: BTreeSet<Pair> = self
+            .facts
+            .iter()
+            .filter_map(|fact| match fact {
+                Fact::Ruled(ruling) if ruling.at > until_ms => Some(ruling.pair.clone()),
+                _ => None,
+            })
+            .collect();
+        let is_ruled = |edge: &Edge| {
+            let (device, user) = (edge.device.clone(), edge.user.clone());
+            edge.ts > until_ms && ruled.contains(&Pair::Device { device, user })
+        };
+        let is_later = |edge: &Edge| {
+            let mut later = later.iter();
+            later.any(|later| {
+                (&later.device, &later.user, later.ts <= edge.ts) == (&edge.device, &edge.user, true)
+            })
+        };
+        self.facts.retain(|fact| match fact {
+            Fact::Seen(edge) => !is_later(edge) && !is_ruled(edge),
+            Fact::Ruled(ruling) => ruling.at <= until_ms,
+            Fact::Erased(_) => true,
+        });
+        self
+    }
+
     /// The ids that stand in a user's place anywhere.
     pub fn users(&self) -> impl Iterator<Item = &Id> {
         self.facts.iter().flat_map(|fact| match fact {

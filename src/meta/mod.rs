@@ -36,8 +36,8 @@ use uuid::Uuid;
 pub use accounts::{Credentials, Organization, Registered, Registration, User};
 pub use cohorts::{Cohort, CohortChange, DueCohort, MAX_COHORTS};
 pub use erasures::{
-    Certificate, Erasure, ErasureCounts, ErasureKind, ErasureState, NewErasure, Open, Progress,
-    RemovedCounts, TheirId,
+    Certificate, Erasure, ErasureCounts, ErasureKind, ErasureState, MOST_NAMED, NamedIn, NewErasure, Open,
+    Progress, RemovedCounts, TheirId,
 };
 pub use error::MetaError;
 pub use key_text::{KeyKind, PublicPart, digest, parse_key};
