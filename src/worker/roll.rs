@@ -6,9 +6,10 @@
 //! double work.
 
 mod schema;
+mod turns;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -30,9 +31,6 @@ const LOOKS_A_CLEANUP: u32 = 30;
 
 /// Days of one kind, and rebuilds, that one look works on.
 const MOST_DAYS: u32 = 64;
-
-/// A project's lease; longer than a day's compaction takes.
-const PROJECT_TTL: Duration = Duration::from_secs(300);
 
 /// Times a rebuild that another roller overtook is tried again at once.
 const TRIES: u32 = 3;
@@ -221,28 +219,6 @@ impl Roller {
         Ok(())
     }
 
-    /// Runs `work`, which folds the ledger or removes from it, unless somebody else does; whether it ran. A fold
-    /// replaces whole days by what it read of them before, so what was removed in between would come back.
-    async fn with_ledger(
-        &self,
-        work: impl Future<Output = Result<(), RollError>>,
-    ) -> Result<bool, RollError> {
-        let owner = self.next_name();
-        if !self.stream.take_ledger(&owner, PROJECT_TTL).await? {
-            return Ok(false);
-        }
-        let mut work = std::pin::pin!(work);
-        let worked = loop {
-            match tokio::time::timeout(PROJECT_TTL / 4, &mut work).await {
-                Ok(worked) => break worked,
-                // Redis being away for a moment does no harm: it is asked again before the time runs out.
-                Err(_) => drop(self.stream.take_ledger(&owner, PROJECT_TTL).await),
-            }
-        };
-        self.stream.leave_ledger(&owner).await?;
-        worked.map(|()| true)
-    }
-
     /// Removes rollups of a project ([`Store::forget_rollups`]) while nobody rolls it or folds the ledger; false
     /// when somebody does.
     pub(super) async fn forget(
@@ -263,40 +239,6 @@ impl Roller {
         };
         self.in_turn(project, forget).await?;
         Ok(forgotten)
-    }
-
-    /// Runs `work` unless another roller has the project.
-    async fn in_turn(
-        &self,
-        project: ProjectNumber,
-        work: impl Future<Output = Result<(), RollError>>,
-    ) -> Result<(), RollError> {
-        if !self.stream.take_roll(project, &self.owner, PROJECT_TTL).await? {
-            return Ok(());
-        }
-        let worked = self.unless_paused(work).await;
-        self.stream.leave_roll(project, &self.owner).await?;
-        worked
-    }
-
-    /// Runs `work`, which changes rollups, unless workers are paused; what is due stays due.
-    async fn unless_paused(
-        &self,
-        work: impl Future<Output = Result<(), RollError>>,
-    ) -> Result<(), RollError> {
-        // A name for each time: clones work at once, and the end of one must not look like the other's.
-        let note = self.next_name();
-        if !self.stream.begin_roll(&note, PROJECT_TTL).await? {
-            return Ok(());
-        }
-        let worked = work.await;
-        self.stream.end_roll(&note).await?;
-        worked
-    }
-
-    fn next_name(&self) -> String {
-        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        format!("{}:{turn}", self.owner)
     }
 
     async fn compact(&self, day: Candidate, now_ms: i64, rolled: &mut Rolled) -> Result<(), RollError> {
@@ -333,8 +275,11 @@ impl Roller {
     /// Replaces the rebuild of all days by one of each, due at `due_ms`. The days are queued before it goes, so
     /// that something of the project is pending all the while.
     async fn expand(&self, all: Rebuild, now_ms: i64, due_ms: i64) -> Result<(), RollError> {
-        let project = all.project;
-        let claimed = self.stream.claim_rebuild(all, now_ms).await?;
+        self.claimed(all, now_ms, self.queue_days(all.project, due_ms))
+            .await
+    }
+
+    async fn queue_days(&self, project: ProjectNumber, due_ms: i64) -> Result<bool, RollError> {
         if let Some((first, last)) = self.store.data_days(project).await? {
             // In another zone an event may fall on the day before or after.
             let days: Vec<Rebuild> = (first.0 - 1..=last.0 + 1)
@@ -346,19 +291,24 @@ impl Roller {
                 .collect();
             self.stream.queue_rebuilds(&days, due_ms).await?;
         }
-        Ok(self.stream.finish_rebuild(claimed).await?)
+        Ok(true)
     }
 
     async fn rebuild(&self, rebuild: Rebuild, now_ms: i64, rolled: &mut Rolled) -> Result<(), RollError> {
+        self.claimed(rebuild, now_ms, self.compute(rebuild, now_ms, rolled))
+            .await
+    }
+
+    /// Computes a claimed day anew; whether that is done.
+    async fn compute(&self, rebuild: Rebuild, now_ms: i64, rolled: &mut Rolled) -> Result<bool, RollError> {
         let Rebuild { project, kind, day } = rebuild;
-        let claimed = self.stream.claim_rebuild(rebuild, now_ms).await?;
         let zone = match (self.zone_of)(project) {
             ZoneKnown::Is(zone) => zone,
-            ZoneKnown::Deleted => return Ok(self.stream.finish_rebuild(claimed).await?),
-            // Claimed it stays, and so is due again in a few minutes: taken off the queue it would be lost.
+            ZoneKnown::Deleted => return Ok(true),
+            // Claimed it stays, and so is due again in half a minute: taken off the queue it would be lost.
             ZoneKnown::NotYet => {
                 tracing::warn!(%project, "a rebuild waits until its project's zone is known");
-                return Ok(());
+                return Ok(false);
             }
         };
         for _ in 0..TRIES {
@@ -372,19 +322,19 @@ impl Roller {
                         .rebuild_sketches(project, day, &zone, generation, &cuts)
                         .await?
                 }
-                // Another roller queued it a moment ago: the next look expands it.
-                RollupKind::AllSketches => return self.expand(rebuild, now_ms, now_ms).await,
-                RollupKind::Schema => return self.renote(claimed, now_ms, rolled).await,
+                // Another roller queued it a moment ago: it becomes its days now.
+                RollupKind::AllSketches => return self.queue_days(project, now_ms).await,
+                RollupKind::Schema => return self.renote(rebuild, now_ms, rolled).await,
             };
             if let Outcome::Switched { .. } = outcome {
                 rolled.rebuilt += 1;
                 self.stream.raise_rev(&[project]).await?;
                 fault::point_in("rebuild.before_finish", kind.as_str()).await?;
-                return Ok(self.stream.finish_rebuild(claimed).await?);
+                return Ok(true);
             }
         }
-        // Claimed it stays, and so is due again in a few minutes.
+        // Claimed it stays, and so is due again in half a minute.
         rolled.overtaken += 1;
-        Ok(())
+        Ok(false)
     }
 }

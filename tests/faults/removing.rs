@@ -74,12 +74,6 @@ async fn struck(case: Case, fault: Fault, point: &str) {
     fault.strikes(&mut first, point).await;
     case.world.lease_runs_out(0).await;
     case.world.removing_runs_out().await;
-    if point.ends_with("rebuilding") || point.ends_with("verifying") {
-        // A day that the struck one was about to count is due again after some minutes.
-        let stream = &case.world.stream;
-        let claimed = stream.rebuilds(1_000).await.expect("rebuilds");
-        stream.queue_rebuilds(&claimed, 0).await.expect("queued");
-    }
     let second = case.worker();
     let erasure = done(&meta, project).await;
     case.world.holds_exactly(&left).await;

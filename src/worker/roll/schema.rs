@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{PROJECT_TTL, RollError, Rolled, Roller};
+use super::turns::PROJECT_TTL;
+use super::{RollError, Rolled, Roller};
 use crate::event::{Day, ProjectNumber};
-use crate::stream::rebuild::Claimed;
+use crate::stream::rebuild::Rebuild;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(10);
@@ -66,21 +67,22 @@ impl Roller {
         self.with_names(rest).await.map(drop)
     }
 
-    /// Computes a day's names anew from the events that are left.
+    /// Computes a day's names anew from the events that are left; whether that is done.
     pub(super) async fn renote(
         &self,
-        claimed: Claimed,
+        rebuild: Rebuild,
         now_ms: i64,
         rolled: &mut Rolled,
-    ) -> Result<(), RollError> {
-        let rebuild = claimed.rebuild;
+    ) -> Result<bool, RollError> {
         let work = self.store.renote_schema_day(rebuild.project, rebuild.day);
         if !self.with_names(work).await? {
-            return Ok(self.stream.queue_rebuilds(&[rebuild], now_ms + AGAIN_MS).await?);
+            let due_ms = now_ms.saturating_add(AGAIN_MS);
+            self.stream.queue_rebuilds(&[rebuild], due_ms).await?;
+            return Ok(false);
         }
         rolled.rebuilt += 1;
         self.stream.raise_rev(&[rebuild.project]).await?;
-        Ok(self.stream.finish_rebuild(claimed).await?)
+        Ok(true)
     }
 
     /// Removes the names of a project, those of UTC days before the given one or all; false while somebody looks.
