@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{LearnError, Salts};
+use super::{Control, LearnError};
 use crate::event::ProjectNumber;
 use crate::metrics::identity::{Edge, Fact, Id, IdentityGraph, Pair, Ruling, Salt};
 use crate::store::Store;
@@ -40,7 +40,7 @@ impl Around {
         store: &Store,
         project: ProjectNumber,
         ids: &BTreeSet<Id>,
-        salts: &Salts,
+        control: &Control,
     ) -> Result<Around, LearnError> {
         let (mut edges, mut rulings) = (BTreeSet::new(), BTreeSet::new());
         let mut reached = ids.clone();
@@ -74,7 +74,7 @@ impl Around {
         let mut facts = Vec::new();
         let mut salt = Salt::new(&[], project);
         if store.has_markers(project).await? {
-            salt = salts.of(project).await.map_err(LearnError::Salt)?;
+            salt = control.salt_of(project).await.map_err(LearnError::Control)?;
             let devices: Vec<_> = reached.iter().map(|id| salt.of(id)).collect();
             let markers = store.markers_of(project, &devices).await?;
             facts.extend(markers.into_iter().map(Fact::Erased));

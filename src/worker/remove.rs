@@ -39,7 +39,7 @@ use crate::stream::removal::Removal;
 use crate::stream::{EventStream, StreamError};
 use days::{bounds, local_days, note_days, rebuilds};
 
-pub use ids::salts;
+pub use ids::control;
 
 /// Between two looks at the erasures under way.
 const EVERY: Duration = Duration::from_secs(1);
@@ -103,7 +103,7 @@ enum Moved {
 impl Remover {
     /// A remover with an owner's name of its own.
     pub fn new(meta: Meta, stream: EventStream, store: Store, roller: Roller) -> Remover {
-        let learner = Learner::new(store.clone(), stream.clone()).with_salts(salts(meta.clone()));
+        let learner = Learner::new(store.clone(), stream.clone()).with_control(control(meta.clone()));
         Remover {
             meta,
             stream,

@@ -5,16 +5,23 @@ use std::collections::BTreeSet;
 use super::{Open, RemoveError, Remover};
 use crate::event::{Subject, Which};
 use crate::fault;
-use crate::identity::{Around, Salts};
+use crate::identity::{Around, Control};
 use crate::meta::{ErasureKind, Meta, TheirId};
 use crate::metrics::identity::{Id, IdentityGraph, Marker, Person, Salt};
 
-/// The secrets of projects' erasures, as the control database has them.
-pub fn salts(meta: Meta) -> Salts {
-    Salts::new(move |project| {
-        let meta = meta.clone();
-        Box::pin(async move { meta.salt_of(project).await.map_err(|error| error.to_string()) })
-    })
+/// What identity asks the control database.
+pub fn control(meta: Meta) -> Control {
+    let zones = meta.clone();
+    Control::new(
+        move |project| {
+            let meta = meta.clone();
+            Box::pin(async move { meta.salt_of(project).await.map_err(|error| error.to_string()) })
+        },
+        move |project| {
+            let meta = zones.clone();
+            Box::pin(async move { meta.zone_kept(project).await.map_err(|error| error.to_string()) })
+        },
+    )
 }
 
 /// Who is named in an erasure. Whoever used a device later without saying so is not.

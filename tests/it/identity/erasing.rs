@@ -16,13 +16,13 @@ const HOUR: i64 = 3_600_000;
 
 fn deliverer(world: &World) -> Deliverer {
     let rooms = &world.rooms;
-    let salts = footfall::worker::remove::salts(rooms.meta.clone());
+    let control = footfall::worker::remove::control(rooms.meta.clone());
     Deliverer::new(
         rooms.stream.clone(),
         rooms.store.clone(),
         DeliverOptions::default(),
     )
-    .with_salts(salts)
+    .with_control(control)
 }
 
 /// A worker that has all shards and keeps them.
