@@ -10,6 +10,9 @@ use crate::metrics::time::TimeRange;
 /// A step and the place of its event.
 pub type Step = (usize, usize);
 
+/// A chain before a moment, and within it.
+type Parts<'a> = (&'a [Step], &'a [Step]);
+
 /// The events of one run and the rules over them.
 pub struct Run<'a> {
     pub spec: &'a FunnelSpec,
@@ -169,7 +172,7 @@ impl<'a> Run<'a> {
             let before = |(_, place): &Step| self.moment(*place) < self.end(chain);
             chain.split_at(chain.iter().take_while(|link| before(link)).count())
         });
-        let mut by_base: BTreeMap<Option<usize>, Vec<(&[Step], &[Step])>> = BTreeMap::new();
+        let mut by_base: BTreeMap<Option<usize>, Vec<Parts>> = BTreeMap::new();
         for (before, within) in parts {
             let base = before.last().map(|(step, _)| *step);
             by_base.entry(base).or_default().push((before, within));
@@ -186,7 +189,7 @@ impl<'a> Run<'a> {
                 let befores = parts.iter().map(|(before, _)| *before);
                 self.best(befores.filter(|before| Some(time(before)) == best).collect())
             });
-            let way = move |(_, within): (&[Step], &[Step])| [&before, within].concat();
+            let way = move |(_, within): Parts| [&before, within].concat();
             parts.into_iter().map(way)
         });
         let best = ways.max_by_key(|way| {
