@@ -63,6 +63,9 @@ pub struct ProjectRequest {}
 /// seconds to minutes, then the affected days are counted again, and a certificate says what was found and that
 /// nothing is left. Asking again while nothing was done yet answers the same erasure.
 ///
+/// What the team itself wrote down is left as it is: the certificate of somebody's erasure lists the saved questions,
+/// dashboards, annotations and cohorts that name one of the ids (`named_in`, at most 200).
+///
 /// ClickHouse deletes the files that were replaced about eight minutes later.
 #[utoipa::path(post, path = "/v1/projects/{id}/erasures", operation_id = "request_erasure", tag = "privacy",
     params(("id" = Uuid, Path, description = "The project")),

@@ -72,8 +72,8 @@ pub fn router(
             rooms.open_signup,
             zone_change::hook(rooms),
         );
-        let salts = remove::salts(rooms.meta.clone());
-        let questions = Questions::new(rooms.store.clone(), rooms.stream.clone(), rooms.serving, salts);
+        let control = remove::control(rooms.meta.clone());
+        let questions = Questions::new(rooms.store.clone(), rooms.stream.clone(), rooms.serving, control);
         let state = ApiState {
             accounts,
             questions,

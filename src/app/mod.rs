@@ -173,7 +173,7 @@ async fn work(
 ) -> anyhow::Result<()> {
     let zones = Zones::read(&rooms.meta).await?;
     let deliverer = Deliverer::new(rooms.stream.clone(), rooms.store.clone(), options)
-        .with_salts(remove::salts(rooms.meta.clone()));
+        .with_control(remove::control(rooms.meta.clone()));
     let zone_of = {
         let zones = zones.clone();
         Arc::new(move |project| zones.known(project))

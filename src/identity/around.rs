@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{LearnError, Salts};
+use super::{Control, LearnError};
 use crate::event::ProjectNumber;
 use crate::metrics::identity::{Edge, Fact, Id, IdentityGraph, Pair, Ruling, Salt};
 use crate::store::Store;
@@ -40,7 +40,7 @@ impl Around {
         store: &Store,
         project: ProjectNumber,
         ids: &BTreeSet<Id>,
-        salts: &Salts,
+        control: &Control,
     ) -> Result<Around, LearnError> {
         let (mut edges, mut rulings) = (BTreeSet::new(), BTreeSet::new());
         let mut reached = ids.clone();
@@ -74,7 +74,7 @@ impl Around {
         let mut facts = Vec::new();
         let mut salt = Salt::new(&[], project);
         if store.has_markers(project).await? {
-            salt = salts.of(project).await.map_err(LearnError::Salt)?;
+            salt = control.salt_of(project).await.map_err(LearnError::Control)?;
             let devices: Vec<_> = reached.iter().map(|id| salt.of(id)).collect();
             let markers = store.markers_of(project, &devices).await?;
             facts.extend(markers.into_iter().map(Fact::Erased));
@@ -87,6 +87,35 @@ impl Around {
             near,
             salt,
         })
+    }
+
+    /// What was known by an instant, of a person that is erased: without the given pairs that later events name, and
+    /// without what was said later.
+    pub fn by(mut self, until_ms: i64, later: &[Edge]) -> Around {
+        let ruled: BTreeSet<Pair> = self
+            .facts
+            .iter()
+            .filter_map(|fact| match fact {
+                Fact::Ruled(ruling) if ruling.at > until_ms => Some(ruling.pair.clone()),
+                _ => None,
+            })
+            .collect();
+        let is_ruled = |edge: &Edge| {
+            let (device, user) = (edge.device.clone(), edge.user.clone());
+            edge.ts > until_ms && ruled.contains(&Pair::Device { device, user })
+        };
+        let is_later = |edge: &Edge| {
+            let mut later = later.iter();
+            later.any(|later| {
+                (&later.device, &later.user, later.ts <= edge.ts) == (&edge.device, &edge.user, true)
+            })
+        };
+        self.facts.retain(|fact| match fact {
+            Fact::Seen(edge) => !is_later(edge) && !is_ruled(edge),
+            Fact::Ruled(ruling) => ruling.at <= until_ms,
+            Fact::Erased(_) => true,
+        });
+        self
     }
 
     /// The ids that stand in a user's place anywhere.

@@ -17,8 +17,8 @@
 
 mod again;
 mod around;
+mod control;
 mod known;
-mod salts;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -36,8 +36,8 @@ use crate::stream::rebuild::{Rebuild, RollupKind};
 use crate::stream::{EventStream, StreamError};
 
 pub use around::Around;
+pub use control::Control;
 use known::Known;
-pub use salts::Salts;
 
 /// How long the turn stays with a learner that fell silent. One that works prolongs it. One that wakes up later writes
 /// under a version that is behind by then.
@@ -63,8 +63,8 @@ pub enum LearnError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Fault(#[from] Fault),
-    #[error("the project's salt cannot be read: {0}")]
-    Salt(String),
+    #[error("the control database does not tell what is to be known of the project: {0}")]
+    Control(String),
     #[error("others learn the project's identity all the time")]
     Busy,
 }
@@ -89,7 +89,7 @@ pub struct Learner {
     /// Numbers the turns that it, or a clone, took: clones work at once, and must not pass for one another.
     turns: Arc<AtomicU64>,
     known: Known,
-    salts: Salts,
+    control: Control,
 }
 
 impl Learner {
@@ -101,13 +101,13 @@ impl Learner {
             owner: Arc::from(uuid::Uuid::new_v4().simple().to_string()),
             turns: Arc::default(),
             known: Known::default(),
-            salts: Salts::default(),
+            control: Control::default(),
         }
     }
 
     /// The same where persons may have been erased.
-    pub fn with_salts(self, salts: Salts) -> Learner {
-        Learner { salts, ..self }
+    pub fn with_control(self, control: Control) -> Learner {
+        Learner { control, ..self }
     }
 
     /// What the tables say around these ids now.
@@ -115,7 +115,7 @@ impl Learner {
     /// # Errors
     /// When an engine does not answer.
     pub async fn around(&self, project: ProjectNumber, ids: &BTreeSet<Id>) -> Result<Around, LearnError> {
-        Around::of(&self.store, project, ids, &self.salts).await
+        Around::of(&self.store, project, ids, &self.control).await
     }
 
     /// Learns the pairs of a batch, which are in the tables already. `at_ms` is when the batch was received.
@@ -236,7 +236,8 @@ impl Learner {
         Ok(pairs.filter(|(before, now)| before != now).collect())
     }
 
-    /// The local days of actors on which events changed hands.
+    /// The local days of actors on which events changed hands. Where the zone was changed, an event may lie on the day
+    /// before or after the one that was noted with it.
     async fn affected_days(
         &self,
         project: ProjectNumber,
@@ -246,6 +247,13 @@ impl Learner {
         let active = self.store.active_days_of(project, &actors).await?;
         let moves: HashMap<u64, &(Override, Override)> =
             moved.iter().map(|moved| (moved.0.actor, moved)).collect();
+        let off = self
+            .control
+            .days_off(project)
+            .await
+            .map_err(LearnError::Control)?;
+        let near = |(actor, day): (u64, Day)| (-off..=off).map(move |off| (actor, day.plus(off)));
+        let active: BTreeSet<(u64, Day)> = active.into_iter().flat_map(near).collect();
         let is_affected = |(actor, day): &(u64, Day)| {
             let (from, until) = (i64::from(day.0) * UTC_DAY_MS, i64::from(day.0 + 1) * UTC_DAY_MS);
             moves

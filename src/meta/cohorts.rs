@@ -61,6 +61,8 @@ pub struct DueCohort {
     pub project: ProjectNumber,
     /// The project's zone.
     pub zone: Zone,
+    /// Somebody was removed since its members were last looked for: those from before are not to be kept.
+    pub after_removal: bool,
 }
 
 macro_rules! cohort_select {
@@ -149,7 +151,7 @@ impl Meta {
         let changed = sqlx::query(
             "UPDATE cohorts SET name = COALESCE($3, name), description = COALESCE($4, description),
                  definition = COALESCE($5, definition), changed_by = $6, changed_at = $7,
-                 refreshed_at = CASE WHEN CAST($5 AS TEXT) IS NULL THEN refreshed_at ELSE 0 END
+                 refreshed_at = CASE WHEN CAST($5 AS TEXT) IS NULL OR refreshed_at < 0 THEN refreshed_at ELSE 0 END
              WHERE project_id = $1 AND id = $2",
         )
         .bind(project.to_string())
@@ -193,12 +195,15 @@ impl Meta {
         Ok(())
     }
 
-    /// Lets the members of all cohorts of a project be looked for at the next occasion.
-    pub async fn cohorts_are_due(&self, project: ProjectNumber) -> Result<()> {
+    /// Lets the members of all cohorts of a project be looked for at the next occasion, since somebody was removed. Whoever
+    /// looks for them at the moment may have seen who is gone: what they find does not count as looked for. A time below
+    /// zero says so.
+    pub async fn cohorts_are_due(&self, project: ProjectNumber, now_ms: i64) -> Result<()> {
         sqlx::query(
-            "UPDATE cohorts SET refreshed_at = 0 WHERE project_id IN (SELECT id FROM projects WHERE number = $1)",
+            "UPDATE cohorts SET refreshed_at = $2 WHERE project_id IN (SELECT id FROM projects WHERE number = $1)",
         )
         .bind(i64::from(project.0))
+        .bind(-now_ms)
         .execute(&self.pool)
         .await?;
         Ok(())
@@ -213,7 +218,7 @@ impl Meta {
         until_ms: i64,
     ) -> Result<Option<DueCohort>> {
         let row = sqlx::query(
-            "SELECT c.id, p.number, p.timezone FROM cohorts c JOIN projects p ON p.id = c.project_id
+            "SELECT c.id, c.refreshed_at, p.number, p.timezone FROM cohorts c JOIN projects p ON p.id = c.project_id
              WHERE c.refreshed_at < $1 AND c.claimed_until <= $2 AND p.deleted_at IS NULL
              ORDER BY c.refreshed_at, c.id LIMIT 1",
         )
@@ -228,6 +233,7 @@ impl Meta {
             id: uuid_at(&row, "id")?,
             project: read_number(&row)?,
             zone: read_zone(&row)?,
+            after_removal: row.try_get::<i64, _>("refreshed_at")? < 0,
         };
         let claimed =
             sqlx::query("UPDATE cohorts SET claimed_until = $2 WHERE id = $1 AND claimed_until <= $3")
@@ -260,7 +266,7 @@ impl Meta {
     ) -> Result<()> {
         let size = found.ok().map(|size| i64::try_from(size).unwrap_or(i64::MAX));
         sqlx::query(
-            "UPDATE cohorts SET refreshed_at = CASE WHEN changed_at > $2 THEN refreshed_at ELSE $2 END,
+            "UPDATE cohorts SET refreshed_at = CASE WHEN changed_at > $2 OR -refreshed_at >= $2 THEN refreshed_at ELSE $2 END,
                  computed_at = CASE WHEN CAST($3 AS BIGINT) IS NULL THEN computed_at ELSE $2 END,
                  size = COALESCE($3, size), problem = $4, claimed_until = 0 WHERE id = $1",
         )

@@ -12,10 +12,12 @@ use super::migrate::hex;
 use super::{Meta, MetaError, Moment, Page, Paged, Result, uuid_at};
 use crate::event::{Subject, Which, Zone, actor_of};
 
+mod named;
 mod record;
 mod request;
 mod whole;
 
+pub use named::{MOST_NAMED, NamedIn};
 pub use record::{Certificate, ErasureCounts, Progress, RemovedCounts};
 pub(super) use request::Request;
 pub use whole::TheirId;

@@ -24,6 +24,7 @@ mod retention;
 mod saved;
 mod sessions;
 mod tombstones;
+mod zones;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Once};
@@ -36,8 +37,8 @@ use uuid::Uuid;
 pub use accounts::{Credentials, Organization, Registered, Registration, User};
 pub use cohorts::{Cohort, CohortChange, DueCohort, MAX_COHORTS};
 pub use erasures::{
-    Certificate, Erasure, ErasureCounts, ErasureKind, ErasureState, NewErasure, Open, Progress,
-    RemovedCounts, TheirId,
+    Certificate, Erasure, ErasureCounts, ErasureKind, ErasureState, MOST_NAMED, NamedIn, NewErasure, Open,
+    Progress, RemovedCounts, TheirId,
 };
 pub use error::MetaError;
 pub use key_text::{KeyKind, PublicPart, digest, parse_key};
@@ -47,12 +48,13 @@ pub use members::{AddedMember, Member, NewMember, Role};
 pub use migrate::AppliedMigration;
 pub use page::{Moment, Page, Paged};
 pub use password::{hash_password, verify_password};
-pub use projects::{Project, ProjectChange, ProjectUpdate, ZoneChange};
+pub use projects::{Project, ProjectChange, ProjectUpdate};
 pub use registry::KeyRegistry;
 pub use retention::Cutoff;
 pub use saved::{Draft, Hand, KEPT_VERSIONS, SavedFilter, SavedItem, SavedKind, SavedVersion};
 pub use sessions::{GRACE_MS, OpenSession, REFRESH_TOKEN_LIFE_MS, Rotation};
 pub use tombstones::{Gone, Known, ProjectTombstones, Tombstones};
+pub use zones::ZoneChange;
 
 /// What every call of this room answers with.
 pub type Result<T> = std::result::Result<T, MetaError>;

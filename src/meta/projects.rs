@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::erasures::{NewErasure, Request};
 use super::members::{Role, read_role};
+use super::zones::ZoneChange;
 use super::{KeyKind, Meta, MetaError, Moment, Page, Paged, Result, keys, new_id, raise_version, uuid_at};
 use crate::event::{ProjectNumber, Zone};
 
@@ -64,18 +65,6 @@ pub struct ProjectChange {
     pub zone: Option<Zone>,
     /// The new number of months to keep; `Some(None)` keeps everything.
     pub retention_months: Option<Option<u32>>,
-}
-
-/// A project whose zone changed and whose days must be built again. It stays listed by
-/// [`Meta::pending_zone_changes`] until [`Meta::zone_rebuild_queued`] confirms it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ZoneChange {
-    /// The project.
-    pub project: ProjectNumber,
-    /// Its zone now.
-    pub zone: Zone,
-    /// When it changed, UTC milliseconds: the name of this change.
-    pub changed_at: i64,
 }
 
 /// What [`Meta::update_project`] did.
@@ -159,16 +148,6 @@ impl Meta {
         row.as_ref().map(read_project).transpose()
     }
 
-    /// Number and zone of every project, by number: what the worker rolls up.
-    pub async fn project_zones(&self) -> Result<Vec<(ProjectNumber, Zone)>> {
-        sqlx::query("SELECT number, timezone FROM projects WHERE deleted_at IS NULL ORDER BY number")
-            .fetch_all(&self.pool)
-            .await?
-            .iter()
-            .map(|row| Ok((read_number(row)?, read_zone(row)?)))
-            .collect()
-    }
-
     /// Numbers of the projects that were deleted.
     pub async fn deleted_projects(&self) -> Result<Vec<ProjectNumber>> {
         sqlx::query("SELECT number FROM projects WHERE deleted_at IS NOT NULL")
@@ -242,35 +221,6 @@ impl Meta {
             project: updated,
             zone_change,
         })
-    }
-
-    /// Zone changes whose rebuild nobody confirmed: look once at start, a crash may have come between.
-    pub async fn pending_zone_changes(&self) -> Result<Vec<ZoneChange>> {
-        sqlx::query(
-            "SELECT number, timezone, zone_changed_at FROM projects
-             WHERE zone_changed_at IS NOT NULL AND deleted_at IS NULL ORDER BY number",
-        )
-        .fetch_all(&self.pool)
-        .await?
-        .iter()
-        .map(|row| {
-            Ok(ZoneChange {
-                project: read_number(row)?,
-                zone: read_zone(row)?,
-                changed_at: row.try_get("zone_changed_at")?,
-            })
-        })
-        .collect()
-    }
-
-    /// The rebuild of this change is queued. A newer change of the same project stays pending.
-    pub async fn zone_rebuild_queued(&self, change: &ZoneChange) -> Result<()> {
-        sqlx::query("UPDATE projects SET zone_changed_at = NULL WHERE number = $1 AND zone_changed_at = $2")
-            .bind(i64::from(change.project.0))
-            .bind(change.changed_at)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
     }
 
     /// Deletes a project: its keys stop, nobody can ask about it, and everything of it is erased (the erasure's

@@ -227,14 +227,21 @@ impl Store {
         Ok(insert.end().await?)
     }
 
-    /// Writes down an edge that no batch brought.
+    /// Writes down edges that no batch brings.
     ///
     /// # Errors
     /// As [`Store::add_ruling`].
-    pub async fn add_edge(&self, project: ProjectNumber, edge: &Edge) -> Result<(), StoreError> {
-        let row = PairRow::new(project, edge.device.as_str(), edge.user.as_str(), edge.ts);
+    pub async fn add_edges(&self, project: ProjectNumber, edges: &[Edge]) -> Result<(), StoreError> {
+        if edges.is_empty() {
+            return Ok(());
+        }
         let mut insert = self.writing().insert::<PairRow<'_>>("identity_edges").await?;
-        insert.write(&row).await?;
+        for edge in edges {
+            let (device, user) = (edge.device.as_str(), edge.user.as_str());
+            insert
+                .write(&PairRow::new(project, device, user, edge.ts))
+                .await?;
+        }
         Ok(insert.end().await?)
     }
 

@@ -5,9 +5,10 @@
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
 
+use super::remove::{instant, list, which};
 use super::{Store, StoreError};
-use crate::event::ProjectNumber;
-use crate::metrics::identity::{Id, Marker, Salted};
+use crate::event::{ProjectNumber, Subject, Which};
+use crate::metrics::identity::{Edge, Id, Marker, Salted};
 
 #[derive(Row, Serialize, Deserialize)]
 struct MarkerRow {
@@ -36,12 +37,42 @@ impl From<MarkerRow> for Marker {
 const EDGES: &str = "xxh3(user) IN (ids)";
 const RULINGS: &str = "(xxh3(other) IN (ids) OR (kind = 'users' AND xxh3(one) IN (ids)))";
 
+#[derive(Row, Deserialize)]
+struct Left {
+    device_id: String,
+    user_id: String,
+    first: i64,
+}
+
 fn of(condition: &str, project: ProjectNumber, actors: &[u64]) -> String {
     let ids: Vec<String> = actors.iter().map(u64::to_string).collect();
     format!(
         "project = {project} AND {}",
         condition.replace("ids", &ids.join(", "))
     )
+}
+
+/// The pairs of a subject's persons as conditions on edges and on rulings.
+fn pairs_of(subject: &Subject) -> Option<(String, String)> {
+    let Which::Persons { actors, until, .. } = &subject.which else {
+        return None;
+    };
+    let project = subject.project;
+    if actors.is_empty() {
+        return None;
+    }
+    let until = instant(*until);
+    let edges = format!(
+        "{} AND (ts <= {until} OR (device, user) NOT IN (SELECT one, other FROM identity_rulings \
+           WHERE project = {project} AND kind = 'device' AND at > {until})) \
+         AND (device, user, ts) NOT IN (SELECT device_id, user_id, ts FROM events WHERE project = {project} \
+         AND actor IN ({}) AND NOT ({}) AND device_id != '' AND user_id != '')",
+        of(EDGES, project, actors),
+        list(actors),
+        which(subject)
+    );
+    let rulings = format!("{} AND at <= {until}", of(RULINGS, project, actors));
+    Some((edges, rulings))
 }
 
 impl Store {
@@ -108,37 +139,62 @@ impl Store {
         Ok(insert.end().await?)
     }
 
-    /// Pairs of ids that name one of these actors as a user.
+    /// Pairs of ids that name one of the subject's persons as a user. Not those of somebody new under the same id: what
+    /// later events name together, and what was said later.
     ///
     /// # Errors
     /// When ClickHouse does not answer.
-    pub async fn id_pairs(&self, project: ProjectNumber, actors: &[u64]) -> Result<u64, StoreError> {
-        if actors.is_empty() {
+    pub async fn id_pairs(&self, subject: &Subject) -> Result<u64, StoreError> {
+        let Some((edges, rulings)) = pairs_of(subject) else {
             return Ok(0);
-        }
+        };
         let sql = format!(
-            "SELECT sum(found) FROM (SELECT uniqExact(device, user) AS found FROM identity_edges WHERE {} \
-               UNION ALL SELECT uniqExact(one, other) FROM identity_rulings WHERE {})",
-            of(EDGES, project, actors),
-            of(RULINGS, project, actors)
+            "SELECT sum(found) FROM (SELECT uniqExact(device, user) AS found FROM identity_edges WHERE {edges} \
+               UNION ALL SELECT uniqExact(one, other) FROM identity_rulings WHERE {rulings})"
         );
         Ok(self.statement(&sql).fetch_one().await?)
     }
 
-    /// Deletes these pairs, and the names in clear that markers have of these actors. `users` are those of the actors
-    /// who are users: where such an id was a device by mistake, that goes too.
+    /// What events that are none of the subject's name together, with one of its persons as a user where it is about
+    /// persons: of each pair the earliest time.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn pairs_left(&self, subject: &Subject) -> Result<Vec<Edge>, StoreError> {
+        let whose = match &subject.which {
+            Which::Persons { actors, .. } if actors.is_empty() => return Ok(Vec::new()),
+            Which::Persons { actors, .. } => format!(" AND actor IN ({})", list(actors)),
+            Which::Until { .. } => String::new(),
+            Which::Times { .. } => return Ok(Vec::new()),
+        };
+        let sql = format!(
+            "SELECT device_id, user_id, toUnixTimestamp64Milli(min(ts)) AS first FROM events \
+             WHERE project = {}{whose} AND NOT ({}) AND device_id != '' AND user_id != '' \
+             GROUP BY device_id, user_id",
+            subject.project,
+            which(subject)
+        );
+        let left: Vec<Left> = self.statement(&sql).fetch_all().await?;
+        Ok(left
+            .iter()
+            .filter_map(|left| Edge::new(&left.device_id, &left.user_id, left.first))
+            .collect())
+    }
+
+    /// Deletes the subject's pairs, and the names in clear that markers have of its persons. `users` are those who are
+    /// users: where such an id was a device by mistake, that goes too. A newer row of a pair may have gone with the
+    /// one that it was merged into: see [`Store::pairs_left`].
     ///
     /// # Errors
     /// When ClickHouse does not do it; repeating is harmless.
-    pub async fn delete_id_pairs(
-        &self,
-        project: ProjectNumber,
-        actors: &[u64],
-        users: &[u64],
-    ) -> Result<(), StoreError> {
+    pub async fn delete_id_pairs(&self, subject: &Subject, users: &[u64]) -> Result<(), StoreError> {
+        let Some((edges, rulings)) = pairs_of(subject) else {
+            return Ok(());
+        };
+        let (project, actors) = (subject.project, subject.actors().unwrap_or_default());
         let mut rows = vec![
-            ("identity_edges", of(EDGES, project, actors)),
-            ("identity_rulings", of(RULINGS, project, actors)),
+            ("identity_edges", edges),
+            ("identity_rulings", rulings),
             ("identity_markers", of("xxh3(clear) IN (ids)", project, actors)),
         ];
         if !users.is_empty() {

@@ -3,8 +3,9 @@
 use clickhouse::Row;
 use serde::Serialize;
 
+use super::remove::idle_moves;
 use super::{Store, StoreError};
-use crate::event::{Day, ProjectNumber};
+use crate::event::{Day, ProjectNumber, Subject};
 
 /// The time by ClickHouse's clock, and no less than the latest version of the override map.
 const NOW: &str = "SELECT greatest(toUInt64(toUnixTimestamp64Milli(now64(3))), max(version)) FROM person_changes \
@@ -65,6 +66,37 @@ impl Store {
         version: u64,
     ) -> Result<(), StoreError> {
         self.note_moves(project, &[(0, day)], version).await
+    }
+
+    /// How many days of a removal's persons are noted as moved, of which nothing is left; `days` bounds the search.
+    ///
+    /// # Errors
+    /// When ClickHouse does not answer.
+    pub async fn subject_moves(
+        &self,
+        subject: &Subject,
+        days: Option<(Day, Day)>,
+    ) -> Result<u64, StoreError> {
+        let sql = format!(
+            "SELECT count(DISTINCT actor, day) FROM identity_moves WHERE {}",
+            idle_moves(subject, days)
+        );
+        Ok(self.statement(&sql).fetch_one().await?)
+    }
+
+    /// Deletes these notes. Ask when the events are gone and their days were made anew.
+    ///
+    /// # Errors
+    /// When ClickHouse does not do it; repeating is harmless.
+    pub async fn forget_moves(&self, subject: &Subject, days: Option<(Day, Day)>) -> Result<(), StoreError> {
+        if self.subject_moves(subject, days).await? > 0 {
+            let sql = format!("DELETE FROM identity_moves WHERE {}", idle_moves(subject, days));
+            self.statement(&sql)
+                .with_setting("lightweight_deletes_sync", "2")
+                .execute()
+                .await?;
+        }
+        Ok(())
     }
 
     /// At most so many persons too many do the sketches of the local days in `[from, to)` hold: the ids whose events

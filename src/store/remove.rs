@@ -14,7 +14,8 @@ use crate::event::{Day, ProjectNumber, Subject, Which, flag};
 
 /// Tables whose masked rows hold something of a person.
 const MASKED: &str = "('events', 'actor_days', 'profiles', 'profile_properties', 'profile_adds', 'cohort_members', \
-                      'identity_edges', 'identity_rulings', 'identity_markers', 'person_map', 'person_changes')";
+                      'identity_edges', 'identity_rulings', 'identity_markers', 'identity_moves', 'person_map', \
+                      'person_changes')";
 
 /// Instants beyond are no bound: the year 2149, where ClickHouse's days end.
 const END_OF_TIME: i64 = 5_650_000_000_000;
@@ -30,7 +31,7 @@ pub struct Found {
     pub local_days: Vec<Day>,
 }
 
-fn instant(ms: i64) -> String {
+pub(super) fn instant(ms: i64) -> String {
     format!("fromUnixTimestamp64Milli({ms}, 'UTC')")
 }
 
@@ -43,7 +44,7 @@ fn known_at(until: i64) -> String {
     format!("(ts <= {until} OR received_at <= {until})")
 }
 
-fn list(actors: &[u64]) -> String {
+pub(super) fn list(actors: &[u64]) -> String {
     let actors: Vec<String> = actors.iter().map(u64::to_string).collect();
     actors.join(", ")
 }
@@ -87,26 +88,38 @@ fn of(subject: &Subject) -> String {
     format!("project = {} AND {}", subject.project, which(subject))
 }
 
+/// The days of a subject's persons, `day` being the column with the local day.
+fn days_of(subject: &Subject, days: Option<(Day, Day)>, day: &str) -> String {
+    let actors = subject
+        .actors()
+        .map(|actors| format!(" AND actor IN ({})", list(actors)));
+    let days = days.map(|(first, last)| {
+        format!(
+            " AND {day} >= toDate({}) AND {day} <= toDate({})",
+            first.as_u16(),
+            last.as_u16()
+        )
+    });
+    format!(
+        "project = {}{}{}",
+        subject.project,
+        actors.unwrap_or_default(),
+        days.unwrap_or_default()
+    )
+}
+
+/// Days of which it is noted that an actor's events changed hands, and on which nothing of that actor is left.
+pub(super) fn idle_moves(subject: &Subject, days: Option<(Day, Day)>) -> String {
+    format!(
+        "{} AND actor != 0 AND (actor, day) NOT IN (SELECT actor, local_day FROM events WHERE {})",
+        days_of(subject, days, "day"),
+        days_of(subject, days, "local_day")
+    )
+}
+
 /// Days of activity that nothing but the subject's events stands for. Right before they are deleted and after.
 fn idle_days(subject: &Subject, days: Option<(Day, Day)>) -> String {
-    let scope = |day: &str| {
-        let actors = subject
-            .actors()
-            .map(|actors| format!(" AND actor IN ({})", list(actors)));
-        let days = days.map(|(first, last)| {
-            format!(
-                " AND {day} >= toDate({}) AND {day} <= toDate({})",
-                first.as_u16(),
-                last.as_u16()
-            )
-        });
-        format!(
-            "project = {}{}{}",
-            subject.project,
-            actors.unwrap_or_default(),
-            days.unwrap_or_default()
-        )
-    };
+    let scope = |day: &str| days_of(subject, days, day);
     format!(
         "{} AND (actor, day) NOT IN (SELECT actor, local_day FROM events WHERE {} AND bitAnd(flags, {}) = 0 \
          AND NOT ({}))",

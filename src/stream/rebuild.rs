@@ -6,9 +6,8 @@ use std::time::Duration;
 use super::{EventStream, StreamError, scripts};
 use crate::event::{Day, ProjectNumber};
 
-/// A claimed rebuild that its roller did not finish is due again after this long. One that takes longer is safe: whoever
-/// rolls a project has its turn all the while.
-const CLAIM_MS: i64 = 30_000;
+/// A claimed rebuild whose roller fell silent is due again after this long. One that works keeps it.
+pub const CLAIM: Duration = Duration::from_secs(30);
 
 /// Which rollup a day belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,9 +109,10 @@ impl EventStream {
         Ok(members.iter().filter_map(|member| member.parse().ok()).collect())
     }
 
-    /// Puts a due rebuild out of others' reach while it runs. Finish it with [`Self::finish_rebuild`].
+    /// Puts a due rebuild out of others' reach for [`CLAIM`]. Keep it with [`Self::keep_rebuild`] while it runs, finish it
+    /// with [`Self::finish_rebuild`].
     pub async fn claim_rebuild(&self, rebuild: Rebuild, now_ms: i64) -> Result<Claimed, StreamError> {
-        let score = now_ms.saturating_add(CLAIM_MS);
+        let score = now_ms.saturating_add(CLAIM.as_millis() as i64);
         let mut command = redis::cmd("ZADD");
         command
             .arg(self.keys().rebuild())
@@ -121,6 +121,22 @@ impl EventStream {
             .arg(rebuild.to_string());
         command.exec_async(&mut self.back()).await?;
         Ok(Claimed { rebuild, score })
+    }
+
+    /// Keeps a claimed rebuild for another [`CLAIM`], unless it was asked for again or another roller took it.
+    pub async fn keep_rebuild(&self, claimed: Claimed, now_ms: i64) -> Result<Claimed, StreamError> {
+        let score = now_ms.saturating_add(CLAIM.as_millis() as i64);
+        let mut call = scripts::KEEP_REBUILD.prepare_invoke();
+        call.key(self.keys().rebuild())
+            .arg(claimed.rebuild.to_string())
+            .arg(claimed.score)
+            .arg(score);
+        let kept: u64 = call.invoke_async(&mut self.back()).await?;
+        Ok(if kept == 1 {
+            Claimed { score, ..claimed }
+        } else {
+            claimed
+        })
     }
 
     /// Takes a finished rebuild off the queue, unless it was asked for again meanwhile.
@@ -186,7 +202,7 @@ impl EventStream {
         Ok(())
     }
 
-    /// Takes the project for rolling, or keeps it, for `ttl`; false when somebody else has it. Only saves double work: two
+    /// Takes or keeps the project for rolling, for `ttl`; false when somebody else has it. Only saves double work: two
     /// rollers of one project are harmless.
     pub async fn take_roll(
         &self,

@@ -30,6 +30,7 @@ scripts! {
     PENDING = "pending";
     HEARTBEAT = "heartbeat";
     FINISH_REBUILD = "finish_rebuild";
+    KEEP_REBUILD = "keep_rebuild";
     REWRITE = "rewrite";
     ADOPT = "adopt";
     /// Everything that a shard counts.

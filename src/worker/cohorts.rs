@@ -119,6 +119,12 @@ impl Refresher {
             None => Meant::Listed,
         };
         let refreshed = store.refresh_cohort(due.project, due.id, meant, generation, now_ms);
-        refreshed.await.map(Ok)
+        let refreshed = refreshed.await?;
+        if due.after_removal {
+            store
+                .drop_generations_before(due.project, due.id, generation)
+                .await?;
+        }
+        Ok(Ok(refreshed))
     }
 }

@@ -117,6 +117,8 @@ impl Deliverer {
         else {
             return Ok(None);
         };
+        // Whoever had the shard may have taken somebody out of what was learned.
+        self.learner.forget();
         let plan = found.plan.filter(|_| !fault::left_out("plan"));
         let known = plan.as_ref().map_or(found.seq, |plan| plan.seq);
         let state = match (found.announce, plan) {

@@ -37,9 +37,9 @@ use crate::store::error::StoreError;
 use crate::store::profiles::Scope;
 use crate::stream::removal::Removal;
 use crate::stream::{EventStream, StreamError};
-use days::{local_days, note_days, rebuilds};
+use days::{bounds, local_days, note_days, rebuilds};
 
-pub use ids::salts;
+pub use ids::control;
 
 /// Between two looks at the erasures under way.
 const EVERY: Duration = Duration::from_secs(1);
@@ -103,7 +103,7 @@ enum Moved {
 impl Remover {
     /// A remover with an owner's name of its own.
     pub fn new(meta: Meta, stream: EventStream, store: Store, roller: Roller) -> Remover {
-        let learner = Learner::new(store.clone(), stream.clone()).with_salts(salts(meta.clone()));
+        let learner = Learner::new(store.clone(), stream.clone()).with_control(control(meta.clone()));
         Remover {
             meta,
             stream,
@@ -249,10 +249,7 @@ impl Remover {
             },
             dead_letters: self.stream.dead_letters_of(&open.subject, false).await?,
             rejected_samples: self.samples(open, now_ms).await?,
-            id_pairs: match &open.subject.which {
-                Which::Persons { actors, .. } => self.store.id_pairs(open.subject.project, actors).await?,
-                Which::Times { .. } | Which::Until { .. } => 0,
-            },
+            id_pairs: self.store.id_pairs(&open.subject).await?,
         })
     }
 
@@ -292,11 +289,7 @@ impl Remover {
             self.stream.forget_rejections(subject.project).await?;
         }
         let progress = open.progress.clone();
-        let days = match subject.which {
-            Which::Times { .. } => local_days(&progress),
-            Which::Persons { .. } | Which::Until { .. } => None,
-        };
-        if days.is_some() || !matches!(subject.which, Which::Times { .. }) {
+        if let Some(days) = bounds(subject, &progress) {
             self.store.delete_actor_days(subject, days).await?;
         }
         self.store
@@ -305,7 +298,7 @@ impl Remover {
         match open.project_gone {
             true => self.meta.forget_cohorts(subject.project).await?,
             // Whoever is left belongs where what is left says.
-            false => self.meta.cohorts_are_due(subject.project).await?,
+            false => self.meta.cohorts_are_due(subject.project, now_ms).await?,
         }
         self.still(open).await?;
         self.forget_ids(open, now_ms).await?;
@@ -363,6 +356,12 @@ impl Remover {
     }
 
     async fn verify(&self, open: &Open, now_ms: i64) -> Result<Moved, RemoveError> {
+        // What was under way while rows went may have written numbers of persons down once more.
+        let (subject, gone) = (&open.subject, open.project_gone);
+        self.store.forget_cohort_members(subject, gone).await?;
+        if let Some(days) = bounds(subject, &open.progress) {
+            self.store.forget_moves(subject, days).await?;
+        }
         if !self.store.apply_masks().await? {
             return Ok(Moved::Waits(
                 "deleted rows are being taken off the disk".to_owned(),
@@ -389,6 +388,10 @@ impl Remover {
             requested_at: Moment(open.requested_at),
             finished_at: Moment(now_ms),
             shards: self.shards(open).len() as u32,
+            named_in: self
+                .meta
+                .named_in(open.subject.project, &open.distinct_ids)
+                .await?,
             log_rewritten: self.stream.rewrite_log().await,
             digest: String::new(),
         };

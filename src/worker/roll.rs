@@ -6,7 +6,7 @@
 //! double work.
 
 mod schema;
-mod turn;
+mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -135,7 +135,7 @@ impl Roller {
                 if looks == 0 {
                     self.settle_generations().await?;
                 }
-                Box::pin(self.roll_once(clock.now_ms())).await?;
+                self.roll_once(clock.now_ms()).await?;
                 if looks % LOOKS_A_CLEANUP == LOOKS_A_CLEANUP - 1 {
                     self.clean_up(clock.now_ms()).await?;
                 }
@@ -275,8 +275,11 @@ impl Roller {
     /// Replaces the rebuild of all days by one of each, due at `due_ms`. The days are queued before it goes, so
     /// that something of the project is pending all the while.
     async fn expand(&self, all: Rebuild, now_ms: i64, due_ms: i64) -> Result<(), RollError> {
-        let project = all.project;
-        let claimed = self.stream.claim_rebuild(all, now_ms).await?;
+        self.claimed(all, now_ms, self.queue_days(all.project, due_ms))
+            .await
+    }
+
+    async fn queue_days(&self, project: ProjectNumber, due_ms: i64) -> Result<bool, RollError> {
         if let Some((first, last)) = self.store.data_days(project).await? {
             // In another zone an event may fall on the day before or after.
             let days: Vec<Rebuild> = (first.0 - 1..=last.0 + 1)
@@ -288,19 +291,24 @@ impl Roller {
                 .collect();
             self.stream.queue_rebuilds(&days, due_ms).await?;
         }
-        Ok(self.stream.finish_rebuild(claimed).await?)
+        Ok(true)
     }
 
     async fn rebuild(&self, rebuild: Rebuild, now_ms: i64, rolled: &mut Rolled) -> Result<(), RollError> {
+        self.claimed(rebuild, now_ms, self.compute(rebuild, now_ms, rolled))
+            .await
+    }
+
+    /// Computes a claimed day anew; whether that is done.
+    async fn compute(&self, rebuild: Rebuild, now_ms: i64, rolled: &mut Rolled) -> Result<bool, RollError> {
         let Rebuild { project, kind, day } = rebuild;
-        let claimed = self.stream.claim_rebuild(rebuild, now_ms).await?;
         let zone = match (self.zone_of)(project) {
             ZoneKnown::Is(zone) => zone,
-            ZoneKnown::Deleted => return Ok(self.stream.finish_rebuild(claimed).await?),
+            ZoneKnown::Deleted => return Ok(true),
             // Claimed it stays, and so is due again in half a minute: taken off the queue it would be lost.
             ZoneKnown::NotYet => {
                 tracing::warn!(%project, "a rebuild waits until its project's zone is known");
-                return Ok(());
+                return Ok(false);
             }
         };
         for _ in 0..TRIES {
@@ -314,19 +322,19 @@ impl Roller {
                         .rebuild_sketches(project, day, &zone, generation, &cuts)
                         .await?
                 }
-                // Another roller queued it a moment ago: the next look expands it.
-                RollupKind::AllSketches => return self.expand(rebuild, now_ms, now_ms).await,
-                RollupKind::Schema => return self.renote(claimed, now_ms, rolled).await,
+                // Another roller queued it a moment ago: it becomes its days now.
+                RollupKind::AllSketches => return self.queue_days(project, now_ms).await,
+                RollupKind::Schema => return self.renote(rebuild, now_ms, rolled).await,
             };
             if let Outcome::Switched { .. } = outcome {
                 rolled.rebuilt += 1;
                 self.stream.raise_rev(&[project]).await?;
                 fault::point_in("rebuild.before_finish", kind.as_str()).await?;
-                return Ok(self.stream.finish_rebuild(claimed).await?);
+                return Ok(true);
             }
         }
         // Claimed it stays, and so is due again in half a minute.
         rolled.overtaken += 1;
-        Ok(())
+        Ok(false)
     }
 }

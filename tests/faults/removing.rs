@@ -16,6 +16,7 @@ const POINTS: &[&str] = &[
     "remove.before_advance.waiting",
     "removal.after_count",
     "removal.after_delete",
+    "remove.after_pairs",
     "remove.before_advance.removing",
     "remove.before_advance.rebuilding",
     "remove.before_advance.verifying",

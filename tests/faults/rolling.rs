@@ -4,12 +4,14 @@
 //! Rollers look every ten seconds, so these cases mostly wait, all at once.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use footfall::event::{Day, Event};
 use footfall::stream::rebuild::{Rebuild, RollupKind};
 
 use super::case::{Case, Fault, run_all};
 use super::harness::*;
+use super::until;
 
 /// While the deltas of a day become a generation.
 const COMPACTION: &[&str] = &[
@@ -81,6 +83,35 @@ async fn struck(case: Case, fault: Fault, point: &str, rebuilds: &[Event], holds
         first.freezes_at(LOOKED).await;
         case.world.rollups_hold(SHOP, &holds).await;
     }
+}
+
+/// Nobody helps: what a frozen or killed roller had in hand is done by the next in less than a minute and a half.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_roller_had_that_fell_silent_is_rebuilt_soon() {
+    let mut cases = Vec::new();
+    for point in [
+        "rebuild.after_generation.counts",
+        "rebuild.before_finish.sketches",
+    ] {
+        for fault in Fault::BOTH {
+            cases.push((format!("{point}: {fault:?}"), async move {
+                let case = Case::new(1).await;
+                let all = stored(&case).await;
+                ask_for_rebuilds(&case, &all).await;
+                let mut first = case.start("worker", &fault.at(point, 1), "");
+                fault.strikes(&mut first, point).await;
+                let _second = case.worker();
+                until("the days are counted", Duration::from_secs(90), async || {
+                    let left = case.world.stream.rebuilds_waiting().await.expect("a queue");
+                    (left == 0).then_some(())
+                })
+                .await;
+                case.world.rollups_hold(SHOP, &all).await;
+            }));
+        }
+    }
+    let at_a_time = cases.len();
+    run_all(at_a_time, cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! Who is who, over HTTP: whatever order events arrive in, whatever servers say, every answer is that of the twin's
 //! persons.
 
+mod erasing;
 pub mod erasure;
 mod orders;
 mod refusals;

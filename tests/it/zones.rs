@@ -157,3 +157,40 @@ async fn events_after_the_change_land_in_the_new_days_at_once() {
     world.settle(LATER).await;
     world.close().await;
 }
+
+#[tokio::test]
+async fn days_on_which_events_changed_hands_are_those_of_the_zone_that_the_project_has_now() {
+    let world = World::new().await;
+    let shop = world.owner("ada@example.com", "UTC").await;
+    let view =
+        |id: &str, whose: &str, time: &str| json!({"event": "page_view", id: whose, "timestamp": time});
+    // In Kathmandu both are of the 21st, in UTC the phone's is of the day before.
+    let before = json!([
+        view("device_id", "phone", "2026-11-20T23:00:00Z"),
+        view("user_id", "ann", "2026-11-21T10:00:00Z"),
+    ]);
+    world.store(&shop.write, before).await;
+    let shop = change(&world, &shop, "Asia/Kathmandu").await;
+    world.at(LATER);
+    world.settle(LATER).await;
+    let dau = async |exact: bool| {
+        let path = shop.path(&format!(
+            "/active-users?from=2026-11-20&to=2026-11-24&exact={exact}"
+        ));
+        let days = world.get(&path, &shop.secret).await.expect(200)["data"]["days"].clone();
+        (0..4)
+            .map(|n| days[n]["dau"].as_u64().expect("a number"))
+            .collect::<Vec<_>>()
+    };
+    for exact in [true, false] {
+        assert_eq!(dau(exact).await, [0, 2, 0, 0], "exact={exact}");
+    }
+    let mut sign_in = view("device_id", "phone", "2026-11-23T09:00:00Z");
+    sign_in["user_id"] = json!("ann");
+    world.store(&shop.write, sign_in).await;
+    world.count_anew().await;
+    for exact in [true, false] {
+        assert_eq!(dau(exact).await, [0, 1, 0, 1], "exact={exact}");
+    }
+    world.close().await;
+}

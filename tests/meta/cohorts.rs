@@ -12,6 +12,7 @@ crate::databases::on_both!(
     a_cohort_is_kept_changed_and_deleted_by_its_project_only,
     of_two_workers_one_gets_a_cohort_that_is_due,
     what_changed_while_members_were_looked_for_is_due_again,
+    whoever_looked_for_members_while_somebody_was_removed_looks_again,
     a_project_has_so_many_cohorts,
 );
 
@@ -131,7 +132,7 @@ async fn of_two_workers_one_gets_a_cohort_that_is_due(database: Database) {
     assert_eq!((told.problem, told.size), (None, 7));
     assert_eq!(told.computed_at.map(|at| at.0), Some(NOW + 36 * MINUTE));
     let number = meta.project(shop).await.unwrap().unwrap().number;
-    meta.cohorts_are_due(number).await.unwrap();
+    meta.cohorts_are_due(number, NOW + 36 * MINUTE).await.unwrap();
     assert_eq!(claim(NOW + 37 * MINUTE).await, Some(buyers.id));
     meta.forget_cohorts(number).await.unwrap();
     assert_eq!(meta.cohort(shop, buyers.id).await.unwrap(), None);
@@ -159,6 +160,27 @@ async fn what_changed_while_members_were_looked_for_is_due_again(database: Datab
     assert!(meta.claim_cohort(NOW, NOW + 3, NOW + 9).await.unwrap().is_some());
     meta.cohort_refreshed(buyers.id, NOW + 3, Ok(7)).await.unwrap();
     assert!(meta.claim_cohort(NOW, NOW + 4, NOW + 9).await.unwrap().is_none());
+}
+
+async fn whoever_looked_for_members_while_somebody_was_removed_looks_again(database: Database) {
+    let meta = database.meta().await;
+    let [shop, _] = projects(&meta).await;
+    let buyers = meta
+        .create_cohort(shop, &rules("Buyers"), "a", NOW)
+        .await
+        .unwrap();
+    let number = meta.project(shop).await.unwrap().unwrap().number;
+    let claim = async |now: i64| meta.claim_cohort(now - 1, now, now + 9).await.unwrap();
+    let first = claim(NOW + 1).await.expect("never looked for");
+    assert!(!first.after_removal);
+    meta.cohorts_are_due(number, NOW + 2).await.unwrap();
+    meta.cohort_refreshed(buyers.id, NOW + 1, Ok(7)).await.unwrap();
+    let again = claim(NOW + 3).await.expect("what was found may be gone");
+    assert!(again.after_removal);
+    meta.cohort_refreshed(buyers.id, NOW + 3, Ok(6)).await.unwrap();
+    assert_eq!(claim(NOW + 3).await, None);
+    let later = claim(NOW + 10).await.expect("it is old");
+    assert!(!later.after_removal);
 }
 
 async fn a_project_has_so_many_cohorts(database: Database) {

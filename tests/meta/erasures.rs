@@ -167,6 +167,7 @@ async fn an_erasure_moves_on_once_and_forgets_the_ids_at_its_end(database: Datab
         finished_at: footfall::meta::Moment(NOW + 1),
         shards: 1,
         log_rewritten: true,
+        named_in: Vec::new(),
         digest: String::new(),
     };
     let certificate = certificate.sealed().unwrap();

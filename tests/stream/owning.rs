@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use footfall::event::{Day, Event};
-use footfall::stream::rebuild::{Rebuild, RollupKind};
+use footfall::event::{Day, Event, ProjectNumber};
+use footfall::stream::rebuild::{CLAIM, Rebuild, RollupKind};
 use footfall::stream::shard::{Commit, DeadRow};
 use footfall::stream::{APPEND_TIMEOUT, EventStream, Request, StreamError, StreamOptions};
 
@@ -248,7 +248,37 @@ async fn a_rebuild_asked_for_while_it_runs_runs_once_more() {
         stream.finish_rebuild(claimed).await.unwrap();
     }
     assert_eq!(stream.rebuilds_waiting().await.unwrap(), 0);
+    // However late it is, it can be claimed.
+    stream.queue_rebuilds(&[rebuild], NOW).await.unwrap();
+    let claimed = stream.claim_rebuild(rebuild, i64::MAX).await.unwrap();
+    stream.finish_rebuild(claimed).await.unwrap();
+    assert_eq!(stream.rebuilds_waiting().await.unwrap(), 0);
     assert!(stream.next_generation().await.unwrap() < stream.next_generation().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_kept_is_not_due_and_one_whose_roller_fell_silent_is_in_half_a_minute() {
+    let redis = Redis::start().await;
+    let stream = redis.stream().await;
+    let rebuild = Rebuild {
+        project: ProjectNumber(1),
+        kind: RollupKind::Counts,
+        day: Day(20_000),
+    };
+    let claim = CLAIM.as_millis() as i64;
+    let due = async |now_ms| !stream.due_rebuilds(now_ms, 10).await.unwrap().is_empty();
+    stream.queue_rebuilds(&[rebuild], NOW).await.unwrap();
+    let first = stream.claim_rebuild(rebuild, NOW).await.unwrap();
+    assert!(!due(NOW + claim - 1).await && due(NOW + claim).await);
+    let first = stream.keep_rebuild(first, NOW + 10_000).await.unwrap();
+    assert!(!due(NOW + 10_000 + claim - 1).await && due(NOW + 10_000 + claim).await);
+    // It fell silent, and wakes up when another has it: neither keeps nor finishes what is not its own.
+    let second = stream.claim_rebuild(rebuild, NOW + 10_000 + claim).await.unwrap();
+    let first = stream.keep_rebuild(first, NOW + 90_000).await.unwrap();
+    stream.finish_rebuild(first).await.unwrap();
+    assert!(due(NOW + 10_000 + 2 * claim).await && !due(NOW + 10_000 + 2 * claim - 1).await);
+    stream.finish_rebuild(second).await.unwrap();
+    assert_eq!(stream.rebuilds_waiting().await.unwrap(), 0);
 }
 
 #[tokio::test]

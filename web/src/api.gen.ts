@@ -516,7 +516,10 @@ export interface paths {
          * Asks for an erasure (owners). Such events are refused from now on (`erased`); those that are stored go within
          *     seconds to minutes, then the affected days are counted again, and a certificate says what was found and that
          *     nothing is left. Asking again while nothing was done yet answers the same erasure.
-         * @description ClickHouse deletes the files that were replaced about eight minutes later.
+         * @description What the team itself wrote down is left as it is: the certificate of somebody's erasure lists the saved questions,
+         *     dashboards, annotations and cohorts that name one of the ids (`named_in`, at most 200).
+         *
+         *     ClickHouse deletes the files that were replaced about eight minutes later.
          */
         post: operations["request_erasure"];
         delete?: never;
@@ -2238,6 +2241,11 @@ export interface components {
             finished_at: components["schemas"]["Moment"];
             /** @description Whether Redis was told to write its log anew, so that the bytes leave its disk too. */
             log_rewritten: boolean;
+            /**
+             * @description What the team itself wrote down with one of the ids in it: saved questions, dashboards, annotations, cohorts. An
+             *     erasure leaves them as they are; somebody has to look. At most 200.
+             */
+            named_in?: components["schemas"]["NamedIn"][];
             /** @description When it was asked for. */
             requested_at: components["schemas"]["Moment"];
             /**
@@ -4288,6 +4296,21 @@ export interface components {
              * @description Events of the last 30 local days, today included.
              */
             volume: number;
+        };
+        /** @description Something in which one of the erased ids is written. */
+        NamedIn: {
+            /** @description Whether only a version before the present one names it. */
+            earlier: boolean;
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * @description `question`, `dashboard`, `annotation` or `cohort`.
+             * @example question
+             */
+            kind: string;
         };
         /** @description Those who did everything, in more than the question's window but no more than the longest one of the sweep. */
         NearMisses: {

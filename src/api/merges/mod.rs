@@ -89,7 +89,10 @@ async fn say(
     let mut case = Case::read(&questions.learner, project.number, pair, verdict).await?;
     let said = case.rule(accounts.clock.now_ms())?;
     if let Some(edge) = &said.edge {
-        questions.store.add_edge(project.number, edge).await?;
+        questions
+            .store
+            .add_edges(project.number, std::slice::from_ref(edge))
+            .await?;
     }
     questions
         .store

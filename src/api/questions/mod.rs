@@ -35,7 +35,7 @@ use uuid::Uuid;
 
 use super::error::{ApiPath, ApiQuery, Named, SignedIn, WithBody};
 use super::{Accounts, Answered, Caller};
-use crate::identity::{Learner, Salts};
+use crate::identity::{Control, Learner};
 use crate::metrics::SpecError;
 use crate::metrics::active::ActiveUsersReport;
 use crate::metrics::conversion::ConversionReport;
@@ -122,10 +122,10 @@ impl Questions {
     }
 
     /// Questions with the default limit of questions under way.
-    pub fn new(store: Store, stream: EventStream, limits: ServingLimits, salts: Salts) -> Questions {
+    pub fn new(store: Store, stream: EventStream, limits: ServingLimits, control: Control) -> Questions {
         let rooms = QuestionRooms {
             serving: Serving::new(store.clone(), stream.clone(), limits),
-            learner: Learner::new(store.clone(), stream.clone()).with_salts(salts),
+            learner: Learner::new(store.clone(), stream.clone()).with_control(control),
             store: Arc::new(store),
             stream,
             admission: Admission::of_questions(),

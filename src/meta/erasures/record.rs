@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{digest_of, to_json};
+use super::{NamedIn, digest_of, to_json};
 use crate::meta::{Moment, Result};
 
 /// What belongs to the subject, by where it was found.
@@ -94,6 +94,10 @@ pub struct Certificate {
     pub shards: u32,
     /// Whether Redis was told to write its log anew, so that the bytes leave its disk too.
     pub log_rewritten: bool,
+    /// What the team itself wrote down with one of the ids in it: saved questions, dashboards, annotations, cohorts. An
+    /// erasure leaves them as they are; somebody has to look. At most 200.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named_in: Vec<NamedIn>,
     /// SHA-256 (hexadecimal) of this certificate as JSON with an empty digest.
     pub digest: String,
 }

@@ -57,6 +57,14 @@ pub(super) struct Slot {
     pub violated: bool,
 }
 
+/// By which the better of two attempts is told: [`Run::rank`].
+pub(super) type Rank = (i64, usize, usize, Reverse<usize>);
+
+fn rank(arena: &[Link], attempt: &Attempt) -> Rank {
+    let last = arena[attempt.head];
+    (attempt.start, attempt.length, last.event, Reverse(last.step))
+}
+
 /// The attempts of one entity.
 #[derive(Clone, Debug)]
 pub struct Run<'a> {
@@ -185,9 +193,8 @@ impl<'a> Run<'a> {
 
     /// Of two attempts the one with the latest start; the longer chain; the latest last event; if that could be
     /// either of two optional steps, the earlier one.
-    pub(super) fn rank(&self, attempt: &Attempt) -> (i64, usize, usize, Reverse<usize>) {
-        let last = self.arena[attempt.head];
-        (attempt.start, attempt.length, last.event, Reverse(last.step))
+    pub(super) fn rank(&self, attempt: &Attempt) -> Rank {
+        rank(&self.arena, attempt)
     }
 
     /// Whether an attempt may take the event as its next step.
@@ -273,11 +280,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Puts an attempt in its place, unless one that can do as much is there already.
+    /// Puts an attempt in its place, unless one that can do as much is there already. A step that is repeated counts
+    /// when it was first done; the first step, and with a longest gap each, when it was last done.
     pub(super) fn settle(&mut self, step: usize, attempt: Attempt) {
-        let slot = &mut self.slots[step];
+        let (slot, arena) = (&mut self.slots[step], &self.arena);
+        let first_counts = step > 0 && self.plan.max_gap_ms.is_none();
         let as_able = |other: &Attempt, than: &Attempt| {
-            other.start >= than.start && (self.plan.max_gap_ms.is_none() || other.last >= than.last)
+            let is_equal = (other.start, other.last) == (than.start, than.last);
+            other.start >= than.start
+                && (first_counts
+                    || other.last >= than.last && (!is_equal || rank(arena, other) >= rank(arena, than)))
         };
         if slot.attempts.iter().any(|other| as_able(other, &attempt)) {
             return;

@@ -67,7 +67,8 @@ impl Plain {
                 if step == last {
                     shortest_ms = Some(shortest_ms.map_or(ts - start, |shortest| shortest.min(ts - start)));
                 }
-                if start > self.starts[step] {
+                // Of first steps at one instant the last one; of others what was done first.
+                if start > self.starts[step] || step == 0 {
                     self.starts[step] = start;
                     let (before, own) = self.chains.split_at_mut(step);
                     if let Some(before) = before.last() {

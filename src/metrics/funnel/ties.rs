@@ -4,6 +4,8 @@
 //! it cannot use again; after the group the sets are forgotten. Only events that fit two steps, or a step and an
 //! exclusion, make a difference: the sets are of those.
 
+use std::cmp::Reverse;
+
 use super::matcher::{Attempt, Link, Run};
 use super::plan::mark;
 
@@ -101,14 +103,14 @@ impl Run<'_> {
     }
 
     /// Steps first; then what ends attempts; then what was made takes its place.
-    fn close_group(&mut self, made: Vec<Vec<Made>>, places: std::ops::Range<usize>) {
+    fn close_group(&mut self, mut made: Vec<Vec<Made>>, places: std::ops::Range<usize>) {
         for one in &made[0] {
             self.started(one.attempt.start);
         }
-        for (step, made) in made.iter().enumerate() {
-            let mut best: Vec<&Made> = made.iter().collect();
-            best.sort_by_key(|one| std::cmp::Reverse(self.rank(&one.attempt)));
-            for one in best {
+        // Nothing came first at one moment: the best does, to be reported and to be gone on with.
+        for (step, made) in made.iter_mut().enumerate() {
+            made.sort_by_key(|one| Reverse(self.rank(&one.attempt)));
+            for one in made {
                 self.note(step, &one.attempt);
             }
         }

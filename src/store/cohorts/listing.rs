@@ -238,7 +238,10 @@ impl Store {
     }
 
     /// Drops the generations before one.
-    pub(super) async fn drop_generations_before(
+    ///
+    /// # Errors
+    /// When ClickHouse does not do it; repeating is harmless.
+    pub async fn drop_generations_before(
         &self,
         project: ProjectNumber,
         cohort: Uuid,
@@ -258,8 +261,8 @@ impl Store {
         self.delete_rows("cohort_sizes", &which).await
     }
 
-    /// Removes a subject of a removal from members and lists: everybody of a project that is gone, else the persons.
-    /// Who is merged with others goes with the next refresh.
+    /// Removes a subject of a removal from members and lists: everybody of a project that is gone, else the persons,
+    /// under whichever of their ids' numbers they were members.
     ///
     /// # Errors
     /// When ClickHouse does not do it; repeating is harmless.

@@ -14,7 +14,7 @@ use super::super::insert::{fresh, holding};
 use super::super::outcome::{DeliverError, Step};
 use super::{Deliverer, Delivery};
 use crate::fault;
-use crate::identity::Salts;
+use crate::identity::Control;
 use crate::stream::StreamError;
 use crate::stream::removal::Removal;
 
@@ -26,9 +26,9 @@ const DELETES: u32 = 3;
 
 impl Deliverer {
     /// The same where persons may have been erased.
-    pub fn with_salts(self, salts: Salts) -> Deliverer {
+    pub fn with_control(self, control: Control) -> Deliverer {
         Deliverer {
-            learner: self.learner.with_salts(salts),
+            learner: self.learner.with_control(control),
             ..self
         }
     }

@@ -47,6 +47,14 @@ pub(super) fn local_days(progress: &Progress) -> Option<(Day, Day)> {
     progress.local_span.map(|(first, last)| (Day(first), Day(last)))
 }
 
+/// Between which local days there is something to delete, inner `None`: on any day. Outer: nothing happened.
+pub(super) fn bounds(subject: &Subject, progress: &Progress) -> Option<Option<(Day, Day)>> {
+    match subject.which {
+        Which::Times { .. } => local_days(progress).map(Some),
+        Which::Persons { .. } | Which::Until { .. } => Some(None),
+    }
+}
+
 /// The rebuilds that are due when the rows are gone.
 pub(super) fn rebuilds(open: &Open, progress: &Progress) -> Vec<Rebuild> {
     if open.project_gone {

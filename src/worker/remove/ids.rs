@@ -3,17 +3,25 @@
 use std::collections::BTreeSet;
 
 use super::{Open, RemoveError, Remover};
-use crate::event::{ProjectNumber, Which};
-use crate::identity::{Around, Salts};
+use crate::event::{Subject, Which};
+use crate::fault;
+use crate::identity::{Around, Control};
 use crate::meta::{ErasureKind, Meta, TheirId};
 use crate::metrics::identity::{Id, IdentityGraph, Marker, Person, Salt};
 
-/// The secrets of projects' erasures, as the control database has them.
-pub fn salts(meta: Meta) -> Salts {
-    Salts::new(move |project| {
-        let meta = meta.clone();
-        Box::pin(async move { meta.salt_of(project).await.map_err(|error| error.to_string()) })
-    })
+/// What identity asks the control database.
+pub fn control(meta: Meta) -> Control {
+    let zones = meta.clone();
+    Control::new(
+        move |project| {
+            let meta = meta.clone();
+            Box::pin(async move { meta.salt_of(project).await.map_err(|error| error.to_string()) })
+        },
+        move |project| {
+            let meta = zones.clone();
+            Box::pin(async move { meta.zone_kept(project).await.map_err(|error| error.to_string()) })
+        },
+    )
 }
 
 /// Who is named in an erasure. Whoever used a device later without saying so is not.
@@ -45,18 +53,29 @@ impl Remover {
 
     /// Puts markers in the place of the person's pairs and takes them out of the override map. Markers first: whoever
     /// dies in between leaves both, which says the same.
+    ///
+    /// Somebody may come under the same ids meanwhile. Their pairs are not the person's; and where one was merged into
+    /// a row that is deleted, it is taken from the events again, since whoever delivered these knows it for learned.
     pub(super) async fn forget_ids(&self, open: &Open, now_ms: i64) -> Result<(), RemoveError> {
-        let project = open.subject.project;
         match (open.kind, &open.subject.which) {
-            (ErasureKind::Person, _) => {}
+            (ErasureKind::Person, Which::Persons { until, .. }) => {
+                return self.forget_their_ids(open, *until, now_ms).await;
+            }
             (ErasureKind::Project, Which::Until { until }) => {
                 let until = Some(*until).filter(|_| !open.project_gone);
-                return self.forget_all_ids(project, until, now_ms).await;
+                return self.forget_all_ids(&open.subject, until, now_ms).await;
             }
             // Who is who is no event of a time.
-            _ => return Ok(()),
+            _ => {}
         }
+        Ok(())
+    }
+
+    async fn forget_their_ids(&self, open: &Open, until: i64, now_ms: i64) -> Result<(), RemoveError> {
+        let (subject, project) = (&open.subject, open.subject.project);
         let (actors, around) = self.known_ids(open).await?;
+        let near = around.near.clone();
+        let around = around.by(until, &self.store.pairs_left(subject).await?);
         let mut graph = around.salted_by(Salt::new(&self.meta.salt_of(project).await?, project));
         let users: Vec<u64> = around.users().map(Id::actor).collect();
         let users: Vec<u64> = users.into_iter().filter(|user| actors.contains(user)).collect();
@@ -64,8 +83,11 @@ impl Remover {
         let erased = persons.iter().flat_map(|person| graph.erase(person).markers);
         let markers: Vec<Marker> = erased.collect();
         self.store.add_markers(project, &markers).await?;
-        self.store.delete_id_pairs(project, &actors, &users).await?;
-        self.learner.learn(project, &around.near, now_ms).await?;
+        self.store.delete_id_pairs(subject, &users).await?;
+        fault::point("remove.after_pairs").await?;
+        let left = self.store.pairs_left(subject).await?;
+        self.store.add_edges(project, &left).await?;
+        self.learner.learn(project, &near, now_ms).await?;
         self.store.forget_overrides(project, Some(&actors)).await?;
         Ok(())
     }
@@ -73,11 +95,16 @@ impl Remover {
     /// The same of a whole project: what is known of ids from later stays.
     async fn forget_all_ids(
         &self,
-        project: ProjectNumber,
+        subject: &Subject,
         until: Option<i64>,
         now_ms: i64,
     ) -> Result<(), RemoveError> {
+        let project = subject.project;
         self.store.delete_all_id_pairs(project, until).await?;
+        if until.is_some() {
+            let left = self.store.pairs_left(subject).await?;
+            self.store.add_edges(project, &left).await?;
+        }
         self.learner.begin_again(project, now_ms).await?;
         self.store.forget_overrides(project, None).await?;
         Ok(())

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::turn::{TURN, keeping};
+use super::turns::PROJECT_TTL;
 use super::{RollError, Rolled, Roller};
 use crate::event::{Day, ProjectNumber};
-use crate::stream::rebuild::Claimed;
+use crate::stream::rebuild::Rebuild;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(10);
@@ -67,21 +67,22 @@ impl Roller {
         self.with_names(rest).await.map(drop)
     }
 
-    /// Computes a day's names anew from the events that are left.
+    /// Computes a day's names anew from the events that are left; whether that is done.
     pub(super) async fn renote(
         &self,
-        claimed: Claimed,
+        rebuild: Rebuild,
         now_ms: i64,
         rolled: &mut Rolled,
-    ) -> Result<(), RollError> {
-        let rebuild = claimed.rebuild;
+    ) -> Result<bool, RollError> {
         let work = self.store.renote_schema_day(rebuild.project, rebuild.day);
         if !self.with_names(work).await? {
-            return Ok(self.stream.queue_rebuilds(&[rebuild], now_ms + AGAIN_MS).await?);
+            let due_ms = now_ms.saturating_add(AGAIN_MS);
+            self.stream.queue_rebuilds(&[rebuild], due_ms).await?;
+            return Ok(false);
         }
         rolled.rebuilt += 1;
         self.stream.raise_rev(&[rebuild.project]).await?;
-        Ok(self.stream.finish_rebuild(claimed).await?)
+        Ok(true)
     }
 
     /// Removes the names of a project, those of UTC days before the given one or all; false while somebody looks.
@@ -101,16 +102,16 @@ impl Roller {
         work: impl Future<Output = Result<(), crate::store::StoreError>>,
     ) -> Result<bool, RollError> {
         let owner = self.next_name();
-        let take = || self.stream.take_schema(&owner, TURN);
-        if !take().await? {
+        if !self.stream.take_schema(&owner, PROJECT_TTL).await? {
             return Ok(false);
         }
         let mut ran = false;
-        let work = self.unless_paused(async {
-            ran = true;
-            Ok(work.await?)
-        });
-        let worked = keeping(take, work).await;
+        let worked = self
+            .unless_paused(async {
+                ran = true;
+                Ok(work.await?)
+            })
+            .await;
         self.stream.leave_schema(&owner).await?;
         worked.map(|()| ran)
     }

@@ -188,9 +188,9 @@ impl World {
             .notes
             .flush(&self.rooms.stream, self.rooms.clock.now_ms())
             .await;
-        let salts = footfall::worker::remove::salts(self.rooms.meta.clone());
+        let control = footfall::worker::remove::control(self.rooms.meta.clone());
         let deliverer = Deliverer::new(self.rooms.stream.clone(), self.rooms.store.clone(), options);
-        let deliverer = deliverer.with_salts(salts);
+        let deliverer = deliverer.with_control(control);
         let mut batches = 0;
         for shard in 0..SHARDS {
             loop {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use footfall::event::{Event, actor_of};
+use footfall::event::{Event, Subject, Which, actor_of};
 use footfall::metrics::identity::{Fact, Id, Marker, Salt};
 use serde_json::json;
 
@@ -108,12 +108,16 @@ async fn of_a_merged_person_nothing_is_left_by_whatever_id_they_are_named() {
         for row in rows.iter().filter(|row| row.actor != actor_of("tablet")) {
             assert!(row.is_own(), "{name}: {row:?}");
         }
-        let others = [actor_of("bob")];
-        assert_eq!(
-            world.rooms.store.id_pairs(owner.number, &others).await,
-            Ok(1),
-            "bob's stays"
-        );
+        let bob = Which::Persons {
+            actors: vec![actor_of("bob")],
+            until: NOW,
+            splits: Vec::new(),
+        };
+        let bob = Subject {
+            project: owner.number,
+            which: bob,
+        };
+        assert_eq!(world.rooms.store.id_pairs(&bob).await, Ok(1), "bob's stays");
 
         // Sent again, nothing of it comes back.
         for event in &all {

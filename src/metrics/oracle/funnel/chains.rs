@@ -1,11 +1,17 @@
 //! Every chain of an entity's events that the rules allow.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::doer::Seen;
 use crate::metrics::funnel::spec::{FunnelSpec, Order, Reentry};
 use crate::metrics::time::TimeRange;
 
 /// A step and the place of its event.
 pub type Step = (usize, usize);
+
+/// A chain before a moment, and within it.
+type Parts<'a> = (&'a [Step], &'a [Step]);
 
 /// The events of one run and the rules over them.
 pub struct Run<'a> {
@@ -143,50 +149,63 @@ impl<'a> Run<'a> {
     }
 
     /// The reported chain: the first to reach the deepest step; of those the one that started last; of those, as
-    /// [`Run::past`] says.
+    /// [`Run::best`] says.
     pub fn reported(&self) -> Vec<Step> {
-        let Some(deepest) = self.chains.iter().map(|chain| chain[chain.len() - 1].0).max() else {
-            return Vec::new();
-        };
-        let deep = self
-            .chains
-            .iter()
-            .filter(|chain| chain[chain.len() - 1].0 == deepest);
-        let end = deep
-            .clone()
-            .map(|chain| chain[chain.len() - 1].1)
-            .min()
-            .unwrap_or(0);
-        let first = deep.filter(|chain| chain[chain.len() - 1].1 == end);
-        let start = first.map(|chain| self.ts(chain[0].1)).max().unwrap_or(0);
-        self.past(deepest, end, start)
+        let deepest = self.chains.iter().map(|chain| last(chain).0).max();
+        let of_step = self.chains.iter().filter(|chain| Some(last(chain).0) == deepest);
+        let deep: Vec<&[Step]> = of_step.map(Vec::as_slice).collect();
+        let end = deep.iter().map(|chain| self.end(chain)).min();
+        let first = deep.into_iter().filter(|chain| Some(self.end(chain)) == end);
+        let first: Vec<&[Step]> = first.collect();
+        let start = first.iter().map(|chain| self.ts(chain[0].1)).max();
+        let latest = first
+            .into_iter()
+            .filter(|chain| Some(self.ts(chain[0].1)) == start);
+        self.best(latest.collect())
     }
 
-    /// Of the chains that start at an instant and do a step with an event: at each step before, the event that did
-    /// it first (with a longest gap: last); where an optional step may be left out, the longer way, then the one
-    /// whose last event is the latest, then the earlier of two optional steps.
-    fn past(&self, step: usize, place: usize, start: i64) -> Vec<Step> {
-        let fitting = self
-            .chains
-            .iter()
-            .filter(|chain| chain[chain.len() - 1] == (step, place) && self.ts(chain[0].1) == start);
-        let mut before: Vec<Step> = fitting
-            .filter_map(|chain| chain.iter().nth_back(1).copied())
-            .collect();
-        before.sort_unstable();
-        if self.spec.max_gap_ms.is_some() {
-            before.reverse();
-        }
-        before.dedup_by_key(|(step, _)| *step);
-        let ways = before
-            .into_iter()
-            .map(|(step, place)| self.past(step, place, start));
-        let best = ways.max_by_key(|way| {
-            let (step, place) = way[way.len() - 1];
-            (way.len(), place, std::cmp::Reverse(step))
+    /// Of chains that start at the same instant and do the same step at the same moment: those whose steps before that
+    /// moment are the best, and of those the longest, then the one whose last event is the latest; if the one before
+    /// that could be either of two optional steps, the earlier one.
+    fn best(&self, chains: Vec<&[Step]>) -> Vec<Step> {
+        let parts = chains.into_iter().map(|chain| {
+            let before = |(_, place): &Step| self.moment(*place) < self.end(chain);
+            chain.split_at(chain.iter().take_while(|link| before(link)).count())
         });
-        let mut way = best.unwrap_or_default();
-        way.push((step, place));
-        way
+        let mut by_base: BTreeMap<Option<usize>, Vec<Parts>> = BTreeMap::new();
+        for (before, within) in parts {
+            let base = before.last().map(|(step, _)| *step);
+            by_base.entry(base).or_default().push((before, within));
+        }
+        let ways = by_base.into_iter().flat_map(|(base, parts)| {
+            let before = base.map_or(Vec::new(), |step| {
+                // A step counts when it was first done; the first step, and with a longest gap each, when it was last.
+                let latest = step == 0 || self.spec.max_gap_ms.is_some();
+                let time = |before: &[Step]| match latest {
+                    true => (Reverse(self.end(before)), Reverse(self.ts(last(before).1))),
+                    false => (Reverse(-self.end(before)), Reverse(0)),
+                };
+                let best = parts.iter().map(|(before, _)| time(before)).min();
+                let befores = parts.iter().map(|(before, _)| *before);
+                self.best(befores.filter(|before| Some(time(before)) == best).collect())
+            });
+            let way = move |(_, within): Parts| [&before, within].concat();
+            parts.into_iter().map(way)
+        });
+        let best = ways.max_by_key(|way| {
+            let previous = way.iter().nth_back(1);
+            let previous = previous.map(|(step, place)| (*place, Reverse(*step)));
+            (way.len(), last(way).1, previous)
+        });
+        best.unwrap_or_default()
     }
+
+    /// The moment of a chain's last event.
+    fn end(&self, chain: &[Step]) -> i64 {
+        self.moment(last(chain).1)
+    }
+}
+
+fn last(chain: &[Step]) -> Step {
+    chain[chain.len() - 1]
 }

@@ -134,6 +134,64 @@ fn of_up_to_8_ambiguous_events_at_once_every_order_is_tried_and_beyond_it_is_kno
     assert_eq!(depth(6, 0), (1, false));
 }
 
+#[test]
+fn of_entries_at_one_instant_the_last_is_reported_and_of_later_steps_the_first() {
+    let range = TimeRange {
+        from_ms: 0,
+        to_ms: 10_000,
+    };
+    let values = ["x", "y", "z", "w", "v"];
+    let names = ["A", "A", "B", "B", "C"];
+    let world: Vec<Event> = (0..)
+        .zip(names)
+        .map(|(n, name)| Event {
+            props: format!(r#"{{"p":"{}"}}"#, values[n as usize]),
+            ..worlds::event(
+                "p",
+                name,
+                if name == "C" { 6_000 } else { 5_000 },
+                n,
+                u128::from(n),
+            )
+        })
+        .collect();
+    for (gap, step, value) in [
+        (None, 0, "y"),
+        (Some(1_000), 0, "y"),
+        (None, 1, "z"),
+        (Some(1_000), 1, "w"),
+    ] {
+        for steps in [["A", "B", "C"].as_slice(), &["A", "B"]] {
+            let steps = steps.iter().map(|name| FunnelStep::of(&[name])).collect();
+            let breakdown = Breakdown {
+                property: Property::Event("p".to_owned()),
+                attribution: Attribution::Step(step),
+                limit: 5,
+            };
+            let spec = FunnelSpec {
+                max_gap_ms: gap,
+                breakdown: Some(breakdown),
+                ..FunnelSpec::plain(steps, 5_000, range)
+            };
+            // Whoever converts with the first B has no other.
+            let value = if spec.steps.len() == 2 && step == 1 {
+                "z"
+            } else {
+                value
+            };
+            for report in [run(&spec, &world), twin(&spec, &world)] {
+                let slices = report.breakdown.unwrap();
+                assert_eq!(
+                    slices[0].value,
+                    value,
+                    "gap {gap:?}, step {step}, {:?}",
+                    spec.steps.len()
+                );
+            }
+        }
+    }
+}
+
 /// What ties decide the same way whatever chain is reported.
 fn numbers(mut report: FunnelReport) -> FunnelReport {
     for step in &mut report.steps {

@@ -10,8 +10,37 @@ use crate::metrics::oracle::{People, funnel};
 use crate::metrics::path::PathSpec;
 use crate::metrics::path::spec::{Link, Matcher, Mode, NodeKind, ShownKind};
 
+/// What is asked, with what pages are called made ready.
+struct Asked<'a> {
+    spec: &'a PathSpec,
+    /// Rules of cleaning with what they put in.
+    clean: Vec<(Regex, &'a str)>,
+    /// Wildcards with what they are called.
+    group: Vec<(Regex, &'a str)>,
+}
+
+impl Asked<'_> {
+    fn of(spec: &PathSpec) -> Asked<'_> {
+        let clean = spec.clean.iter().filter_map(|rule| {
+            let pattern = Regex::new(&format!("(?s:{})", rule.pattern.as_str())).ok()?;
+            Some((pattern, rule.replace.as_str()))
+        });
+        let group = spec.group.iter().filter_map(|group| {
+            let pieces: Vec<String> = group.split('*').map(regex::escape).collect();
+            let whole = Regex::new(&format!("(?s)^{}$", pieces.join(".*"))).ok()?;
+            Some((whole, group.as_str()))
+        });
+        Asked {
+            clean: clean.collect(),
+            group: group.collect(),
+            spec,
+        }
+    }
+}
+
 /// The paths of sessions.
 pub fn of_sessions(spec: &PathSpec, people: &People) -> Vec<Whole> {
+    let asked = Asked::of(spec);
     let mut found = Vec::new();
     for (person, events) in people.by_person() {
         let properties = PersonProperties::of(events.iter().copied());
@@ -20,8 +49,8 @@ pub fn of_sessions(spec: &PathSpec, people: &People) -> Vec<Whole> {
             |session: &Vec<&Event>| spec.range.from_ms <= session[0].ts && session[0].ts < spec.range.to_ms;
         let there = sessions(&events).into_iter().filter(begins_there);
         for (place, session) in there.enumerate() {
-            let runs = runs(spec, &session, &properties);
-            if let Some(part) = part(spec, &runs) {
+            let runs = runs(&asked, &session, &properties);
+            if let Some(part) = part(&asked, &runs) {
                 own.push(Whole {
                     person,
                     place,
@@ -70,27 +99,28 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn is(&self, spec: &PathSpec, matcher: Option<&Matcher>) -> bool {
-        matcher.is_none_or(|matcher| self.events.iter().any(|event| is(spec, matcher, event)))
+    fn is(&self, asked: &Asked, matcher: Option<&Matcher>) -> bool {
+        matcher.is_none_or(|matcher| self.events.iter().any(|event| is(asked, matcher, event)))
     }
 }
 
-fn is(spec: &PathSpec, matcher: &Matcher, event: &Event) -> bool {
+fn is(asked: &Asked, matcher: &Matcher, event: &Event) -> bool {
     match matcher {
         Matcher::Event(name) => event.event == *name,
-        Matcher::Page(path) => page(spec, &event.path).as_ref() == Some(path),
+        Matcher::Page(path) => page(asked, &event.path).as_ref() == Some(path),
     }
 }
 
-fn runs<'a>(spec: &PathSpec, events: &[&'a Event], person: &PersonProperties) -> Vec<Run<'a>> {
+fn runs<'a>(asked: &Asked, events: &[&'a Event], person: &PersonProperties) -> Vec<Run<'a>> {
+    let spec = asked.spec;
     let mut runs: Vec<Run> = Vec::new();
     for event in events {
         let label = match spec.nodes {
             NodeKind::Event => Some(event.event.clone()),
-            NodeKind::Page => page(spec, &event.path),
+            NodeKind::Page => page(asked, &event.path),
         };
         let Some(label) = label else { continue };
-        let excluded = spec.exclude.iter().any(|matcher| is(spec, matcher, event));
+        let excluded = spec.exclude.iter().any(|matcher| is(asked, matcher, event));
         if excluded || !spec.filter.matches(event, person) {
             continue;
         }
@@ -106,7 +136,7 @@ fn runs<'a>(spec: &PathSpec, events: &[&'a Event], person: &PersonProperties) ->
 }
 
 /// Trailing slashes off, then each rule, then the first wildcard that fits.
-fn page(spec: &PathSpec, path: &str) -> Option<String> {
+fn page(asked: &Asked, path: &str) -> Option<String> {
     if path.is_empty() {
         return None;
     }
@@ -114,28 +144,26 @@ fn page(spec: &PathSpec, path: &str) -> Option<String> {
     while label.len() > 1 && label.ends_with('/') {
         label.pop();
     }
-    for rule in &spec.clean {
-        let pattern = Regex::new(&format!("(?s:{})", rule.pattern.as_str())).ok()?;
+    for (pattern, replace) in &asked.clean {
         label = pattern
             .replace_all(&label, |found: &regex::Captures| match &found[0] {
                 "" => String::new(),
-                _ => rule.replace.clone(),
+                _ => (*replace).to_owned(),
             })
             .into_owned();
     }
-    for group in &spec.group {
-        let pieces: Vec<String> = group.split('*').map(regex::escape).collect();
-        let whole = Regex::new(&format!("(?s)^{}$", pieces.join(".*"))).ok()?;
+    for (whole, name) in &asked.group {
         if whole.is_match(&label) {
-            return Some(group.clone());
+            return Some((*name).to_owned());
         }
     }
     if label.is_empty() { None } else { Some(label) }
 }
 
-fn part<'a>(spec: &PathSpec, runs: &[Run<'a>]) -> Option<Vec<Run<'a>>> {
+fn part<'a>(asked: &Asked, runs: &[Run<'a>]) -> Option<Vec<Run<'a>>> {
+    let spec = asked.spec;
     let anchors: Vec<usize> = (0..runs.len())
-        .filter(|place| runs[*place].is(spec, spec.anchor.as_ref()))
+        .filter(|place| runs[*place].is(asked, spec.anchor.as_ref()))
         .collect();
     match spec.mode {
         Mode::After => Some(runs[*anchors.first()?..].to_vec()),
@@ -146,7 +174,7 @@ fn part<'a>(spec: &PathSpec, runs: &[Run<'a>]) -> Option<Vec<Run<'a>>> {
         }
         Mode::Between => {
             let first = *anchors.first()?;
-            let is_end = |place: &usize| runs[*place].is(spec, spec.until.as_ref());
+            let is_end = |place: &usize| runs[*place].is(asked, spec.until.as_ref());
             let end = (first + 1..runs.len()).find(is_end)?;
             Some(runs[first..=end].to_vec())
         }
@@ -163,6 +191,7 @@ pub fn between_steps(spec: &PathSpec, link: &Link, people: &People) -> Vec<Whole
     };
     let (depth, next_depth) = (mandatory(link.step), mandatory(link.next));
     let place = |event: &Event| (event.ts, event.seq, event.id);
+    let asked = Asked::of(spec);
     let mut found: Vec<Whole> = Vec::new();
     for (person, events_of) in people.by_person() {
         let properties = PersonProperties::of(events_of.iter().copied());
@@ -192,7 +221,7 @@ pub fn between_steps(spec: &PathSpec, link: &Link, people: &People) -> Vec<Whole
             let inner: Vec<&Event> = events_of.iter().filter(is_between).copied().collect();
             let step = |step: usize| (link.funnel.steps[step].label(), ShownKind::Step);
             let mut nodes = vec![step(link.step)];
-            let inner = runs(spec, &inner, &properties);
+            let inner = runs(&asked, &inner, &properties);
             nodes.extend(inner.into_iter().map(|run| (run.label, ShownKind::Node)));
             nodes.extend(next.map(|_| step(link.next)));
             found.push(Whole {

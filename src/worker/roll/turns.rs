@@ -1,0 +1,110 @@
+//! Whose turn it is: who has a project or a rebuild in hand, who folds the ledger, and that workers are not paused.
+//!
+//! Whoever works keeps what they took, and what a worker had that fell silent is free after half a minute. One that was
+//! frozen longer and goes on is harmless: it draws or holds an older generation, and the switch knows that.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::{RollError, Roller};
+use crate::event::ProjectNumber;
+use crate::stream::rebuild::{CLAIM, Rebuild};
+
+/// How long a project stays with a roller that fell silent.
+const TURN: Duration = Duration::from_secs(30);
+
+/// The same where two at once do harm: it is longer than the work takes.
+pub(super) const PROJECT_TTL: Duration = Duration::from_secs(300);
+
+impl Roller {
+    /// Runs `work`, which folds the ledger or removes from it, unless somebody else does; whether it ran. A fold
+    /// replaces whole days by what it read of them before, so what was removed in between would come back.
+    pub(super) async fn with_ledger(
+        &self,
+        work: impl Future<Output = Result<(), RollError>>,
+    ) -> Result<bool, RollError> {
+        let owner = self.next_name();
+        if !self.stream.take_ledger(&owner, PROJECT_TTL).await? {
+            return Ok(false);
+        }
+        let mut work = std::pin::pin!(work);
+        let worked = loop {
+            match tokio::time::timeout(PROJECT_TTL / 4, &mut work).await {
+                Ok(worked) => break worked,
+                // Redis being away for a moment does no harm: it is asked again before the time runs out.
+                Err(_) => drop(self.stream.take_ledger(&owner, PROJECT_TTL).await),
+            }
+        };
+        self.stream.leave_ledger(&owner).await?;
+        worked.map(|()| true)
+    }
+
+    /// Runs `work` unless another roller has the project.
+    pub(super) async fn in_turn(
+        &self,
+        project: ProjectNumber,
+        work: impl Future<Output = Result<(), RollError>>,
+    ) -> Result<(), RollError> {
+        // A name for each time, here and below: clones work at once, and must not pass for one another.
+        let owner = self.next_name();
+        if !self.stream.take_roll(project, &owner, TURN).await? {
+            return Ok(());
+        }
+        let mut work = Box::pin(self.unless_paused(work));
+        let worked = loop {
+            match tokio::time::timeout(TURN / 4, &mut work).await {
+                Ok(worked) => break worked,
+                // Redis being away for a moment does no harm: it is asked again before the time runs out.
+                Err(_) => drop(self.stream.take_roll(project, &owner, TURN).await),
+            }
+        };
+        self.stream.leave_roll(project, &owner).await?;
+        worked
+    }
+
+    /// Runs `work` on a rebuild, which nobody else begins meanwhile, and takes it off the queue when it says that it is
+    /// done.
+    pub(super) async fn claimed(
+        &self,
+        rebuild: Rebuild,
+        now_ms: i64,
+        work: impl Future<Output = Result<bool, RollError>>,
+    ) -> Result<(), RollError> {
+        let mut claimed = self.stream.claim_rebuild(rebuild, now_ms).await?;
+        let began = Instant::now();
+        let mut work = Box::pin(work);
+        let is_done = loop {
+            match tokio::time::timeout(CLAIM / 4, &mut work).await {
+                Ok(done) => break done?,
+                Err(_) => {
+                    let now_ms = now_ms.saturating_add(began.elapsed().as_millis() as i64);
+                    // As above.
+                    claimed = self.stream.keep_rebuild(claimed, now_ms).await.unwrap_or(claimed);
+                }
+            }
+        };
+        if is_done {
+            self.stream.finish_rebuild(claimed).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs `work`, which changes rollups, unless workers are paused; what is due stays due.
+    pub(super) async fn unless_paused(
+        &self,
+        work: impl Future<Output = Result<(), RollError>>,
+    ) -> Result<(), RollError> {
+        let note = self.next_name();
+        if !self.stream.begin_roll(&note, PROJECT_TTL).await? {
+            return Ok(());
+        }
+        let worked = work.await;
+        self.stream.end_roll(&note).await?;
+        worked
+    }
+
+    pub(super) fn next_name(&self) -> String {
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        format!("{}:{turn}", self.owner)
+    }
+}
