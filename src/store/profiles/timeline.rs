@@ -1,6 +1,9 @@
 //! What a person did, the latest first.
 
+use std::collections::BTreeSet;
+
 use clickhouse::Row;
+use clickhouse::query::Query;
 use serde::Deserialize;
 
 use super::current::told;
@@ -10,10 +13,6 @@ use crate::event::{Day, ProjectNumber};
 use crate::metrics::person::{GROUP_MARKS, Written};
 use crate::store::events::{COLUMNS, Place, StoredEvent};
 use crate::store::{Facts, Store, StoreError, facts};
-
-/// Time that a page looks at, back from its start, one after the other until it is full: whoever comes every day is in
-/// every part of the table.
-const WINDOWS_MS: [i64; 3] = [2 * UTC_DAY_MS, 30 * UTC_DAY_MS, i64::MAX];
 
 /// How long before they were last seen the groups of a person are looked for.
 const GROUPS_MS: i64 = 30 * UTC_DAY_MS;
@@ -25,6 +24,41 @@ const LOOKED_AT: u32 = 1_000;
 struct Line {
     actor: u64,
     props: String,
+}
+
+/// Where an event of a page lies.
+#[derive(Row, Deserialize)]
+struct Spot {
+    event: String,
+    at: i64,
+}
+
+/// The statement of a page of somebody's events behind `before`.
+fn page_sql(columns: &str, theirs: &Theirs, before: Option<Place>, within: &str) -> String {
+    let behind = match before {
+        Some(_) => {
+            "AND day <= toDate({before_day:UInt16}) AND (ts, seq, UUIDToNum(id)) < \
+             (fromUnixTimestamp64Milli({before:Int64}, 'UTC'), {before_seq:UInt32}, UUIDToNum({before_id:UUID}))"
+        }
+        None => "",
+    };
+    format!(
+        "SELECT {columns} FROM {} {within} {behind} ORDER BY ts DESC, seq DESC, UUIDToNum(id) DESC LIMIT {{limit:UInt32}}",
+        theirs.events()
+    )
+}
+
+/// The query with all that [`page_sql`] names but `within`.
+fn page_of(query: Query, theirs: &Theirs, before: Option<Place>, limit: u32) -> Query {
+    let query = theirs.bind(query).param("limit", limit);
+    match before {
+        Some(place) => query
+            .param("before", place.ts)
+            .param("before_day", Day::of_utc(place.ts).as_u16())
+            .param("before_seq", place.seq)
+            .param("before_id", place.id.to_string()),
+        None => query,
+    }
 }
 
 impl Store {
@@ -39,60 +73,40 @@ impl Store {
         before: Option<Place>,
         limit: u32,
     ) -> Result<Facts<Vec<StoredEvent>>, StoreError> {
-        let theirs = Theirs::of(members);
-        let newest = before.map_or(theirs.last(), |place| place.ts);
-        let mut before = before;
-        let mut page = Facts {
+        let nothing = Facts {
             rows: Vec::new(),
             rows_read: 0,
         };
-        for window in WINDOWS_MS {
-            let missing = limit.saturating_sub(page.rows.len() as u32);
-            if missing == 0 || members.is_empty() {
-                break;
-            }
-            let since = newest.saturating_sub(window).max(0);
-            let found = self.window_of(project, &theirs, (since, before), missing).await?;
-            page.rows_read += found.rows_read;
-            page.rows.extend(found.rows);
-            before = page.rows.last().map(StoredEvent::place).or(before);
+        if members.is_empty() {
+            return Ok(nothing);
         }
-        Ok(page)
-    }
-
-    async fn window_of(
-        &self,
-        project: ProjectNumber,
-        theirs: &Theirs,
-        (since, before): (i64, Option<Place>),
-        limit: u32,
-    ) -> Result<Facts<Vec<StoredEvent>>, StoreError> {
-        let behind = match before {
-            Some(_) => {
-                "AND day <= toDate({before_day:UInt16}) AND (ts, seq, UUIDToNum(id)) < \
-                 (fromUnixTimestamp64Milli({before:Int64}, 'UTC'), {before_seq:UInt32}, UUIDToNum({before_id:UUID}))"
-            }
-            None => "",
+        let theirs = Theirs::of(members);
+        // Whoever comes every day is in every part of the table, and the texts of events take longest to read: first where
+        // the page lies, by narrow columns alone.
+        let page: Facts<Vec<Spot>> = facts(page_of(
+            self.question(
+                project,
+                &page_sql("event, toUnixTimestamp64Milli(ts) AS at", &theirs, before, ""),
+            ),
+            &theirs,
+            before,
+            limit,
+        ))
+        .await?;
+        let Some(oldest) = page.rows.iter().map(|spot| spot.at).min() else {
+            return Ok(nothing);
         };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM {} AND day >= toDate({{since_day:UInt16}}) \
-               AND ts >= fromUnixTimestamp64Milli({{since:Int64}}, 'UTC') {behind} \
-             ORDER BY ts DESC, seq DESC, UUIDToNum(id) DESC LIMIT {{limit:UInt32}}",
-            theirs.events()
-        );
-        let mut query = theirs
-            .bind(self.question(project, &sql))
-            .param("since", since)
-            .param("since_day", Day::of_utc(since).as_u16())
-            .param("limit", limit);
-        if let Some(place) = before {
-            query = query
-                .param("before", place.ts)
-                .param("before_day", Day::of_utc(place.ts).as_u16())
-                .param("before_seq", place.seq)
-                .param("before_id", place.id.to_string());
-        }
-        facts(query).await
+        let names: BTreeSet<&str> = page.rows.iter().map(|spot| spot.event.as_str()).collect();
+        let within = "AND day >= toDate({since_day:UInt16}) AND ts >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') \
+             AND event IN {names:Array(String)}";
+        let query = self.question(project, &page_sql(COLUMNS, &theirs, before, within));
+        let query = page_of(query, &theirs, before, limit)
+            .param("since", oldest)
+            .param("since_day", Day::of_utc(oldest).as_u16())
+            .param("names", names.into_iter().collect::<Vec<_>>());
+        let mut found: Facts<Vec<StoredEvent>> = facts(query).await?;
+        found.rows_read += page.rows_read;
+        Ok(found)
     }
 
     /// The groups that a person's events name, in the 30 days before they were last seen: type and key, each once, the
