@@ -210,7 +210,8 @@ impl Meta {
     }
 
     /// Takes the cohort that was not looked through for longest, if that was before `before_ms` and nobody else has it;
-    /// until `until_ms` it is the caller's.
+    /// until `until_ms` it is the caller's. One that is due since this very millisecond waits for the next: a look that
+    /// begins with the removal does not count.
     pub async fn claim_cohort(
         &self,
         before_ms: i64,
@@ -219,7 +220,7 @@ impl Meta {
     ) -> Result<Option<DueCohort>> {
         let row = sqlx::query(
             "SELECT c.id, c.refreshed_at, p.number, p.timezone FROM cohorts c JOIN projects p ON p.id = c.project_id
-             WHERE c.refreshed_at < $1 AND c.claimed_until <= $2 AND p.deleted_at IS NULL
+             WHERE c.refreshed_at < $1 AND -c.refreshed_at < $2 AND c.claimed_until <= $2 AND p.deleted_at IS NULL
              ORDER BY c.refreshed_at, c.id LIMIT 1",
         )
         .bind(before_ms)

@@ -318,6 +318,7 @@ async fn who_is_erased_is_in_no_cohort_and_a_deleted_project_leaves_none() {
         BTreeSet::from(["bob".to_owned()])
     );
     let rooms = &world.rooms;
+    world.at(rooms.clock.now_ms() + 1);
     let refresher = Refresher::new(
         rooms.meta.clone(),
         rooms.stream.clone(),
