@@ -13,8 +13,12 @@ use crate::stream::rebuild::{CLAIM, Rebuild};
 /// How long a project stays with a roller that fell silent.
 const TURN: Duration = Duration::from_secs(30);
 
-/// The same where two at once do harm: it is longer than the work takes.
-pub(super) const PROJECT_TTL: Duration = Duration::from_secs(300);
+/// The same where two at once do harm: a worker has to be frozen for longer before somebody else begins. An erasure waits
+/// as long for one that died.
+pub(super) const ALONE: Duration = Duration::from_secs(60);
+
+/// How long whoever pauses workers waits for one that fell silent; longer than the work takes.
+const AT_WORK: Duration = Duration::from_secs(300);
 
 impl Roller {
     /// Runs `work`, which folds the ledger or removes from it, unless somebody else does; whether it ran. A fold
@@ -24,15 +28,15 @@ impl Roller {
         work: impl Future<Output = Result<(), RollError>>,
     ) -> Result<bool, RollError> {
         let owner = self.next_name();
-        if !self.stream.take_ledger(&owner, PROJECT_TTL).await? {
+        if !self.stream.take_ledger(&owner, ALONE).await? {
             return Ok(false);
         }
         let mut work = std::pin::pin!(work);
         let worked = loop {
-            match tokio::time::timeout(PROJECT_TTL / 4, &mut work).await {
+            match tokio::time::timeout(ALONE / 4, &mut work).await {
                 Ok(worked) => break worked,
                 // Redis being away for a moment does no harm: it is asked again before the time runs out.
-                Err(_) => drop(self.stream.take_ledger(&owner, PROJECT_TTL).await),
+                Err(_) => drop(self.stream.take_ledger(&owner, ALONE).await),
             }
         };
         self.stream.leave_ledger(&owner).await?;
@@ -95,7 +99,7 @@ impl Roller {
         work: impl Future<Output = Result<(), RollError>>,
     ) -> Result<(), RollError> {
         let note = self.next_name();
-        if !self.stream.begin_roll(&note, PROJECT_TTL).await? {
+        if !self.stream.begin_roll(&note, AT_WORK).await? {
             return Ok(());
         }
         let worked = work.await;
