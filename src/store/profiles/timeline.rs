@@ -26,6 +26,13 @@ struct Line {
     props: String,
 }
 
+/// What is looked at first, back from the start of a page.
+const WINDOW_MS: i64 = 2 * UTC_DAY_MS;
+
+/// A condition on when events happened.
+const SINCE: &str =
+    "AND day >= toDate({since_day:UInt16}) AND ts >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')";
+
 /// Where an event of a page lies.
 #[derive(Row, Deserialize)]
 struct Spot {
@@ -48,9 +55,13 @@ fn page_sql(columns: &str, theirs: &Theirs, before: Option<Place>, within: &str)
     )
 }
 
-/// The query with all that [`page_sql`] names but `within`.
-fn page_of(query: Query, theirs: &Theirs, before: Option<Place>, limit: u32) -> Query {
-    let query = theirs.bind(query).param("limit", limit);
+/// The query with all that [`page_sql`] and [`SINCE`] name.
+fn page_of(query: Query, theirs: &Theirs, (since, before): (i64, Option<Place>), limit: u32) -> Query {
+    let query = theirs
+        .bind(query)
+        .param("limit", limit)
+        .param("since", since)
+        .param("since_day", Day::of_utc(since).as_u16());
     match before {
         Some(place) => query
             .param("before", place.ts)
@@ -82,27 +93,30 @@ impl Store {
         }
         let theirs = Theirs::of(members);
         // Whoever comes every day is in every part of the table, and the texts of events take longest to read: first where
-        // the page lies, by narrow columns alone.
-        let page: Facts<Vec<Spot>> = facts(page_of(
-            self.question(
-                project,
-                &page_sql("event, toUnixTimestamp64Milli(ts) AS at", &theirs, before, ""),
-            ),
-            &theirs,
-            before,
-            limit,
-        ))
-        .await?;
+        // the page lies, by narrow columns alone, and for most of those who come every day in the last days.
+        let newest = before.map_or(theirs.last(), |place| place.ts);
+        let mut page: Facts<Vec<Spot>> = Facts {
+            rows: Vec::new(),
+            rows_read: 0,
+        };
+        for window in [WINDOW_MS, i64::MAX] {
+            let since = newest.saturating_sub(window).max(0);
+            let sql = page_sql("event, toUnixTimestamp64Milli(ts) AS at", &theirs, before, SINCE);
+            let query = page_of(self.question(project, &sql), &theirs, (since, before), limit);
+            let found = facts(query).await?;
+            page.rows_read += found.rows_read;
+            page.rows = found.rows;
+            if page.rows.len() == limit as usize {
+                break;
+            }
+        }
         let Some(oldest) = page.rows.iter().map(|spot| spot.at).min() else {
             return Ok(nothing);
         };
         let names: BTreeSet<&str> = page.rows.iter().map(|spot| spot.event.as_str()).collect();
-        let within = "AND day >= toDate({since_day:UInt16}) AND ts >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') \
-             AND event IN {names:Array(String)}";
-        let query = self.question(project, &page_sql(COLUMNS, &theirs, before, within));
-        let query = page_of(query, &theirs, before, limit)
-            .param("since", oldest)
-            .param("since_day", Day::of_utc(oldest).as_u16())
+        let within = format!("{SINCE} AND event IN {{names:Array(String)}}");
+        let query = self.question(project, &page_sql(COLUMNS, &theirs, before, &within));
+        let query = page_of(query, &theirs, (oldest, before), limit)
             .param("names", names.into_iter().collect::<Vec<_>>());
         let mut found: Facts<Vec<StoredEvent>> = facts(query).await?;
         found.rows_read += page.rows_read;
