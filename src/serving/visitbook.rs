@@ -61,23 +61,21 @@ impl Visitbook {
             return Ok(None);
         }
         let refreshed = page.refresh(look, since_ms).await;
-        if page.bytes() > self.most_bytes {
-            page.give_up();
+        // Of all texts there may be too many where of those that one question asks for there are not.
+        if matches!(refreshed, Err(StoreError::TooManyRows(_))) || page.bytes() > self.most_bytes {
+            page.give_up(since_ms);
         }
         self.shelf()
             .put_back(&look.project, page.bytes(), self.most_bytes);
-        let rows_read = match refreshed {
-            Ok(rows_read) => rows_read,
-            // Of all texts there may be too many, of those that are asked for not.
-            Err(StoreError::TooManyRows(_)) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if !page.reaches(since_ms) {
-            return Ok(None);
+        match refreshed {
+            Ok(rows_read) if page.reaches(since_ms) => {
+                let kept = page.kept();
+                drop(page);
+                Ok(Some(choose(kept, spec, rows_read).await?))
+            }
+            Ok(_) | Err(StoreError::TooManyRows(_)) => Ok(None),
+            Err(error) => Err(error),
         }
-        let kept = page.kept();
-        drop(page);
-        Ok(Some(choose(kept, spec, rows_read).await?))
     }
 
     /// Bytes in use.

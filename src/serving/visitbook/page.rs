@@ -78,12 +78,11 @@ impl Page {
             .is_some_and(|too_large| since_ms <= too_large)
     }
 
-    /// Forgets the sessions, but not that they do not fit.
-    pub fn give_up(&mut self) {
+    /// Forgets the sessions, but not that all from an instant on do not fit.
+    pub fn give_up(&mut self, since_ms: i64) {
         self.kept = Kept::default();
-        if let Some(state) = self.state.take() {
-            self.too_large_since = self.too_large_since.max(Some(state.since_ms));
-        }
+        self.state = None;
+        self.too_large_since = self.too_large_since.max(Some(since_ms));
     }
 
     /// Its sessions.
@@ -179,6 +178,10 @@ async fn renew(
     let received = store.actors_received_since(project, state.as_of, MOST_PERSONS as u64 + 1);
     let received = received.await?;
     *rows_read += received.rows_read;
+    // Those that the list left out may be of other persons.
+    if received.rows.len() > MOST_PERSONS {
+        return Ok(None);
+    }
     let mut new = New {
         actors: received.rows.into_iter().collect(),
         ..New::default()

@@ -84,12 +84,11 @@ impl Store {
         before: Option<Place>,
         limit: u32,
     ) -> Result<Facts<Vec<StoredEvent>>, StoreError> {
-        let nothing = Facts {
-            rows: Vec::new(),
-            rows_read: 0,
-        };
         if members.is_empty() {
-            return Ok(nothing);
+            return Ok(Facts {
+                rows: Vec::new(),
+                rows_read: 0,
+            });
         }
         let theirs = Theirs::of(members);
         // Whoever comes every day is in every part of the table, and the texts of events take longest to read: first where
@@ -111,7 +110,10 @@ impl Store {
             }
         }
         let Some(oldest) = page.rows.iter().map(|spot| spot.at).min() else {
-            return Ok(nothing);
+            return Ok(Facts {
+                rows: Vec::new(),
+                rows_read: page.rows_read,
+            });
         };
         let names: BTreeSet<&str> = page.rows.iter().map(|spot| spot.event.as_str()).collect();
         let within = format!("{SINCE} AND event IN {{names:Array(String)}}");
