@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::turns::ALONE;
+use super::turns::{ALONE, keeping};
 use super::{RollError, Rolled, Roller};
 use crate::event::{Day, ProjectNumber};
 use crate::stream::rebuild::Rebuild;
@@ -102,22 +102,16 @@ impl Roller {
         work: impl Future<Output = Result<(), crate::store::StoreError>>,
     ) -> Result<bool, RollError> {
         let owner = self.next_name();
-        if !self.stream.take_schema(&owner, ALONE).await? {
+        let take = || self.stream.take_schema(&owner, ALONE);
+        if !take().await? {
             return Ok(false);
         }
         let mut ran = false;
-        let mut work = Box::pin(self.unless_paused(async {
+        let work = self.unless_paused(async {
             ran = true;
             Ok(work.await?)
-        }));
-        let worked = loop {
-            match tokio::time::timeout(ALONE / 4, &mut work).await {
-                Ok(worked) => break worked,
-                // Redis being away for a moment does no harm: it is asked again before the time runs out.
-                Err(_) => drop(self.stream.take_schema(&owner, ALONE).await),
-            }
-        };
-        drop(work);
+        });
+        let worked = keeping(ALONE, take, Box::pin(work)).await;
         self.stream.leave_schema(&owner).await?;
         worked.map(|()| ran)
     }

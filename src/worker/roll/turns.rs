@@ -1,13 +1,15 @@
 //! Whose turn it is: who has a project or a rebuild in hand, who folds the ledger, and that workers are not paused.
 //!
-//! Whoever works keeps what they took, and what a worker had that fell silent is free after half a minute. One that was
-//! frozen longer and goes on is harmless: it draws or holds an older generation, and the switch knows that.
+//! Whoever works keeps what they took, and what a worker had that fell silent is free after half a minute, or one where two
+//! at once do harm. A roller that was frozen longer and goes on is harmless: it draws or holds an older generation, and the
+//! switch knows that.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{RollError, Roller};
 use crate::event::ProjectNumber;
+use crate::stream::StreamError;
 use crate::stream::rebuild::{CLAIM, Rebuild};
 
 /// How long a project stays with a roller that fell silent.
@@ -28,17 +30,11 @@ impl Roller {
         work: impl Future<Output = Result<(), RollError>>,
     ) -> Result<bool, RollError> {
         let owner = self.next_name();
-        if !self.stream.take_ledger(&owner, ALONE).await? {
+        let take = || self.stream.take_ledger(&owner, ALONE);
+        if !take().await? {
             return Ok(false);
         }
-        let mut work = std::pin::pin!(work);
-        let worked = loop {
-            match tokio::time::timeout(ALONE / 4, &mut work).await {
-                Ok(worked) => break worked,
-                // Redis being away for a moment does no harm: it is asked again before the time runs out.
-                Err(_) => drop(self.stream.take_ledger(&owner, ALONE).await),
-            }
-        };
+        let worked = keeping(ALONE, take, Box::pin(work)).await;
         self.stream.leave_ledger(&owner).await?;
         worked.map(|()| true)
     }
@@ -51,17 +47,11 @@ impl Roller {
     ) -> Result<(), RollError> {
         // A name for each time, here and below: clones work at once, and must not pass for one another.
         let owner = self.next_name();
-        if !self.stream.take_roll(project, &owner, TURN).await? {
+        let take = || self.stream.take_roll(project, &owner, TURN);
+        if !take().await? {
             return Ok(());
         }
-        let mut work = Box::pin(self.unless_paused(work));
-        let worked = loop {
-            match tokio::time::timeout(TURN / 4, &mut work).await {
-                Ok(worked) => break worked,
-                // Redis being away for a moment does no harm: it is asked again before the time runs out.
-                Err(_) => drop(self.stream.take_roll(project, &owner, TURN).await),
-            }
-        };
+        let worked = keeping(TURN, take, Box::pin(self.unless_paused(work))).await;
         self.stream.leave_roll(project, &owner).await?;
         worked
     }
@@ -110,5 +100,24 @@ impl Roller {
     pub(super) fn next_name(&self) -> String {
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         format!("{}:{turn}", self.owner)
+    }
+}
+
+/// Runs `work` and takes the turn again meanwhile, well before its time runs out. Work that holds much is given in a box: a
+/// thread's stack is small for futures in futures.
+pub(super) async fn keeping<T, Taking>(
+    ttl: Duration,
+    take: impl Fn() -> Taking,
+    mut work: impl Future<Output = T> + Unpin,
+) -> T
+where
+    Taking: Future<Output = Result<bool, StreamError>>,
+{
+    loop {
+        match tokio::time::timeout(ttl / 4, &mut work).await {
+            Ok(worked) => return worked,
+            // Redis being away for a moment does no harm: it is asked again before the time runs out.
+            Err(_) => drop(take().await),
+        }
     }
 }
