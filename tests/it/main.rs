@@ -13,6 +13,7 @@ mod erasures;
 mod explain;
 mod funnels;
 mod groups;
+mod happenings;
 mod harness;
 mod identity;
 mod keys;

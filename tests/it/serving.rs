@@ -6,10 +6,9 @@ use axum::http::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::happenings::{Happenings, MINUTE};
 use crate::harness::{NOW, Reply, Tenant, World};
 use crate::random::{Drawn, TRANSITIONS, questions};
-
-const MINUTE: i64 = 60_000;
 
 /// An answer without what may differ between a remembered and a computed one.
 pub fn told(mut answer: Value) -> Value {
@@ -40,37 +39,12 @@ async fn a_remembered_answer_is_what_a_fresh_computation_gives() {
         let (zone, at) = TRANSITIONS[rng.usize(0..TRANSITIONS.len())];
         let mut owner = world.owner("ada@example.com", zone).await;
         let drawn = Drawn::new(&mut rng, crate::consistency::ms(at), owner.number, &owner.zone);
-        let mut bodies = drawn.bodies(&mut rng);
         let asked = questions(&mut rng, &drawn, &owner.zone);
         let fresh = world.forgetful();
-        let last = drawn.events.iter().map(|event| event.ts).max().expect("events");
-        world.at(last + MINUTE);
-        world.sign_in(&mut owner, "ada@example.com").await;
-        let (mut remembered, mut erasing) = (0, false);
+        let mut happenings = Happenings::new(&mut rng, &world, &mut owner, &drawn).await;
+        let mut remembered = 0;
         for step in 0..60 {
-            match rng.u8(0..12) {
-                0..=2 => {
-                    if let Some(body) = bodies.pop() {
-                        world.post(&owner.write, body).await.expect(200);
-                    }
-                }
-                3 | 4 => drop(world.deliver_in(rng.u64(1..40)).await),
-                5 => drop(world.roll(world.rooms.clock.now_ms()).await),
-                6 => world.at(world.rooms.clock.now_ms() + rng.i64(1..MINUTE * 20)),
-                7 => world.at(world.rooms.clock.now_ms() + rng.i64(1..36) * 60 * MINUTE),
-                8 if !erasing && step > 20 => {
-                    world.sign_in(&mut owner, "ada@example.com").await;
-                    let what = json!({"kind": "person", "distinct_ids": [format!("p{}", rng.u8(0..4))]});
-                    world.request_erasure(&owner, what).await;
-                    erasing = true;
-                }
-                8 | 9 if erasing => {
-                    let remover = world.remover().await;
-                    let moved = remover.step_all(world.rooms.clock.now_ms()).await;
-                    moved.expect("a step");
-                }
-                _ => {}
-            }
+            happenings.next(&mut rng, &world, &mut owner).await;
             // The first and the third are answered from sketches.
             let places = [
                 [0, 2][rng.usize(0..2)],
@@ -93,13 +67,7 @@ async fn a_remembered_answer_is_what_a_fresh_computation_gives() {
             }
         }
         assert!(remembered > 100, "{remembered} of 360 answers were remembered");
-        for body in bodies {
-            world.post(&owner.write, body).await.expect(200);
-        }
-        world.deliver().await;
-        world.erase().await;
-        world.settle(i64::MAX).await;
-        world.close().await;
+        happenings.end(world, &owner).await;
     }
 }
 
