@@ -2,37 +2,16 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import AxeBuilder from "@axe-core/playwright";
-import { chromium } from "playwright-core";
-import { eventually, signIn, startProduct } from "./product.mjs";
+import { openDashboard } from "./dashboard.mjs";
 
-let product, browser, api, page;
-const faults = [];
+let dashboard, product, api, page, faults;
 
 before(async () => {
-  product = await startProduct({ events: 3_000, days: 35 });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
-  api = await signIn(product);
-  await eventually("everything that was acknowledged in the tables", async () => {
-    const { meta } = await api.ask(`/v1/projects/${api.project.id}/trends?event=page_view`);
-    return !meta.warnings.some((warning) => warning.code === "events_pending");
-  });
-  page = await (await browser.newContext({ reducedMotion: "reduce" })).newPage();
-  await page.goto(product.url);
-  await page.getByTestId("login-email").fill(product.email);
-  await page.getByTestId("login-password").fill(product.password);
-  await page.getByTestId("login-submit").click();
-  await page.getByTestId("card-dau").waitFor();
-  page.on("pageerror", (error) => faults.push(String(error)));
-  page.on("console", (message) => message.type() === "error" && !/422|404/.test(message.text()) && faults.push(message.text()));
+  dashboard = await openDashboard({ events: 3_000, days: 35 }, { context: { reducedMotion: "reduce" }, tolerated: /422|404/ });
+  ({ product, api, page, faults } = dashboard);
 });
 
-after(async () => {
-  await browser?.close();
-  await product?.stop();
-});
+after(() => dashboard?.close());
 
 const path = (rest) => `/v1/projects/${api.project.id}${rest}`;
 const axe = async () => (await new AxeBuilder({ page }).analyze()).violations.map((one) => `${one.id}: ${one.nodes[0].target}`);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launchBrowser, logIn } from "./dashboard.mjs";
 import { eventually, signIn, startProduct } from "./product.mjs";
 
 let product, browser, api, project, page;
@@ -10,10 +10,7 @@ const faults = [];
 
 before(async () => {
   product = await startProduct({ events: 300, days: 2 });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launchBrowser();
   api = await signIn(product);
   // A project of its own: every number on the page is ours.
   project = await api.ask("/v1/projects", {
@@ -21,14 +18,11 @@ before(async () => {
     body: JSON.stringify({ organization_id: api.project.organization_id, name: "Health check", timezone: "Europe/Berlin" }),
   });
   page = await (await browser.newContext({ acceptDownloads: true })).newPage();
+  await page.goto(product.url);
+  await logIn(page, product);
+  // Before the login the silent refresh is refused, as it should be.
   page.on("pageerror", (error) => faults.push(String(error)));
   page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
-  await page.goto(product.url);
-  await page.getByTestId("login-email").fill(product.email);
-  await page.getByTestId("login-password").fill(product.password);
-  faults.length = 0; // before the login the silent refresh is refused, as it should be
-  await page.getByTestId("login-submit").click();
-  await page.getByTestId("card-dau").waitFor();
 });
 
 after(async () => {

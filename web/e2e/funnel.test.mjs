@@ -3,36 +3,19 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import AxeBuilder from "@axe-core/playwright";
-import { chromium } from "playwright-core";
-import { eventually, signIn, startProduct } from "./product.mjs";
+import { openDashboard } from "./dashboard.mjs";
+import { eventually } from "./product.mjs";
 
 const STEPS = ["view_item", "add_to_cart", "purchase"];
 const LINK = `funnels?${STEPS.map((step) => `step=${step}`).join("&")}&window=7d`;
-let product, browser, api, page;
+let dashboard, product, api, page;
 
 before(async () => {
-  product = await startProduct({ events: 4_000, days: 30 });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
-  api = await signIn(product);
-  await eventually("everything that was acknowledged in the tables", async () => {
-    const { meta } = await ask({ kind: "funnel", steps: STEPS.map((event) => ({ event })) });
-    return !meta.warnings.some((warning) => warning.code === "events_pending");
-  });
-  page = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
-  await page.goto(product.url);
-  await page.getByTestId("login-email").fill(product.email);
-  await page.getByTestId("login-password").fill(product.password);
-  await page.getByTestId("login-submit").click();
-  await page.getByTestId("card-dau").waitFor();
+  dashboard = await openDashboard({ events: 4_000, days: 30 }, { context: { viewport: { width: 1280, height: 900 } } });
+  ({ product, api, page } = dashboard);
 });
 
-after(async () => {
-  await browser?.close();
-  await product?.stop();
-});
+after(() => dashboard?.close());
 
 const ask = (question) => api.ask(`/v1/projects/${api.project.id}/query`, { method: "POST", body: JSON.stringify(question) });
 const number = async (testid) => Number((await page.getByTestId(testid).innerText()).replace(/[^\d]*(\d[\d,]*)[^]*/, "$1").replaceAll(",", ""));

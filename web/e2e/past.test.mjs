@@ -4,34 +4,17 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import AxeBuilder from "@axe-core/playwright";
-import { chromium } from "playwright-core";
-import { eventually, signIn, startProduct } from "./product.mjs";
+import { openDashboard } from "./dashboard.mjs";
+import { eventually } from "./product.mjs";
 
-let product, browser, api, page;
-const faults = [];
+let dashboard, product, api, page, faults;
 
 before(async () => {
-  product = await startProduct({ events: 3_000, days: 30 });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
-  api = await signIn(product);
-  await eventually("everything that was acknowledged in the tables", async () => !pending(await ask(VIEWS)));
-  page = await (await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce" })).newPage();
-  await page.goto(product.url);
-  await page.getByTestId("login-email").fill(product.email);
-  await page.getByTestId("login-password").fill(product.password);
-  await page.getByTestId("login-submit").click();
-  await page.getByTestId("card-dau").waitFor();
-  page.on("pageerror", (error) => faults.push(String(error)));
-  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+  dashboard = await openDashboard({ events: 3_000, days: 30 }, { context: { viewport: { width: 1280, height: 900 }, reducedMotion: "reduce" } });
+  ({ product, api, page, faults } = dashboard);
 });
 
-after(async () => {
-  await browser?.close();
-  await product?.stop();
-});
+after(() => dashboard?.close());
 
 const VIEWS = { kind: "trends", series: [{ event: "page_view" }] };
 const at = (rest) => `/v1/projects/${api.project.id}${rest}`;

@@ -1,7 +1,7 @@
 // A click in a real browser becomes DAU, a funnel and a conversion rate.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { launchBrowser, logIn } from "./dashboard.mjs";
 import { eventually, signIn, startProduct } from "./product.mjs";
 
 const STEPS = ["view_item", "add_to_cart", "begin_checkout", "purchase"];
@@ -10,10 +10,7 @@ let product, browser, api;
 
 before(async () => {
   product = await startProduct({ events: 3_000, days: 35 });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launchBrowser();
   api = await signIn(product);
   await eventually("everything that was acknowledged in the tables", async () => {
     const { meta } = await api.ask(`${base()}/trends?event=page_view`);
@@ -100,14 +97,11 @@ test("a purchase on the shop page moves DAU, the funnel and the live tail of the
   const office = await browser.newContext();
   const dashboard = await office.newPage();
   const faults = [];
+  await dashboard.goto(product.url);
+  await logIn(dashboard, product);
+  // Before the login the silent refresh is refused, as it should be.
   dashboard.on("pageerror", (error) => faults.push(String(error)));
   dashboard.on("console", (message) => message.type() === "error" && faults.push(message.text()));
-  await dashboard.goto(product.url);
-  await dashboard.getByTestId("login-email").fill(product.email);
-  await dashboard.getByTestId("login-password").fill(product.password);
-  faults.length = 0; // before the login the silent refresh is refused, as it should be
-  await dashboard.getByTestId("login-submit").click();
-  await dashboard.getByTestId("card-dau").waitFor();
   assert.match(await dashboard.getByTestId("card-dau").innerText(), new RegExp(`\\b${dauBefore}\\b`));
   const events = await office.newPage();
   await events.goto(`${product.url}/events`);
