@@ -34,9 +34,14 @@ pub fn get(api: &Api, path: &str, tag: Option<&str>) -> Vec<u8> {
 
 /// The bytes of a question.
 pub fn post(api: &Api, question: &serde_json::Value) -> Vec<u8> {
-    let body = question.to_string();
+    post_to(api, "/query", question)
+}
+
+/// The bytes of a POST below the project.
+pub fn post_to(api: &Api, path: &str, body: &serde_json::Value) -> Vec<u8> {
+    let body = body.to_string();
     format!(
-        "POST /v1/projects/{}/query HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+        "POST /v1/projects/{}{path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
         api.project,
         api.address,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use footfall::event::{Day, actor_of};
 use footfall::metrics::person::{Op, Owner, Position, Record, Stored};
 use footfall::store::profiles::Scope;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::cases::{Bench, STEPS, median};
-use crate::client::{Connection, get, post};
+use crate::client::{Connection, get, post, post_to};
 use crate::data::first_day;
 use crate::table::{Cost, bar, beside, line, ms};
 
@@ -25,7 +25,7 @@ const AT_ONCE: u64 = 50_000;
 const TIMELINES: u64 = 20;
 
 impl Bench<'_> {
-    /// Timelines and searches, then what overrides cost.
+    /// Timelines and searches, then what overrides cost and when a merge is seen.
     pub async fn people(&self, from: Day, end: Day) -> anyhow::Result<()> {
         self.fill_people().await?;
         self.timelines(from).await?;
@@ -171,7 +171,8 @@ impl Bench<'_> {
         .await
     }
 
-    /// The same questions when every person was known by another id before: an override each, a million of them.
+    /// The same questions when every person was known by another id before: an override each, a million of them. Then two
+    /// persons are merged.
     async fn identified(&self, from: Day, end: Day) -> anyhow::Result<()> {
         let steps: Vec<Value> = STEPS[..3].iter().map(|step| json!({"event": step})).collect();
         let funnel = json!({"kind": "funnel", "steps": steps, "window": "7d", "from": from.to_string(),
@@ -182,7 +183,7 @@ impl Bench<'_> {
             "\nthe same before and after each person has an override (before stands in the place of SQL)"
         );
         let before = [self.alone(&funnel).await?, self.alone(&persons).await?];
-        self.fill_overrides().await?;
+        self.fill_overrides(from).await?;
         let after = [self.alone(&funnel).await?, self.alone(&persons).await?];
         for ((name, before), after) in [
             "funnel of 3 steps, 30 days",
@@ -194,13 +195,17 @@ impl Bench<'_> {
         {
             beside(name, after, before);
         }
-        Ok(())
+        self.merges(from, end).await
     }
 
     /// Each actor of the events was somebody else, and so was each device of those who left.
-    async fn fill_overrides(&self) -> anyhow::Result<()> {
+    async fn fill_overrides(&self, from: Day) -> anyhow::Result<()> {
         let number = self.api.number;
-        let found = format!("SELECT DISTINCT actor FROM actor_days WHERE project = {number}");
+        // But for those who are merged afterwards: no event ever said what the others' rows say.
+        let found = format!(
+            "SELECT DISTINCT actor FROM actor_days WHERE project = {number} AND actor NOT IN ({})",
+            self.merged(from)
+        );
         for table in ["person_changes", "person_map"] {
             for rows in [
                 format!(
@@ -218,6 +223,57 @@ impl Bench<'_> {
         let count = format!("SELECT count() FROM person_map WHERE project = {number}");
         line("overrides", self.installation.sql(&count).await?.trim());
         Ok(())
+    }
+
+    /// From the request that merges two persons to an answer that counts them once.
+    async fn merges(&self, from: Day, end: Day) -> anyhow::Result<()> {
+        let number = self.api.number;
+        let count = json!({"kind": "trends", "series": [{"event": "page_view", "measure": "persons"}], "interval": "month",
+            "from": from.to_string(), "to": end.to_string(), "breakdown": [{"property": "$lib"}]});
+        let sql = format!(
+            "SELECT any(distinct_id) FROM events WHERE project = {number} AND actor IN ({}) GROUP BY actor",
+            self.merged(from)
+        );
+        let ids = self.installation.sql(&sql).await?;
+        let ids: Vec<&str> = ids.lines().collect();
+        let mut connection = Connection::open(&self.api).await?;
+        let asked = post(&self.api, &count);
+        let (mut said, mut seen) = (Vec::new(), Vec::new());
+        let mut told = persons_of(&connection.ask(&asked).await?.body)?;
+        for pair in ids.chunks_exact(2) {
+            let body = json!({"from": {"user": pair[0]}, "into": {"user": pair[1]}});
+            let began = Instant::now();
+            let reply = connection
+                .ask(&post_to(&self.api, "/persons/merge", &body))
+                .await?;
+            ensure!(reply.status == 200, "{}", String::from_utf8_lossy(&reply.body));
+            said.push(began.elapsed());
+            loop {
+                let now = persons_of(&connection.ask(&asked).await?.body)?;
+                if now < told {
+                    told = now;
+                    break;
+                }
+                ensure!(began.elapsed() < Duration::from_secs(60), "the merge is not seen");
+            }
+            seen.push(began.elapsed());
+        }
+        line("a merge is answered after", &ms(median(&mut said)));
+        line(
+            "and an answer that counts the two once is there after",
+            &ms(median(&mut seen)),
+        );
+        Ok(())
+    }
+
+    /// Those who are merged, as SQL.
+    fn merged(&self, from: Day) -> String {
+        format!(
+            "SELECT actor FROM events WHERE project = {} AND event = 'page_view' AND day >= '{from}' \
+             GROUP BY actor ORDER BY actor LIMIT {}",
+            self.api.number,
+            2 * self.arguments.repeat
+        )
     }
 
     /// Asks a question, each time computed anew.
@@ -240,4 +296,11 @@ impl Bench<'_> {
             cpu: spent / self.arguments.repeat.max(1) as u32,
         })
     }
+}
+
+/// The measure of the first series over the whole range.
+fn persons_of(body: &[u8]) -> anyhow::Result<u64> {
+    let answer: Value = serde_json::from_slice(body)?;
+    let value = answer["data"]["series"][0]["value"].as_f64();
+    Ok(value.with_context(|| format!("a value in {answer}"))? as u64)
 }
