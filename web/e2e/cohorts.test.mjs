@@ -4,11 +4,11 @@ import { after, before, test } from "node:test";
 import AxeBuilder from "@axe-core/playwright";
 import { openDashboard } from "./dashboard.mjs";
 
-let dashboard, product, api, page, faults;
+let dashboard, api, page, faults;
 
 before(async () => {
   dashboard = await openDashboard({ events: 3_000, days: 35 }, { context: { reducedMotion: "reduce" }, tolerated: /422|404/ });
-  ({ product, api, page, faults } = dashboard);
+  ({ api, page, faults } = dashboard);
 });
 
 after(() => dashboard?.close());

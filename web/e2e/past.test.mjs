@@ -20,7 +20,6 @@ const VIEWS = { kind: "trends", series: [{ event: "page_view" }] };
 const at = (rest) => `/v1/projects/${api.project.id}${rest}`;
 const open = (rest) => page.goto(`${product.url}/p/${api.project.number}/${rest}`);
 const ask = (question, query = "") => api.ask(at(`/query${query}`), { method: "POST", body: JSON.stringify(question) });
-const pending = ({ meta }) => meta.warnings.some((warning) => warning.code === "events_pending");
 const words = (count) => count.toLocaleString("en");
 /** Either width in either theme, and nothing to complain about. */
 async function looksWell() {

@@ -1,4 +1,4 @@
-// A trend with a breakdown and a formula, built by hand in a real shows the numbers that the API answers; its
+// A trend with a breakdown and a formula, built by hand in a real browser, shows the numbers that the API answers; its
 // address is the question; back and forward walk through it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -10,7 +10,7 @@ let dashboard, product, api, page, faults;
 
 before(async () => {
   dashboard = await openDashboard({ events: 3_000, days: 35 }, { tolerated: /422/ });
-  ({ product, browser, api, page, faults } = dashboard);
+  ({ product, api, page, faults } = dashboard);
 });
 
 after(() => dashboard?.close());

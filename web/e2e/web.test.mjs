@@ -6,11 +6,11 @@ import AxeBuilder from "@axe-core/playwright";
 import { openDashboard } from "./dashboard.mjs";
 import { eventually } from "./product.mjs";
 
-let dashboard, product, api, page, faults;
+let dashboard, api, page, faults;
 
 before(async () => {
   dashboard = await openDashboard({ events: 3_000, days: 35 });
-  ({ product, api, page, faults } = dashboard);
+  ({ api, page, faults } = dashboard);
 });
 
 after(() => dashboard?.close());
