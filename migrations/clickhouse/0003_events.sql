@@ -38,4 +38,4 @@ CREATE TABLE IF NOT EXISTS events (
 ) ENGINE = MergeTree
 PARTITION BY toYYYYMM(day)
 ORDER BY (project, event, day, actor, ts)
-SETTINGS non_replicated_deduplication_window = 100000
+SETTINGS index_granularity = 4096, non_replicated_deduplication_window = 100000

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{App, Rooms, open, write_private};
 use crate::config::Config;
+use crate::demo::cohorts::{self, Owner};
 use crate::demo::fill::{Progress, Target, fill};
 use crate::demo::trickle::trickle;
 use crate::event::Zone;
@@ -90,6 +91,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         days: args.days as usize,
         acknowledged_requests: 0,
         finished: false,
+        cohorts_saved: false,
     };
     let state = config.data_dir.join("demo-progress.json");
     let stop = CancellationToken::new();
@@ -99,8 +101,20 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                filled = fill(&target, &state, fresh) => filled?,
+                filled = fill(&target, &state, fresh.clone()) => filled?,
             };
+            let mut progress = Progress::load_or(&state, fresh)?;
+            if !progress.cohorts_saved {
+                let Login { email, password } = login.clone();
+                let owner = Owner {
+                    url: url.clone(),
+                    email,
+                    password,
+                };
+                cohorts::save(&owner).await.context("saving the demo's cohorts")?;
+                progress.cohorts_saved = true;
+                progress.save(&state)?;
+            }
             welcome(&url, &login, &write_key);
             if live {
                 trickle(target, clock, stop).await;

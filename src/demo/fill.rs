@@ -36,6 +36,9 @@ pub struct Progress {
     pub acknowledged_requests: usize,
     /// Set when everything was acknowledged.
     pub finished: bool,
+    /// Set when the owner's cohorts were saved: whoever deletes one is not given it again.
+    #[serde(default)]
+    pub cohorts_saved: bool,
 }
 
 impl Progress {
@@ -56,7 +59,8 @@ impl Progress {
         }
     }
 
-    fn save(&self, path: &Path) -> anyhow::Result<()> {
+    /// Writes the file.
+    pub fn save(&self, path: &Path) -> anyhow::Result<()> {
         let beside = path.with_extension("json.new");
         std::fs::write(&beside, serde_json::to_vec_pretty(self)?)
             .and_then(|()| std::fs::rename(&beside, path))

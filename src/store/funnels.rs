@@ -8,6 +8,7 @@
 //! and lists of persons need more besides: those are read as whole [`rows`], of all persons or of the few concerned.
 
 pub mod marks;
+mod merged;
 pub mod rows;
 pub(super) mod spread;
 pub(super) mod sql;
@@ -16,7 +17,10 @@ use std::collections::BTreeMap;
 
 use clickhouse::query::BytesCursor;
 use marks::Marks;
+use merged::merged;
 use rows::Rows;
+use tokio::task::spawn_blocking;
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::maps::Maps;
@@ -95,17 +99,28 @@ impl Store {
         values: &mut Values,
     ) -> Result<FunnelFacts<Marks>, StoreError> {
         let (sql, bind, of_actors) = sql::marks(spec);
-        let maps = match of_actors {
-            true => self.override_maps(&[project]).await?,
-            false => Maps::default(),
-        };
-        let map = maps.of(project).filter(|map| !map.is_empty());
         let query = bind.apply(self.stream(project, &sql));
         // Where ClickHouse has nothing to compute, two threads are as fast as we can read, and take less together.
         let is_simple = spec.is_told_by_names() && spec.breakdown.is_none();
         let threads = if is_simple { "2" } else { "4" };
         let mut cursor = query.with_setting("max_threads", threads).fetch_bytes("Native")?;
-        let (pieces, rows) = marks::read(spec, &mut cursor, map, values).await?;
+        let maps = async {
+            match of_actors {
+                true => self.override_maps(&[project]).await,
+                false => Ok(Maps::default()),
+            }
+        };
+        let read = marks::read(spec, &mut cursor, values);
+        let (maps, (spread, rows)) = try_join!(maps, read)?;
+        let map = maps.shared(project).filter(|map| !map.is_empty());
+        let pieces = match map {
+            None => spread.into_iter().map(Marks::Spread).collect(),
+            Some(map) => {
+                let merged = spawn_blocking(move || merged(spread, &map)).await;
+                let merged = merged.map_err(|error| StoreError::Unreadable(error.to_string()))?;
+                merged.into_iter().map(Marks::Merged).collect()
+            }
+        };
         Ok(FunnelFacts {
             pieces,
             rows_read: rows_read(&cursor, rows),

@@ -11,7 +11,7 @@ use super::{Store, StoreError};
 use crate::event::ProjectNumber;
 use crate::metrics::identity::Overrides;
 
-/// Rows of all maps that are kept: about 210 MB. Beyond, those that are not asked for are read again when they are.
+/// Rows of all maps that are kept: at most 171 MB. Beyond, those that are not asked for are read again when they are.
 const MOST_ROWS: usize = 4_000_000;
 
 /// Projects that are looked at together.
@@ -27,6 +27,11 @@ impl Maps {
     /// The map of a project; none where everybody's events are their own.
     pub fn of(&self, project: ProjectNumber) -> Option<&Overrides> {
         self.maps.get(&project).map(Arc::as_ref)
+    }
+
+    /// The same, to be kept while something else runs.
+    pub(super) fn shared(&self, project: ProjectNumber) -> Option<Arc<Overrides>> {
+        self.maps.get(&project).map(Arc::clone)
     }
 }
 

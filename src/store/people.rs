@@ -15,6 +15,9 @@ pub(super) const PEOPLE: &str = "(SELECT *, if(mapped = 0, actor, if(toUnixTimes
    FROM events LEFT ANY JOIN (SELECT actor AS mapped, person AS whose, split FROM person_map FINAL \
      WHERE project = {project:UInt32}) AS overrides ON actor = mapped)";
 
+/// The most persons of one parameter: 21 bytes each, of 128 KiB.
+pub(super) const PERSONS_A_PARAMETER: usize = 4_000;
+
 /// Who was active on which local day of the zone at capture: `person`, `day`, with `project` and `deleted`. Of an actor
 /// who is split a day does not tell whose it is, so the events of these few are looked at. The same day of a person may
 /// stand there several times.

@@ -13,10 +13,10 @@ use super::funnels::spread::{Owned, Partition, Scratch, Spread};
 use super::funnels::sql::within;
 use super::maps::Maps;
 use super::native::{Block, Blocks};
-use super::people::maybe_of;
+use super::people::{PERSONS_A_PARAMETER, maybe_of};
 use super::{Store, StoreError};
 use crate::event::{ProjectNumber, actor_of};
-use crate::metrics::identity::Overrides;
+use crate::metrics::identity::{Overrides, Runs};
 use crate::metrics::session::key;
 use crate::metrics::visit::{
     Chunk, Column, ColumnPart, Columns, Fold, PAGE_VIEWS, Texts, VisitEvent, VisitSpec, flag,
@@ -43,9 +43,6 @@ const FIXED: usize = 6;
 
 /// The longest range whose milliseconds are numbers of four bytes.
 const SHORT_MS: i64 = u32::MAX as i64;
-
-/// Persons of one parameter.
-const PERSONS_A_PARAMETER: usize = 4_000;
 
 /// Whose events are read, and how.
 #[derive(Clone, Copy, Debug)]
@@ -287,23 +284,7 @@ struct Rows {
     ids: Vec<u128>,
     words: Vec<u32>,
     numbers: Vec<u32>,
-}
-
-impl Rows {
-    /// Puts persons in the place of actors.
-    fn resolve(&mut self, since_ms: i64, map: &Overrides) {
-        // Rows of an actor come in runs.
-        let (mut last, mut row) = (0, None);
-        for (person, time) in self.persons.iter_mut().zip(&self.times) {
-            if *person != last {
-                last = *person;
-                row = map.get(last);
-            }
-            if let Some(row) = row {
-                *person = row.at(since_ms + time.cast_signed());
-            }
-        }
-    }
+    runs: Runs,
 }
 
 impl Reader {
@@ -341,7 +322,10 @@ impl Reader {
             block.numbers(4, some.clone(), &mut scratch.devices)?;
             block.numbers(5, some, &mut scratch.flags)?;
             if let Some(map) = map {
-                scratch.resolve(self.since_ms, map);
+                let Rows {
+                    persons, times, runs, ..
+                } = &mut *scratch;
+                map.resolve(persons, |n| self.since_ms + times[n].cast_signed(), runs);
             }
             let when = scratch.times.iter().zip(&scratch.places);
             let whose = scratch.sessions.iter().zip(&scratch.devices);

@@ -74,6 +74,7 @@ mod marker;
 mod overrides;
 mod person;
 mod preview;
+mod table;
 
 #[cfg(test)]
 mod cases;
@@ -91,6 +92,6 @@ pub use erase::Erased;
 pub use fact::{Edge, Fact, Id, Named, Pair, Refused, Ruling, Verdict, alias};
 pub use graph::IdentityGraph;
 pub use marker::{Marker, Salt, Salted};
-pub use overrides::{NEVER, Override, Overrides};
+pub use overrides::{NEVER, Override, Overrides, Runs};
 pub use person::{Attribution, Person, fresh_of};
 pub use preview::Preview;

@@ -2,11 +2,11 @@
 //! to know of identity.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
 
 use super::change::Change;
 use super::fact::Id;
 use super::person::{Attribution, fresh_of};
+use super::table::Table;
 
 /// Whose an actor's events are. One row of the map; in SQL, one row of a join by actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,21 +79,29 @@ impl Override {
     }
 }
 
-/// The map of a project. A million rows take about 52 MB; looking at them costs an event about 20 ns, most of it
-/// memory that is not near, 12 with a hundred thousand rows, and hardly anything where there is none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The map of a project. A million rows take about 34 MB.
+#[derive(Clone, Debug, Default)]
 pub struct Overrides {
-    /// Of each actor the person and the split.
-    rows: HashMap<u64, (u64, i64), Fold>,
+    /// The person of each actor that has a row.
+    persons: Table,
+    /// The splits of the few who are split.
+    splits: HashMap<u64, i64>,
+}
+
+/// What [`Overrides::resolve`] needs besides, to be used for one list of actors after the other.
+#[derive(Clone, Debug, Default)]
+pub struct Runs {
+    actors: Vec<u64>,
+    persons: Vec<u64>,
+    ends: Vec<usize>,
 }
 
 impl Overrides {
     /// The map of these rows, in any order, one an actor.
     pub fn of(rows: impl IntoIterator<Item = Override>) -> Overrides {
-        let rows = rows.into_iter();
-        Overrides {
-            rows: rows.map(|row| (row.actor, (row.person, row.split))).collect(),
-        }
+        let mut map = Overrides::default();
+        map.extend(rows);
+        map
     }
 
     /// The person of an actor's event at `ts`.
@@ -105,88 +113,101 @@ impl Overrides {
     /// The row of an actor; none where its events are its own.
     #[inline]
     pub fn get(&self, actor: u64) -> Option<Override> {
-        let (person, split) = *self.rows.get(&actor)?;
-        Some(Override { actor, person, split })
+        let person = self.persons.get(actor)?;
+        Some(self.row(actor, person))
+    }
+
+    fn row(&self, actor: u64, person: u64) -> Override {
+        let split = match self.splits.is_empty() {
+            true => NEVER,
+            false => self.splits.get(&actor).copied().unwrap_or(NEVER),
+        };
+        Override { actor, person, split }
+    }
+
+    /// The person of each of these actors, before they are split; of who has no row, the actor.
+    pub fn persons_of(&self, actors: &[u64], persons: &mut Vec<u64>) {
+        self.persons.look_up(actors, persons);
+    }
+
+    /// The row of an actor who is split, of whom [`Overrides::persons_of`] told the person.
+    #[inline]
+    pub fn split_of(&self, actor: u64, person: u64) -> Option<Override> {
+        let row = self.row(actor, person);
+        (row.split != NEVER).then_some(row)
+    }
+
+    /// Puts the person in the place of each event's actor. `at` says when an event of this list happened. Events of one
+    /// actor are best together: an actor is looked up once for each run of them, and runs together.
+    pub fn resolve(&self, actors: &mut [u64], at: impl Fn(usize) -> i64, runs: &mut Runs) {
+        runs.actors.clear();
+        runs.ends.clear();
+        let mut end = 0;
+        for run in actors.chunk_by(|one, next| one == next) {
+            end += run.len();
+            runs.actors.push(run[0]);
+            runs.ends.push(end);
+        }
+        self.persons_of(&runs.actors, &mut runs.persons);
+        let mut start = 0;
+        for ((actor, person), end) in runs.actors.iter().zip(&runs.persons).zip(&runs.ends) {
+            match self.split_of(*actor, *person) {
+                None => actors[start..*end].fill(*person),
+                Some(row) => {
+                    for (n, actor) in actors.iter_mut().enumerate().take(*end).skip(start) {
+                        *actor = row.at(at(n));
+                    }
+                }
+            }
+            start = *end;
+        }
     }
 
     /// Takes changes in.
     pub fn apply<'a>(&mut self, changes: impl IntoIterator<Item = &'a Change>) {
-        for change in changes {
-            match change.override_now() {
-                Some(row) => self.rows.insert(row.actor, (row.person, row.split)),
-                None => self.rows.remove(&change.id.actor()),
-            };
-        }
+        let rows = changes.into_iter().map(|change| {
+            let own = Override::own(change.id.actor());
+            change.override_now().unwrap_or(own)
+        });
+        self.extend(rows);
     }
 
     /// Takes rows in, each in the place of the actor's earlier one. A row that says nothing takes it away.
     pub fn extend(&mut self, rows: impl IntoIterator<Item = Override>) {
         for row in rows {
             match row.is_own() {
-                true => self.rows.remove(&row.actor),
-                false => self.rows.insert(row.actor, (row.person, row.split)),
+                true => self.persons.remove(row.actor),
+                false => self.persons.insert(row.actor, row.person),
+            }
+            match row.split {
+                NEVER => self.splits.remove(&row.actor),
+                split => self.splits.insert(row.actor, split),
             };
         }
     }
 
     /// Every row, in no order.
     pub fn rows(&self) -> impl Iterator<Item = Override> {
-        let rows = self.rows.iter();
-        rows.map(|(&actor, &(person, split))| Override { actor, person, split })
+        let rows = self.persons.rows();
+        rows.map(|(actor, person)| self.row(actor, person))
     }
 
     /// How many actors' events are not simply their own.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.persons.len()
     }
 
     /// Whether everybody's events are their own.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len() == 0
     }
 }
 
-/// Actors are hashes already. But clients choose what is hashed, and could choose ids that all fall into one place:
-/// so they are folded once more with a number that nobody knows.
-#[derive(Clone, Debug)]
-struct Fold {
-    secret: u64,
-}
-
-impl Default for Fold {
-    fn default() -> Fold {
-        Fold {
-            secret: RandomState::new().hash_one(0),
-        }
+impl PartialEq for Overrides {
+    fn eq(&self, other: &Overrides) -> bool {
+        let same = |row: Override| other.get(row.actor) == Some(row);
+        self.len() == other.len() && self.rows().all(same)
     }
 }
 
-impl BuildHasher for Fold {
-    type Hasher = Folded;
-
-    #[inline]
-    fn build_hasher(&self) -> Folded {
-        Folded(self.secret)
-    }
-}
-
-struct Folded(u64);
-
-impl Hasher for Folded {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    #[inline]
-    fn write_u64(&mut self, number: u64) {
-        let wide = u128::from(number ^ self.0) * 0x9e37_79b9_7f4a_7c15;
-        self.0 = wide as u64 ^ (wide >> 64) as u64;
-    }
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
+impl Eq for Overrides {}

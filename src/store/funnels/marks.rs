@@ -4,15 +4,20 @@ use std::ops::Range;
 
 use clickhouse::query::BytesCursor;
 
+use super::merged::{Merged, Together};
 use super::spread::{Owned, Partition, Scratch, Spread};
 use super::{MAX_MARKS, Piece, check_texts};
 use crate::metrics::funnel::{FunnelSpec, FunnelTally, StepMark, Values};
-use crate::metrics::identity::Overrides;
 use crate::store::StoreError;
 use crate::store::native::{Block, Blocks};
 
 /// Some persons' events.
-pub struct Marks(Partition<StepMark>);
+pub enum Marks {
+    /// Actors are persons.
+    Spread(Partition<StepMark>),
+    /// Some are somebody else.
+    Merged(Merged),
+}
 
 /// Some rows of a block, used for one piece after the other.
 #[derive(Default)]
@@ -35,14 +40,12 @@ impl Owned for StepMark {
     }
 }
 
-/// Reads what [`super::sql::marks`] asks for, of actors that are persons by this map, if any. The number of rows comes
-/// with it.
+/// Reads what [`super::sql::marks`] asks for, of actors or persons. The number of rows comes with it.
 pub(super) async fn read(
     spec: &FunnelSpec,
     cursor: &mut BytesCursor,
-    map: Option<&Overrides>,
     values: &mut Values,
-) -> Result<(Vec<Marks>, usize), StoreError> {
+) -> Result<(Vec<Partition<StepMark>>, usize), StoreError> {
     let since = spec.facts_range().from_ms.unsigned_abs();
     let (mut blocks, mut columns, mut spread) = (Blocks::default(), Columns::default(), Spread::new());
     let mut rows = 0;
@@ -58,9 +61,6 @@ pub(super) async fn read(
             let mut numbers = texts.map(|texts| texts.map(|text| values.number(text)));
             for some in block.pieces() {
                 columns.read(&block, some)?;
-                if let Some(map) = map {
-                    columns.resolve(since, map);
-                }
                 columns.spread(since, numbers.as_mut(), &mut spread);
             }
             drop(numbers);
@@ -68,7 +68,7 @@ pub(super) async fn read(
         }
     }
     blocks.finish()?;
-    Ok((spread.into_partitions().into_iter().map(Marks).collect(), rows))
+    Ok((spread.into_partitions(), rows))
 }
 
 impl Columns {
@@ -77,21 +77,6 @@ impl Columns {
         block.numbers(1, rows.clone(), &mut self.times)?;
         block.numbers(2, rows.clone(), &mut self.places)?;
         block.numbers(3, rows, &mut self.marks)
-    }
-
-    /// Puts persons in the place of actors.
-    fn resolve(&mut self, since: u64, map: &Overrides) {
-        // Rows of an actor come in runs.
-        let (mut last, mut row) = (0, None);
-        for (person, time) in self.persons.iter_mut().zip(&self.times) {
-            if *person != last {
-                last = *person;
-                row = map.get(last);
-            }
-            if let Some(row) = row {
-                *person = row.at((since + time).cast_signed());
-            }
-        }
     }
 
     fn spread(
@@ -116,9 +101,12 @@ impl Columns {
 }
 
 impl Piece for Marks {
-    type Scratch = Scratch<StepMark>;
+    type Scratch = (Scratch<StepMark>, Together);
 
-    fn fold(self, tally: &mut FunnelTally, scratch: &mut Scratch<StepMark>) {
-        self.0.by_owner(scratch, |marks| tally.add_marks(marks));
+    fn fold(self, tally: &mut FunnelTally, (scratch, together): &mut Self::Scratch) {
+        match self {
+            Marks::Spread(rows) => rows.by_owner(scratch, |marks| tally.add_marks(marks)),
+            Marks::Merged(rows) => rows.fold(tally, together),
+        }
     }
 }

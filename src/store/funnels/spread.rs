@@ -5,10 +5,16 @@
 //! partition is written after the other.
 
 /// Partitions. More than threads, so that they even out; few enough that the ends of all stay in the cache.
-const PARTITIONS: usize = 256;
+pub(super) const PARTITIONS: usize = 256;
 
 /// The most buckets of a partition, as a power of two.
 const MAX_BITS: u32 = 18;
+
+/// The partition of an owner.
+#[inline]
+pub(super) fn partition_of(owner: u64) -> usize {
+    (owner >> (u64::BITS - PARTITIONS.ilog2())) as usize
+}
 
 /// A row of somebody.
 pub trait Owned: Copy {
@@ -60,7 +66,7 @@ impl<T: Owned> Spread<T> {
 
     /// Adds a row.
     pub fn push(&mut self, row: T) {
-        let partition = (row.owner() >> (u64::BITS - PARTITIONS.ilog2())) as usize;
+        let partition = partition_of(row.owner());
         let open = &mut self.open[partition];
         if open.len() == open.capacity() {
             let larger = Vec::with_capacity((4 * open.len()).clamp(16, PIECE));
@@ -93,7 +99,21 @@ impl<T: Owned> Spread<T> {
 
 impl<T: Owned> Partition<T> {
     /// Calls `each` with every owner's rows, in order.
-    pub fn by_owner(&self, scratch: &mut Scratch<T>, mut each: impl FnMut(&[T])) {
+    pub fn by_owner(&self, scratch: &mut Scratch<T>, each: impl FnMut(&[T])) {
+        let rows = self.in_order(scratch);
+        rows.chunk_by(|a, b| a.owner() == b.owner()).for_each(each);
+    }
+
+    /// All rows by owner, and each owner's in order.
+    pub fn into_order(self) -> Vec<T> {
+        let mut scratch = Scratch::default();
+        let count = self.in_order(&mut scratch).len();
+        scratch.rows.truncate(count);
+        scratch.rows
+    }
+
+    /// The same, kept beside.
+    fn in_order<'a>(&self, scratch: &'a mut Scratch<T>) -> &'a [T] {
         let pieces = &self.0;
         let count: usize = pieces.iter().map(Vec::len).sum();
         // A few rows a bucket.
@@ -125,8 +145,8 @@ impl<T: Owned> Partition<T> {
             let bucket = &mut rows[from..*end as usize];
             from = *end as usize;
             sort(bucket);
-            bucket.chunk_by(|a, b| a.owner() == b.owner()).for_each(&mut each);
         }
+        &rows[..count]
     }
 }
 

@@ -5,10 +5,7 @@ use crate::event::Day;
 use crate::metrics::funnel::plan::mark;
 use crate::metrics::funnel::spec::{Alternative, Entity, FunnelSpec, FunnelStep, Order};
 use crate::store::filter::{Bind, condition, value};
-use crate::store::people::{PEOPLE, maybe_of};
-
-/// The most persons of one parameter: 21 bytes each, of 128 KiB.
-pub const PERSONS_A_PARAMETER: usize = 4_000;
+use crate::store::people::{PEOPLE, PERSONS_A_PARAMETER, maybe_of};
 
 const MS_A_DAY: i64 = 86_400_000;
 

@@ -5,8 +5,8 @@ use crate::metrics::path::spec::Matcher;
 use crate::metrics::time::TimeRange;
 use crate::store::filter::{Bind, condition};
 use crate::store::funnels::Whose;
-use crate::store::funnels::sql::{PERSONS_A_PARAMETER, within};
-use crate::store::people::{PEOPLE, maybe_of};
+use crate::store::funnels::sql::within;
+use crate::store::people::{PEOPLE, PERSONS_A_PARAMETER, maybe_of};
 
 /// Selects all events of those who may have a path, with the columns that [`super::read`] reads: person, time, place in
 /// the batch, id, whether it passes; session and device where sessions matter; name and page where they do.

@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::current::told;
 use crate::event::{Day, ProjectNumber, actor_of};
-use crate::metrics::identity::{NEVER, fresh_of};
+use crate::metrics::identity::{NEVER, Override, fresh_of};
 use crate::metrics::person::{PERSON_MARKS, Position, Record, Write, Written};
-use crate::store::people::{PEOPLE, maybe_of};
+use crate::store::people::{PEOPLE, PERSONS_A_PARAMETER, maybe_of};
 use crate::store::rows::RecordRow;
 use crate::store::{Facts, Store, StoreError, facts};
 
@@ -33,14 +33,18 @@ pub struct Member {
 }
 
 #[derive(Row, Deserialize)]
-struct Mapped {
+struct Seen {
     actor: u64,
     id: String,
     is_user: u8,
     first: i64,
     last: i64,
-    mapped: u64,
-    whose: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct Mapped {
+    actor: u64,
+    person: u64,
     split: i64,
 }
 
@@ -110,47 +114,42 @@ impl Store {
         project: ProjectNumber,
         persons: &[u64],
     ) -> Result<Facts<Vec<Member>>, StoreError> {
-        let maybe = maybe_of("{persons:Array(UInt64)}");
-        let sql = format!(
-            "SELECT actor, name AS id, user AS is_user, first, last, mapped, whose, split FROM ( \
-               SELECT owner AS actor, any(id) AS name, max(is_user) AS user, \
-                 toUnixTimestamp64Milli(min(first_seen)) AS first, toUnixTimestamp64Milli(max(last_seen)) AS last \
-               FROM profiles \
-               WHERE project = {{project:UInt32}} AND kind = '' AND owner IN (SELECT actor FROM ( \
-                 SELECT arrayJoin(arrayConcat({{persons:Array(UInt64)}}, {{fresh:Array(UInt64)}})) AS actor \
-                 UNION ALL SELECT actor FROM person_map WHERE project = {{project:UInt32}} \
-                   AND person IN {{persons:Array(UInt64)}})) \
-               GROUP BY owner) AS seen \
-             LEFT ANY JOIN (SELECT actor AS mapped, person AS whose, split FROM person_map FINAL \
-               WHERE project = {{project:UInt32}} AND {maybe}) AS overrides ON actor = mapped"
-        );
-        let fresh: Vec<u64> = persons.iter().copied().map(fresh_of).collect();
-        let query = self
-            .question(project, &sql)
-            .param("persons", persons)
-            .param("fresh", fresh.as_slice());
-        let found: Facts<Vec<Mapped>> = facts(query).await?;
+        let rows = self.rows_of(project, persons).await?;
+        let mut rows_read = rows.rows_read;
+        let rows: BTreeMap<u64, Override> = rows.rows.into_iter().map(|row| (row.actor, row)).collect();
+        // Whose number no row has is an actor of their own, if anybody.
+        let actors: BTreeSet<u64> = persons.iter().copied().chain(rows.keys().copied()).collect();
+        let sql = "SELECT owner AS actor, any(id) AS id, max(is_user) AS is_user, \
+                     toUnixTimestamp64Milli(min(first_seen)) AS first, toUnixTimestamp64Milli(max(last_seen)) AS last \
+                   FROM profiles WHERE project = {project:UInt32} AND kind = '' AND owner IN {actors:Array(UInt64)} \
+                   GROUP BY owner";
+        let actors: Vec<u64> = actors.into_iter().collect();
+        let mut all_seen = Vec::new();
+        for some in actors.chunks(PERSONS_A_PARAMETER) {
+            let query = self.question(project, sql).param("actors", some);
+            let found: Facts<Vec<Seen>> = facts(query).await?;
+            rows_read += found.rows_read;
+            all_seen.extend(found.rows);
+        }
         let wanted: BTreeSet<u64> = persons.iter().copied().collect();
         let mut members = Vec::new();
-        for row in found.rows {
-            let is_split = row.mapped != 0 && row.split != NEVER;
-            let whose = match row.mapped {
-                0 => row.actor,
-                _ => row.whose,
-            };
-            for person in [Some(whose), is_split.then(|| fresh_of(row.actor))]
+        for seen in all_seen {
+            let row = rows.get(&seen.actor).copied();
+            let row = row.unwrap_or(Override::own(seen.actor));
+            let is_split = row.split != NEVER;
+            for person in [Some(row.person), is_split.then(|| fresh_of(seen.actor))]
                 .into_iter()
                 .flatten()
             {
                 if wanted.contains(&person) {
                     members.push(Member {
                         person,
-                        actor: row.actor,
-                        id: row.id.clone(),
-                        is_user: row.is_user != 0,
+                        actor: seen.actor,
+                        id: seen.id.clone(),
+                        is_user: seen.is_user != 0,
                         is_split,
-                        first: row.first,
-                        last: row.last,
+                        first: seen.first,
+                        last: seen.last,
                     });
                 }
             }
@@ -163,6 +162,29 @@ impl Store {
         members.sort_by(|a, b| (a.person, !a.is_user, &a.id).cmp(&(b.person, !b.is_user, &b.id)));
         Ok(Facts {
             rows: members,
+            rows_read,
+        })
+    }
+
+    /// The rows of the override map that may make events these persons', or take their own from them.
+    async fn rows_of(
+        &self,
+        project: ProjectNumber,
+        persons: &[u64],
+    ) -> Result<Facts<Vec<Override>>, StoreError> {
+        let sql = format!(
+            "SELECT actor, person, split FROM person_map FINAL WHERE project = {{project:UInt32}} AND {}",
+            maybe_of("{persons:Array(UInt64)}")
+        );
+        let query = self.question(project, &sql).param("persons", persons);
+        let found: Facts<Vec<Mapped>> = facts(query).await?;
+        let rows = found.rows.into_iter().map(|row| Override {
+            actor: row.actor,
+            person: row.person,
+            split: row.split,
+        });
+        Ok(Facts {
+            rows: rows.collect(),
             rows_read: found.rows_read,
         })
     }

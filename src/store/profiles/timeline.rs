@@ -1,9 +1,6 @@
 //! What a person did, the latest first.
 
-use std::collections::BTreeSet;
-
 use clickhouse::Row;
-use clickhouse::query::Query;
 use serde::Deserialize;
 
 use super::current::told;
@@ -26,52 +23,6 @@ struct Line {
     props: String,
 }
 
-/// What is looked at first, back from the start of a page.
-const WINDOW_MS: i64 = 2 * UTC_DAY_MS;
-
-/// A condition on when events happened.
-const SINCE: &str =
-    "AND day >= toDate({since_day:UInt16}) AND ts >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')";
-
-/// Where an event of a page lies.
-#[derive(Row, Deserialize)]
-struct Spot {
-    event: String,
-    at: i64,
-}
-
-/// The statement of a page of somebody's events behind `before`.
-fn page_sql(columns: &str, theirs: &Theirs, before: Option<Place>, within: &str) -> String {
-    let behind = match before {
-        Some(_) => {
-            "AND day <= toDate({before_day:UInt16}) AND (ts, seq, UUIDToNum(id)) < \
-             (fromUnixTimestamp64Milli({before:Int64}, 'UTC'), {before_seq:UInt32}, UUIDToNum({before_id:UUID}))"
-        }
-        None => "",
-    };
-    format!(
-        "SELECT {columns} FROM {} {within} {behind} ORDER BY ts DESC, seq DESC, UUIDToNum(id) DESC LIMIT {{limit:UInt32}}",
-        theirs.events()
-    )
-}
-
-/// The query with all that [`page_sql`] and [`SINCE`] name.
-fn page_of(query: Query, theirs: &Theirs, (since, before): (i64, Option<Place>), limit: u32) -> Query {
-    let query = theirs
-        .bind(query)
-        .param("limit", limit)
-        .param("since", since)
-        .param("since_day", Day::of_utc(since).as_u16());
-    match before {
-        Some(place) => query
-            .param("before", place.ts)
-            .param("before_day", Day::of_utc(place.ts).as_u16())
-            .param("before_seq", place.seq)
-            .param("before_id", place.id.to_string()),
-        None => query,
-    }
-}
-
 impl Store {
     /// A page of a person's events, the latest first, under whichever of their ids; behind `before`.
     ///
@@ -91,38 +42,28 @@ impl Store {
             });
         }
         let theirs = Theirs::of(members);
-        // Whoever comes every day is in every part of the table, and the texts of events take longest to read: first where
-        // the page lies, by narrow columns alone, and for most of those who come every day in the last days.
-        let newest = before.map_or(theirs.last(), |place| place.ts);
-        let mut page: Facts<Vec<Spot>> = Facts {
-            rows: Vec::new(),
-            rows_read: 0,
-        };
-        for window in [WINDOW_MS, i64::MAX] {
-            let since = newest.saturating_sub(window).max(0);
-            let sql = page_sql("event, toUnixTimestamp64Milli(ts) AS at", &theirs, before, SINCE);
-            let query = page_of(self.question(project, &sql), &theirs, (since, before), limit);
-            let found = facts(query).await?;
-            page.rows_read += found.rows_read;
-            page.rows = found.rows;
-            if page.rows.len() == limit as usize {
-                break;
+        let behind = match before {
+            Some(_) => {
+                "AND day <= toDate({before_day:UInt16}) AND (ts, seq, UUIDToNum(id)) < \
+                 (fromUnixTimestamp64Milli({before:Int64}, 'UTC'), {before_seq:UInt32}, UUIDToNum({before_id:UUID}))"
             }
-        }
-        let Some(oldest) = page.rows.iter().map(|spot| spot.at).min() else {
-            return Ok(Facts {
-                rows: Vec::new(),
-                rows_read: page.rows_read,
-            });
+            None => "",
         };
-        let names: BTreeSet<&str> = page.rows.iter().map(|spot| spot.event.as_str()).collect();
-        let within = format!("{SINCE} AND event IN {{names:Array(String)}}");
-        let query = self.question(project, &page_sql(COLUMNS, &theirs, before, &within));
-        let query = page_of(query, &theirs, (oldest, before), limit)
-            .param("names", names.into_iter().collect::<Vec<_>>());
-        let mut found: Facts<Vec<StoredEvent>> = facts(query).await?;
-        found.rows_read += page.rows_read;
-        Ok(found)
+        // ClickHouse finds the page by time, place and id alone, and reads the other columns of its rows only.
+        let sql = format!(
+            "SELECT {COLUMNS} FROM {} {behind} ORDER BY ts DESC, seq DESC, UUIDToNum(id) DESC LIMIT {{limit:UInt32}}",
+            theirs.events()
+        );
+        let query = theirs.bind(self.question(project, &sql)).param("limit", limit);
+        facts(match before {
+            Some(place) => query
+                .param("before", place.ts)
+                .param("before_day", Day::of_utc(place.ts).as_u16())
+                .param("before_seq", place.seq)
+                .param("before_id", place.id.to_string()),
+            None => query,
+        })
+        .await
     }
 
     /// The groups that a person's events name, in the 30 days before they were last seen: type and key, each once, the

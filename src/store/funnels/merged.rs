@@ -1,0 +1,202 @@
+//! Marks that came by actor, put together by person.
+//!
+//! ClickHouse's rows come in runs that are sorted by actor, so spreading them by actor writes one place after the other;
+//! spread by person they would be thrown all over, each third row waiting for memory that is far. So they are put in
+//! order by actor first. Each actor is then looked up once, and only the runs of those who are somebody else are
+//! brought to their persons, whole.
+
+use std::hint::black_box;
+use std::ops::Range;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::thread;
+
+use super::Piece;
+use super::spread::{PARTITIONS, Partition, partition_of};
+use crate::metrics::funnel::{FunnelTally, StepMark};
+use crate::metrics::identity::{Overrides, fresh_of};
+
+/// Threads that put actors in order.
+const THREADS: usize = 4;
+
+/// Runs of other actors lie anywhere. So many before its turn a run is touched, so that its memory is near by then.
+const AHEAD: usize = 8;
+
+/// The marks of the persons whose numbers fall into one partition.
+pub struct Merged {
+    /// Of all actors, by partition of actors.
+    all: Arc<Vec<ByActor>>,
+    number: usize,
+    /// Runs of these persons that came under other actors, as each thread found them.
+    moved: Vec<Vec<MovedRun>>,
+}
+
+/// A partition of actors, each one's marks together and in order.
+#[derive(Default)]
+struct ByActor {
+    /// With the numbers of persons.
+    marks: Vec<StepMark>,
+    /// Where those lie who are persons of their own, by number.
+    own: Vec<Rows>,
+}
+
+/// Some marks of a partition, from a place up to another.
+type Rows = (u32, u32);
+
+/// Where a run of marks lies that is a person's.
+#[derive(Clone, Copy)]
+struct MovedRun {
+    person: u64,
+    partition: u32,
+    rows: Rows,
+}
+
+/// What putting persons together needs beside it, to be used for one partition after the other.
+#[derive(Default)]
+pub struct Together {
+    marks: Vec<StepMark>,
+}
+
+/// What one thread puts in order: partitions with their numbers, and for each partition of persons the runs that are theirs.
+struct Share {
+    parts: Vec<(usize, ByActor)>,
+    moved: Vec<Vec<MovedRun>>,
+}
+
+/// Puts marks that were spread by actor together by person.
+pub(super) fn merged(partitions: Vec<Partition<StepMark>>, map: &Overrides) -> Vec<Merged> {
+    let share = partitions.len().div_ceil(THREADS).max(1);
+    let mut left = partitions.into_iter().peekable();
+    let shares: Vec<Share> = thread::scope(|scope| {
+        let mut threads = Vec::new();
+        while left.peek().is_some() {
+            let share: Vec<_> = left.by_ref().take(share).collect();
+            threads.push(scope.spawn(move || Share::of(share, map)));
+        }
+        let done = threads.into_iter().map(|thread| thread.join());
+        done.map(|share| share.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
+    let mut all: Vec<ByActor> = (0..PARTITIONS).map(|_| ByActor::default()).collect();
+    let mut moved: Vec<Vec<Vec<MovedRun>>> = (0..PARTITIONS).map(|_| Vec::new()).collect();
+    for share in shares {
+        share
+            .parts
+            .into_iter()
+            .for_each(|(number, part)| all[number] = part);
+        moved
+            .iter_mut()
+            .zip(share.moved)
+            .for_each(|(moved, more)| moved.push(more));
+    }
+    let all = Arc::new(all);
+    let pieces = moved.into_iter().enumerate().map(|(number, moved)| Merged {
+        all: Arc::clone(&all),
+        number,
+        moved,
+    });
+    pieces.collect()
+}
+
+impl Share {
+    fn of(partitions: Vec<Partition<StepMark>>, map: &Overrides) -> Share {
+        let mut share = Share {
+            parts: Vec::with_capacity(partitions.len()),
+            moved: (0..PARTITIONS).map(|_| Vec::new()).collect(),
+        };
+        let (mut actors, mut persons): (Vec<u64>, Vec<u64>) = (Vec::new(), Vec::new());
+        for partition in partitions {
+            let mut part = ByActor {
+                marks: partition.into_order(),
+                own: Vec::new(),
+            };
+            let Some(first) = part.marks.first() else { continue };
+            let number = partition_of(first.person);
+            actors.clear();
+            let runs = part.marks.chunk_by(|one, next| one.person == next.person);
+            actors.extend(runs.map(|run| run[0].person));
+            map.persons_of(&actors, &mut persons);
+            let mut start = 0;
+            for (actor, person) in actors.iter().zip(&persons) {
+                let left = &part.marks[start..];
+                let end = start + left.iter().take_while(|mark| mark.person == *actor).count();
+                let split = map.split_of(*actor, *person);
+                match split {
+                    None if person == actor => part.own.push((start as u32, end as u32)),
+                    None => share.bring((number, &mut part), start..end, *person),
+                    Some(row) => {
+                        let before = part.marks[start..end].partition_point(|mark| mark.ts() < row.split);
+                        share.bring((number, &mut part), start..start + before, row.person);
+                        share.bring((number, &mut part), start + before..end, fresh_of(*actor));
+                    }
+                }
+                start = end;
+            }
+            share.parts.push((number, part));
+        }
+        share
+    }
+
+    /// Brings a run of a partition to its person.
+    fn bring(&mut self, (partition, part): (usize, &mut ByActor), run: Range<usize>, person: u64) {
+        if run.is_empty() {
+            return;
+        }
+        self.moved[partition_of(person)].push(MovedRun {
+            person,
+            partition: partition as u32,
+            rows: (run.start as u32, run.end as u32),
+        });
+        part.marks[run].iter_mut().for_each(|mark| mark.person = person);
+    }
+}
+
+impl ByActor {
+    fn rows(&self, (from, to): Rows) -> &[StepMark] {
+        &self.marks[from as usize..to as usize]
+    }
+}
+
+impl Piece for Merged {
+    type Scratch = Together;
+
+    fn fold(self, tally: &mut FunnelTally, scratch: &mut Together) {
+        let Merged { all, number, moved } = self;
+        let mut moved = moved.concat();
+        moved.sort_unstable_by_key(|run| run.person);
+        let rows = |run: &MovedRun| all[run.partition as usize].rows(run.rows);
+        let mut ahead = moved.iter().skip(AHEAD);
+        let mut moved = moved.chunk_by(|one, next| one.person == next.person).peekable();
+        let mut own = all[number]
+            .own
+            .iter()
+            .map(|own| all[number].rows(*own))
+            .peekable();
+        loop {
+            // The next person in number: by their own marks, by those of others, or by both.
+            let of_own = own.peek().map(|run| run[0].person);
+            let of_others = moved.peek().map(|runs| runs[0].person);
+            let Some(person) = of_own.into_iter().chain(of_others).min() else {
+                return;
+            };
+            let own = own.next_if(|run| run[0].person == person).unwrap_or_default();
+            let others = moved.next_if(|runs| runs[0].person == person).unwrap_or_default();
+            for run in ahead.by_ref().take(others.len()) {
+                let marks = rows(run);
+                black_box((marks[0].at, marks[marks.len() - 1].at));
+            }
+            match (own, others) {
+                (own, []) => tally.add_marks(own),
+                ([], [one]) => tally.add_marks(rows(one)),
+                (own, others) => {
+                    let marks = &mut scratch.marks;
+                    marks.clear();
+                    marks.extend_from_slice(own);
+                    others.iter().for_each(|run| marks.extend_from_slice(rows(run)));
+                    marks.sort_unstable_by_key(|mark| mark.at);
+                    tally.add_marks(marks);
+                }
+            }
+        }
+    }
+}
