@@ -1,7 +1,7 @@
 //! Cohorts: who has one in hand, and when they are due.
 
 use footfall::event::Zone;
-use footfall::meta::{CohortChange, MAX_COHORTS, Meta, MetaError, Page};
+use footfall::meta::{Cohort, CohortChange, MAX_COHORTS, Meta, MetaError, Page};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -37,6 +37,13 @@ async fn projects(meta: &Meta) -> [Uuid; 2] {
     let zone = Zone::utc();
     let other = meta.create_project(one.organization_id, "Blog", &zone, NOW).await;
     [one.id, other.unwrap().id]
+}
+
+/// A project with a cohort.
+async fn buyers(meta: &Meta) -> (Uuid, Cohort) {
+    let [shop, _] = projects(meta).await;
+    let buyers = meta.create_cohort(shop, &rules("Buyers"), "a", NOW).await;
+    (shop, buyers.unwrap())
 }
 
 async fn a_cohort_is_kept_changed_and_deleted_by_its_project_only(database: Database) {
@@ -96,11 +103,7 @@ async fn a_cohort_is_kept_changed_and_deleted_by_its_project_only(database: Data
 
 async fn of_two_workers_one_gets_a_cohort_that_is_due(database: Database) {
     let meta = database.meta().await;
-    let [shop, _] = projects(&meta).await;
-    let buyers = meta
-        .create_cohort(shop, &rules("Buyers"), "a", NOW)
-        .await
-        .unwrap();
+    let (shop, buyers) = buyers(&meta).await;
     let claim = async |now: i64| {
         let claimed = meta
             .claim_cohort(now - 30 * MINUTE, now, now + 5 * MINUTE)
@@ -140,11 +143,7 @@ async fn of_two_workers_one_gets_a_cohort_that_is_due(database: Database) {
 
 async fn what_changed_while_members_were_looked_for_is_due_again(database: Database) {
     let meta = database.meta().await;
-    let [shop, _] = projects(&meta).await;
-    let buyers = meta
-        .create_cohort(shop, &rules("Buyers"), "a", NOW)
-        .await
-        .unwrap();
+    let (shop, buyers) = buyers(&meta).await;
     let change = CohortChange {
         definition: Some(json!({"did": {}})),
         ..CohortChange::default()
@@ -164,11 +163,7 @@ async fn what_changed_while_members_were_looked_for_is_due_again(database: Datab
 
 async fn whoever_looked_for_members_while_somebody_was_removed_looks_again(database: Database) {
     let meta = database.meta().await;
-    let [shop, _] = projects(&meta).await;
-    let buyers = meta
-        .create_cohort(shop, &rules("Buyers"), "a", NOW)
-        .await
-        .unwrap();
+    let (shop, buyers) = buyers(&meta).await;
     let number = meta.project(shop).await.unwrap().unwrap().number;
     let claim = async |now: i64| meta.claim_cohort(now - 1, now, now + 9).await.unwrap();
     let first = claim(NOW + 1).await.expect("never looked for");
