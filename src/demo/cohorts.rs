@@ -76,7 +76,7 @@ fn all() -> [Value; 3] {
             "description": "Viewed an item and bought afterwards; known, and not on the free plan.",
             "definition": { "and": [
                 { "sequence": [{ "event": "view_item" }, { "event": "purchase" }] },
-                { "person": "plan", "op": "is_not", "value": ["free"] },
+                { "person": "plan", "op": "is_not", "value": "free" },
                 { "person": "plan", "op": "is_set" },
             ] },
         }),

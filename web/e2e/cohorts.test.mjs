@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import AxeBuilder from "@axe-core/playwright";
 import { openDashboard } from "./dashboard.mjs";
+import { eventually } from "./product.mjs";
 
 let dashboard, api, page, faults;
 
@@ -26,6 +27,12 @@ async function looksWell() {
 }
 
 const named = async (name) => (await api.ask(path("/cohorts"))).data.find((cohort) => cohort.name === name);
+
+test("the demo has cohorts, each with somebody in it", async () => {
+  for (const name of ["Regular customers", "Left a cart behind", "Looked, then bought, on a paid plan"]) {
+    await eventually(`members of ${name}`, async () => (await named(name))?.size > 0);
+  }
+});
 
 test("a cohort by rules is previewed, saved, listed and explained", async () => {
   await page.getByRole("link", { name: "Cohorts" }).click();
