@@ -157,10 +157,9 @@ impl ByActor {
     }
 }
 
-impl Piece for Merged {
-    type Scratch = Together;
-
-    fn fold(self, tally: &mut FunnelTally, scratch: &mut Together) {
+impl Merged {
+    /// Calls `each` with every person's marks, in order.
+    fn persons(self, scratch: &mut Together, mut each: impl FnMut(&[StepMark])) {
         let Merged { all, number, moved } = self;
         let mut moved = moved.concat();
         moved.sort_unstable_by_key(|run| run.person);
@@ -186,17 +185,72 @@ impl Piece for Merged {
                 black_box((marks[0].at, marks[marks.len() - 1].at));
             }
             match (own, others) {
-                (own, []) => tally.add_marks(own),
-                ([], [one]) => tally.add_marks(rows(one)),
+                (own, []) => each(own),
+                ([], [one]) => each(rows(one)),
                 (own, others) => {
                     let marks = &mut scratch.marks;
                     marks.clear();
                     marks.extend_from_slice(own);
                     others.iter().for_each(|run| marks.extend_from_slice(rows(run)));
                     marks.sort_unstable_by_key(|mark| mark.at);
-                    tally.add_marks(marks);
+                    each(marks);
                 }
             }
+        }
+    }
+}
+
+impl Piece for Merged {
+    type Scratch = Together;
+
+    fn fold(self, tally: &mut FunnelTally, scratch: &mut Together) {
+        self.persons(scratch, |marks| tally.add_marks(marks));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::super::spread::Spread;
+    use super::*;
+    use crate::metrics::identity::{NEVER, Override};
+
+    /// Few, in several partitions.
+    fn number() -> impl Strategy<Value = u64> {
+        (1..12_u64).prop_map(|n| n << 60 | n)
+    }
+
+    proptest! {
+        #[test]
+        fn every_person_gets_all_their_marks_once_and_in_order(
+            rows in prop::collection::vec((number(), number(), prop_oneof![Just(NEVER), 0..40_i64]), 0..10),
+            events in prop::collection::vec((number(), 0..40_u64), 0..200),
+        ) {
+            let rows = rows.into_iter().map(|(actor, person, split)| Override { actor, person, split });
+            let map = Overrides::of(rows);
+            let mut spread = Spread::new();
+            let mut expected: BTreeMap<u64, Vec<(u64, u32)>> = BTreeMap::new();
+            // The place of each in its batch is its own, so their order is one.
+            for (n, (actor, ts)) in (0..).zip(events) {
+                let mark = StepMark::new(actor, ts, u64::from(n), n, 0);
+                spread.push(mark);
+                let person = map.person_of(actor, ts.cast_signed());
+                expected.entry(person).or_default().push((mark.at, n));
+            }
+            expected.values_mut().for_each(|marks| marks.sort_unstable());
+            let mut found = BTreeMap::new();
+            let mut scratch = Together::default();
+            for piece in merged(spread.into_partitions(), &map) {
+                piece.persons(&mut scratch, |marks| {
+                    assert!(marks.iter().all(|mark| mark.person == marks[0].person));
+                    let theirs: Vec<_> = marks.iter().map(|mark| (mark.at, mark.marks)).collect();
+                    assert!(found.insert(marks[0].person, theirs).is_none(), "a person comes once");
+                });
+            }
+            prop_assert_eq!(found, expected);
         }
     }
 }
