@@ -2,7 +2,7 @@
 //!
 //! ClickHouse selects and marks; rows come in no order, are spread over partitions by person as they arrive, and
 //! each partition is put into total order when it is folded. Grouping here costs a fraction of grouping there. Marks come
-//! by actor where nothing else asks for persons, and are [`merged`](merged::merged) if the project has overrides.
+//! by actor where nothing else asks for persons, and are put together (`merged`) if the project has overrides.
 //!
 //! Most funnels are told by who, when and what alone ([`marks`], 15 bytes a row on the way). Event ids decide only
 //! between events of one person at the same millisecond and the same place in their batches, and sessions, held values
