@@ -19,8 +19,9 @@ use crate::metrics::identity::{Overrides, fresh_of};
 /// Threads that put actors in order.
 const THREADS: usize = 4;
 
-/// Runs of other actors lie anywhere. So many before its turn a run is touched, so that its memory is near by then.
-const AHEAD: usize = 8;
+/// Runs of other actors lie anywhere. So many are touched in one go before their turn: the processor then waits for all
+/// of their memory at once.
+const TOUCHED: usize = 32;
 
 /// The marks of the persons whose numbers fall into one partition.
 pub struct Merged {
@@ -164,7 +165,7 @@ impl Merged {
         let mut moved = moved.concat();
         moved.sort_unstable_by_key(|run| run.person);
         let rows = |run: &MovedRun| all[run.partition as usize].rows(run.rows);
-        let mut ahead = moved.iter().skip(AHEAD);
+        let (mut ahead, mut touched) = (moved.iter(), 0);
         let mut moved = moved.chunk_by(|one, next| one.person == next.person).peekable();
         let mut own = all[number]
             .own
@@ -180,10 +181,15 @@ impl Merged {
             };
             let own = own.next_if(|run| run[0].person == person).unwrap_or_default();
             let others = moved.next_if(|runs| runs[0].person == person).unwrap_or_default();
-            for run in ahead.by_ref().take(others.len()) {
-                let marks = rows(run);
-                black_box((marks[0].at, marks[marks.len() - 1].at));
+            while touched < others.len() {
+                let some = ahead.by_ref().take(TOUCHED).map(rows);
+                black_box(
+                    some.flat_map(|marks| marks.iter().step_by(2))
+                        .fold(0, |all, mark| all ^ mark.at),
+                );
+                touched += TOUCHED;
             }
+            touched -= others.len();
             match (own, others) {
                 (own, []) => each(own),
                 ([], [one]) => each(rows(one)),
