@@ -72,10 +72,11 @@ impl Life {
         .await;
     }
 
-    /// Whether the last fault was this one.
+    /// Whether the last fault was this one. What hangs does so beside it, and may say so later.
     fn last_fault_is(&self, action: &str, point: &str) -> bool {
         let words = self.words();
-        let last = words.lines().rfind(|line| line.starts_with("fault: "));
+        let strikes = |line: &&str| line.starts_with("fault: ") && !line.starts_with("fault: Hang");
+        let last = words.lines().rfind(strikes);
         last == Some(&*format!("fault: {action} at {point}"))
     }
 
