@@ -106,7 +106,7 @@ impl Piece for Marks {
     fn fold(self, tally: &mut FunnelTally, (scratch, together): &mut Self::Scratch) {
         match self {
             Marks::Spread(rows) => rows.by_owner(scratch, |marks| tally.add_marks(marks)),
-            Marks::Merged(rows) => rows.fold(tally, together),
+            Marks::Merged(rows) => rows.persons(together, |marks| tally.add_marks(marks)),
         }
     }
 }

@@ -11,9 +11,8 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 
-use super::Piece;
 use super::spread::{PARTITIONS, Partition, partition_of};
-use crate::metrics::funnel::{FunnelTally, StepMark};
+use crate::metrics::funnel::StepMark;
 use crate::metrics::identity::{Overrides, fresh_of};
 
 /// Threads that put actors in order.
@@ -160,7 +159,7 @@ impl ByActor {
 
 impl Merged {
     /// Calls `each` with every person's marks, in order.
-    fn persons(self, scratch: &mut Together, mut each: impl FnMut(&[StepMark])) {
+    pub(super) fn persons(self, scratch: &mut Together, mut each: impl FnMut(&[StepMark])) {
         let Merged { all, number, moved } = self;
         let mut moved = moved.concat();
         moved.sort_unstable_by_key(|run| run.person);
@@ -203,14 +202,6 @@ impl Merged {
                 }
             }
         }
-    }
-}
-
-impl Piece for Merged {
-    type Scratch = Together;
-
-    fn fold(self, tally: &mut FunnelTally, scratch: &mut Together) {
-        self.persons(scratch, |marks| tally.add_marks(marks));
     }
 }
 
